@@ -1,0 +1,197 @@
+//! One schema of the spec, compiled into a validator that names every broken rule by field.
+
+use std::str::FromStr;
+
+use jsonschema::error::{ValidationError, ValidationErrorKind};
+use jsonschema::paths::{Location, LocationSegment};
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value, json};
+
+use super::Violation;
+use super::message::{message, rank};
+
+/// A compiled schema.
+#[derive(Debug)]
+pub(super) struct Schema {
+    /// What was compiled; the words of a violation are looked up here.
+    document: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles `schema`, whose references point into `components` of `spec`.
+    pub(super) fn compile(spec: &Value, schema: &Value) -> Result<Self, String> {
+        let mut document = json!({
+            "allOf": [schema],
+            "components": {"schemas": spec.pointer("/components/schemas").unwrap_or(&json!({}))},
+        });
+        normalise(&mut document["allOf"][0]);
+        if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+            schemas.values_mut().for_each(normalise);
+        }
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_format("uuid", |text: &str| uuid::Uuid::try_parse(text).is_ok())
+            .with_format("date-time", |text: &str| {
+                chrono::DateTime::<chrono::Utc>::from_str(text).is_ok()
+            })
+            .should_validate_formats(true)
+            .build(&document)
+            .map_err(|error| format!("{}: {error}", error.instance_path()))?;
+        Ok(Self {
+            document,
+            validator,
+        })
+    }
+
+    /// Everything that is wrong with `instance`: one violation per field, sorted by path.
+    pub(super) fn violations(&self, instance: &Value) -> Vec<Violation> {
+        if self.validator.is_valid(instance) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for error in self.validator.iter_errors(instance) {
+            self.describe(&error, &mut found);
+        }
+        found.sort_by(|(rank, a), (other_rank, b)| a.path.cmp(&b.path).then(rank.cmp(other_rank)));
+        found.dedup_by(|(_, later), (_, first)| later.path == first.path);
+        found.into_iter().map(|(_, violation)| violation).collect()
+    }
+
+    fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
+        let empty = Map::new();
+        let schema = self.locate(error.evaluation_path()).unwrap_or(&empty);
+        let path = dotted(error.instance_path());
+        let keyword = error.kind().keyword();
+        let rank = rank(keyword, schema);
+        match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                let path = child(&path, property.as_str().unwrap_or_default());
+                found.push((rank, Violation::new(path, "is required")));
+            }
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let read_only = schema.get("x-read-only").and_then(Value::as_array);
+                for name in unexpected {
+                    let is_read_only =
+                        read_only.is_some_and(|names| names.iter().any(|known| known == name));
+                    let words = if is_read_only {
+                        "is read-only"
+                    } else {
+                        "unknown field"
+                    };
+                    found.push((rank, Violation::new(child(&path, name), words)));
+                }
+            }
+            _ => {
+                let words = message(keyword, schema, error.instance());
+                found.push((rank, Violation::new(path, words)));
+            }
+        }
+    }
+
+    /// The schema object that holds the keyword at `location`, references followed.
+    fn locate(&self, location: &Location) -> Option<&Map<String, Value>> {
+        let mut holder = &self.document;
+        let mut current = &self.document;
+        for segment in location.segments() {
+            holder = current;
+            current = match segment {
+                LocationSegment::Index(index) => current.get(index)?,
+                LocationSegment::Property(key) if key == "$ref" => {
+                    let target = current.get("$ref").and_then(Value::as_str)?;
+                    self.document.pointer(target.strip_prefix('#')?)?
+                }
+                LocationSegment::Property(key) => current.get(&*key)?,
+            };
+        }
+        holder.as_object()
+    }
+}
+
+fn dotted(location: &Location) -> String {
+    location
+        .segments()
+        .fold(String::new(), |path, segment| match segment {
+            LocationSegment::Property(name) => child(&path, &name),
+            LocationSegment::Index(index) => child(&path, &index.to_string()),
+        })
+}
+
+fn child(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// Turns a schema of OpenAPI 3.0 or 3.1 into the JSON Schema that the generated types agree with.
+fn normalise(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    allow_null(object);
+    bound_integers(object);
+    unfold_null_choice(object);
+    // Formats are notes, but for those that become a Rust type; patterns carry the rules.
+    object.retain(|key, value| {
+        key != "format" || matches!(value.as_str(), Some("uuid" | "date-time"))
+    });
+    for (key, value) in object.iter_mut() {
+        match (key.as_str(), value) {
+            ("properties", Value::Object(properties)) => {
+                properties.values_mut().for_each(normalise);
+            }
+            ("items" | "additionalProperties" | "else", inner) => normalise(inner),
+            _ => {}
+        }
+    }
+}
+
+/// OpenAPI 3.0 writes `nullable: true` where JSON Schema has a second type.
+fn allow_null(object: &mut Map<String, Value>) {
+    if object.remove("nullable") != Some(Value::Bool(true)) {
+        return;
+    }
+    if let Some(kind) = object.get_mut("type").filter(|kind| kind.is_string()) {
+        *kind = json!([kind.take(), "null"]);
+    }
+    if let Some(options) = object.get_mut("enum").and_then(Value::as_array_mut)
+        && !options.contains(&Value::Null)
+    {
+        options.push(Value::Null);
+    }
+}
+
+/// An integer has to fit its Rust type. The bounds go into a schema of their own, so that they are
+/// not taken for bounds of the spec when a violation is worded.
+fn bound_integers(object: &mut Map<String, Value>) {
+    let is_integer = |kind: &Value| kind == "integer";
+    let is_integer = object.get("type").is_some_and(|kind| {
+        is_integer(kind)
+            || kind
+                .as_array()
+                .is_some_and(|kinds| kinds.iter().any(is_integer))
+    });
+    if is_integer {
+        let bounds = match object.get("format").and_then(Value::as_str) {
+            Some("int64") => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
+            _ => json!({"minimum": i32::MIN, "maximum": i32::MAX}),
+        };
+        object.insert("allOf".to_owned(), json!([bounds]));
+    }
+}
+
+/// "This or null" as a condition, so that violations inside "this" keep their place and words.
+fn unfold_null_choice(object: &mut Map<String, Value>) {
+    let is_null_type = |choice: &Value| choice.get("type").is_some_and(|kind| kind == "null");
+    for keyword in ["oneOf", "anyOf"] {
+        let Some(Value::Array(choices)) = object.remove(keyword) else {
+            continue;
+        };
+        for choice in choices.into_iter().filter(|choice| !is_null_type(choice)) {
+            object.insert("if".to_owned(), json!({"type": "null"}));
+            object.insert("else".to_owned(), choice);
+        }
+    }
+}

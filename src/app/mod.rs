@@ -1,0 +1,8 @@
+//! Use cases: each is one transaction that holds the rule, the change and its audit entries.
+//! They serve both dialects and the command line, and know none of them.
+
+pub mod api_keys;
+pub mod audit_log;
+pub mod missed_call;
+pub mod organization;
+pub mod registry;

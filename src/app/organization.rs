@@ -1,0 +1,141 @@
+//! Organizations: shown, created, and their settings changed (PATCH /v1/organization).
+
+use chrono::SubsecRound;
+
+use crate::clock::Clock;
+use crate::db::{self, Db};
+use crate::domain::access::OrgAccess;
+use crate::domain::audit::{AuditEvent, ChainHead};
+use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use crate::domain::missed_call::MissedCall;
+use crate::domain::organization::{
+    ChangeError, Organization, OrganizationKind, Settings, SettingsChanges, VersionCondition,
+};
+use crate::domain::registry::RegistrySummary;
+use crate::error::{Error, Resource, Result, Violation};
+use crate::state::AppState;
+
+use super::audit_log;
+
+/// The plan of an organization that nobody has sold another one.
+const FIRST_PLAN: &str = "payg";
+
+/// The throughput tier of a new organization.
+const FIRST_THROUGHPUT_TIER: i32 = 1;
+
+/// The organization that `access` is for.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none of that name.
+pub async fn show(db: &Db, access: OrgAccess) -> Result<Organization> {
+    let found = db
+        .read(move |conn| db::organizations::find(conn, access.organization()))
+        .await?;
+    found.ok_or(Error::NotFound(Resource::Organization))
+}
+
+/// Applies `changes` all or nothing and returns the organization as it then is. A change that
+/// changes nothing writes nothing and leaves no audit entry.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`] before any rule is looked at, then the first rule that is broken.
+pub async fn update_settings(
+    state: &AppState,
+    access: OrgAccess,
+    condition: VersionCondition,
+    changes: SettingsChanges,
+) -> Result<Organization> {
+    let now = state.clock.now();
+    let work = move |conn: &mut db::DbConn| {
+        let mut organization = db::organizations::lock(conn, access.organization())?
+            .ok_or(Error::NotFound(Resource::Organization))?;
+        if !condition.admits(organization.version) {
+            return Err(Error::PreconditionFailed);
+        }
+        let settings = organization.apply(&changes).map_err(change_error)?;
+        if settings == organization.settings {
+            return Ok(organization);
+        }
+        let attestation = changes.auto_replies.attestation.as_deref();
+        let before = std::mem::replace(&mut organization.settings, settings);
+        let events = AuditEvent::settings_changed(
+            &organization.id,
+            &before,
+            &organization.settings,
+            attestation,
+        );
+        audit_log::append(conn, &mut organization, &access, &events, now)?;
+        organization.version += 1;
+        db::organizations::update(conn, &organization, now)?;
+        Ok(organization)
+    };
+    state.db.write(work).await
+}
+
+fn change_error(error: ChangeError) -> Error {
+    match error {
+        ChangeError::Invalid(violation) => Error::Invalid(vec![violation]),
+        ChangeError::Refused(refusal) => Error::Refused(refusal),
+    }
+}
+
+/// What is said of an organization when it is created.
+#[derive(Debug, Clone)]
+pub struct NewOrganization {
+    /// Company or person.
+    pub kind: OrganizationKind,
+    /// The id that another system knows it by.
+    pub external_id: Option<ExternalId>,
+    /// Its first settings.
+    pub settings: Settings,
+}
+
+/// Creates an organization.
+///
+/// # Errors
+/// [`Error::Invalid`] when the external id is taken.
+pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Organization> {
+    let organization = Organization {
+        id: OrgId::generate(),
+        external_id: new.external_id,
+        kind: new.kind,
+        plan: FIRST_PLAN.to_owned(),
+        throughput_tier: FIRST_THROUGHPUT_TIER,
+        settings: new.settings,
+        missed_call: MissedCall::default(),
+        registry: RegistrySummary::default(),
+        version: 1,
+        audit: ChainHead::default(),
+        created_at: clock.now().trunc_subsecs(0),
+    };
+    db.write(
+        move |conn| match db::organizations::insert(conn, &organization)? {
+            true => Ok(organization),
+            false => Err(Error::Invalid(vec![Violation::new(
+                "external_id",
+                "is already taken",
+            )])),
+        },
+    )
+    .await
+}
+
+/// The organization of either name, for the command line.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
+    let found = db
+        .read(move |conn| db::organizations::find(conn, &name))
+        .await?;
+    found.ok_or(Error::NotFound(Resource::Organization))
+}
+
+/// A page of all organizations in order of creation, for the command line.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn list(db: &Db, after: Option<OrgId>, limit: i64) -> Result<Vec<Organization>> {
+    db.read(move |conn| db::organizations::list(conn, after.as_ref(), limit))
+        .await
+}

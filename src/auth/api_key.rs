@@ -1,0 +1,44 @@
+//! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with them.
+
+use actix_web::HttpRequest;
+
+use crate::db;
+use crate::domain::access::{Caller, Credential};
+use crate::domain::api_key::PlaintextApiKey;
+use crate::error::{Error, Result};
+use crate::request;
+use crate::state::AppState;
+
+use super::bearer_token;
+
+/// Finds out which key made `request`. It is looked up every time, so that a revoked key is
+/// refused on its very next use.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] for a missing, malformed, unknown or revoked key.
+pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Caller> {
+    let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
+        .ok_or(Error::Unauthenticated("not an API key"))?;
+    let hash = plaintext.hash();
+    let key = state
+        .db
+        .read(move |conn| db::api_keys::find_by_hash(conn, &hash))
+        .await?
+        .ok_or(Error::Unauthenticated("unknown API key"))?;
+    if key.revoked_at.is_some() {
+        return Err(Error::Unauthenticated("revoked API key"));
+    }
+    request::note(request, |context| {
+        context.actor = Some(format!("api_key:{}", key.id))
+    });
+    let credential = Credential::ApiKey {
+        id: key.id,
+        label: key.label,
+        org_id: key.org_id,
+        scopes: key.scopes,
+    };
+    Ok(Caller {
+        credential,
+        request_id: request::id_of(request),
+    })
+}

@@ -1,0 +1,370 @@
+//! Verifies and signs the JSON Web Tokens of the Tether dialect (RFC 7519).
+//!
+//! The algorithm comes from the key, never from the token (RFC 8725 §3.1).
+//! Not here: what a role may do; [`Claims::role`] is handed on as the token states it.
+
+mod jwks;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
+
+/// How far the issuer's clock may be off: `exp` and `nbf` are checked with this tolerance.
+pub const LEEWAY_SECS: u32 = 30;
+
+/// A longer token is refused unread, so that nobody can make the server decode megabytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// The shortest HS256 secret: as long as the hash, as RFC 7518 §3.2 requires.
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// The longest `sub`, in characters (RFC 7519 sets no limit; OpenID Connect Core §2 says 255).
+pub const MAX_SUBJECT_CHARS: usize = 255;
+
+const BAD_SUBJECT: &str = "sub is empty, longer than 255 characters or has control characters";
+const CONTROL_CHARACTERS: &str = "a claim has control characters";
+
+/// A text that must not be printed: `Debug` shows `***`, there is no `Display`, and its memory
+/// is overwritten on drop.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over; no copy of it is left behind.
+    pub fn new(text: String) -> Secret {
+        Secret(Zeroizing::new(text))
+    }
+
+    /// The text itself. Do not log it, and do not put it into an error.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What [`JwtKeys`] is built from. With neither a secret nor a key set, every token is refused.
+#[derive(Clone, Debug, Default)]
+pub struct JwtSettings {
+    /// The shared HS256 secret, at least [`MIN_SECRET_BYTES`] long. Also signs.
+    pub secret: Option<Secret>,
+    /// The content of a JWK set (RFC 7517 §5) with RS256, ES256 and EdDSA public keys.
+    pub jwks_json: Option<String>,
+    /// The `iss` that every token must carry; `None`: not checked.
+    pub issuer: Option<String>,
+    /// The `aud` that every token must carry, alone or in a list; `None`: not checked.
+    pub audience: Option<String>,
+}
+
+/// The claims of a verified token that the product uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// `sub`: who calls. 1 to [`MAX_SUBJECT_CHARS`] characters, no control characters.
+    pub subject: String,
+    /// `organizationId`: the caller's organization. `None` when absent or null.
+    pub organization: Option<String>,
+    /// `accessRole`, verbatim; it may be a word that is no role.
+    pub role: String,
+    /// `fullName`: the caller's name for the records. `None` when absent or null.
+    pub full_name: Option<String>,
+}
+
+/// All keys of one process, prepared once: [`JwtKeys::verify`] runs for every request.
+#[derive(Debug)]
+pub struct JwtKeys {
+    keys: Vec<VerificationKey>,
+    signing: Option<EncodingKey>,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+/// One key with its one algorithm (the only entry of `validation.algorithms`).
+#[derive(Debug)]
+struct VerificationKey {
+    /// `None` for the shared secret and for a JWK without `kid`.
+    kid: Option<String>,
+    key: DecodingKey,
+    algorithm: Algorithm,
+    validation: Validation,
+}
+
+impl JwtKeys {
+    /// Prepares every configured key.
+    ///
+    /// # Errors
+    ///
+    /// All faults of the settings, one text each; none contains a key or the secret.
+    pub fn new(settings: &JwtSettings) -> Result<JwtKeys, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut keys = Vec::new();
+        if let Some(secret) = &settings.secret {
+            let bytes = secret.expose().as_bytes();
+            if bytes.len() < MIN_SECRET_BYTES {
+                problems.push(format!("the secret is under {MIN_SECRET_BYTES} bytes"));
+            }
+            let key = DecodingKey::from_secret(bytes);
+            keys.push(VerificationKey::new(None, key, Algorithm::HS256, settings));
+        }
+        if let Some(json) = &settings.jwks_json {
+            match jwks::parse(json) {
+                Ok(public_keys) => keys.extend(public_keys.into_iter().map(|public| {
+                    VerificationKey::new(public.kid, public.key, public.algorithm, settings)
+                })),
+                Err(faults) => problems.extend(faults),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let secret = settings.secret.as_ref();
+        Ok(JwtKeys {
+            keys,
+            signing: secret.map(|secret| EncodingKey::from_secret(secret.expose().as_bytes())),
+            issuer: settings.issuer.clone(),
+            audience: settings.audience.clone(),
+        })
+    }
+
+    /// Whether no key is configured, so that [`JwtKeys::verify`] refuses everything.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Checks signature, algorithm, `iss`, `aud`, `exp` and `nbf`, and reads the claims.
+    ///
+    /// # Errors
+    ///
+    /// Why the token is refused, without any part of it. For the log only: a client learns
+    /// nothing but that the token is invalid or expired (Tether spec, 401).
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, &'static str> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err("longer than 8192 bytes");
+        }
+        let verified = match self.keys.as_slice() {
+            [] => Err("no JWT key is configured"),
+            // With one key that answers to any kid, there is nothing to look up in the header.
+            [only] if only.kid.is_none() => only.decode(token),
+            _ => self.decode_with_candidates(token),
+        }?;
+        // RFC 7515 §4.1.11: an extension that the receiver does not know must be refused, and
+        // this server knows none.
+        if verified.header.crit.is_some() {
+            return Err("has a critical header extension");
+        }
+        check_times(&verified.claims, now)?;
+        verified.claims.into_claims()
+    }
+
+    /// Tries each key that the header may mean; all of them use the algorithm that it names.
+    fn decode_with_candidates(&self, token: &str) -> Result<TokenData<Payload>, &'static str> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| reason(&error))?;
+        let kid = header.kid.as_deref();
+        let is_named = |key: &&VerificationKey| kid.is_some() && key.kid.as_deref() == kid;
+        if let Some(named) = self.keys.iter().find(is_named) {
+            return named.decode(token);
+        }
+        let mut outcome = Err("no key for its kid and algorithm");
+        let candidates = self
+            .keys
+            .iter()
+            .filter(|key| kid.is_none() || key.kid.is_none());
+        for key in candidates.filter(|key| key.algorithm == header.alg) {
+            outcome = key.decode(token);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Signs a token with the shared secret: `iat` is `issued_at`, `exp` is `ttl` later (both in
+    /// whole seconds), `iss` and `aud` are the configured ones.
+    ///
+    /// # Errors
+    ///
+    /// There is no secret, or [`JwtKeys::verify`] would refuse these claims.
+    pub fn sign(
+        &self,
+        claims: &Claims,
+        issued_at: DateTime<Utc>,
+        ttl: Duration,
+    ) -> Result<String, &'static str> {
+        let key = self
+            .signing
+            .as_ref()
+            .ok_or("no secret to sign with is configured")?;
+        claims.check()?;
+        let iat = issued_at.timestamp();
+        let exp = iat
+            .checked_add_unsigned(ttl.as_secs())
+            .ok_or("the lifetime is too long")?;
+        let payload = SignedPayload {
+            sub: &claims.subject,
+            organization_id: claims.organization.as_deref(),
+            access_role: &claims.role,
+            full_name: claims.full_name.as_deref(),
+            iss: self.issuer.as_deref(),
+            aud: self.audience.as_deref(),
+            iat,
+            exp,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, key)
+            .map_err(|error| reason(&error))
+    }
+}
+
+impl VerificationKey {
+    fn new(
+        kid: Option<String>,
+        key: DecodingKey,
+        algorithm: Algorithm,
+        settings: &JwtSettings,
+    ) -> VerificationKey {
+        let mut validation = Validation::new(algorithm);
+        let mut required = vec!["exp", "sub"];
+        // The library reads the system clock; `check_times` compares with the caller's `now`.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        if let Some(issuer) = &settings.issuer {
+            required.push("iss");
+            validation.set_issuer(&[issuer]);
+        }
+        // Without a configured audience, a token that carries `aud` is accepted.
+        validation.validate_aud = settings.audience.is_some();
+        if let Some(audience) = &settings.audience {
+            required.push("aud");
+            validation.set_audience(&[audience]);
+        }
+        validation.set_required_spec_claims(&required);
+        VerificationKey {
+            kid,
+            key,
+            algorithm,
+            validation,
+        }
+    }
+
+    fn decode(&self, token: &str) -> Result<TokenData<Payload>, &'static str> {
+        jsonwebtoken::decode(token, &self.key, &self.validation).map_err(|error| reason(&error))
+    }
+}
+
+impl Claims {
+    fn check(&self) -> Result<(), &'static str> {
+        // Bytes first: nearly every subject is short, and then nothing is counted.
+        let is_long = self.subject.len() > MAX_SUBJECT_CHARS
+            && self.subject.chars().count() > MAX_SUBJECT_CHARS;
+        if self.subject.is_empty() || is_long || self.subject.contains(char::is_control) {
+            return Err(BAD_SUBJECT);
+        }
+        // These go into audit rows; PostgreSQL cannot store a NUL in a text.
+        let others = [
+            Some(&self.role),
+            self.organization.as_ref(),
+            self.full_name.as_ref(),
+        ];
+        if others
+            .into_iter()
+            .flatten()
+            .any(|text| text.contains(char::is_control))
+        {
+            return Err(CONTROL_CHARACTERS);
+        }
+        Ok(())
+    }
+}
+
+/// The claims as they are in the token. Others are ignored (RFC 7519 §4); `iss` and `aud` are
+/// the library's to check. A claim that occurs twice is refused.
+#[derive(Deserialize)]
+struct Payload {
+    sub: String,
+    #[serde(rename = "organizationId")]
+    organization_id: Option<String>,
+    #[serde(rename = "accessRole")]
+    access_role: String,
+    #[serde(rename = "fullName")]
+    full_name: Option<String>,
+    /// Seconds since 1970, possibly with a fraction (RFC 7519 §2, NumericDate).
+    exp: f64,
+    #[serde(default, deserialize_with = "present_number")]
+    nbf: Option<f64>,
+}
+
+impl Payload {
+    fn into_claims(self) -> Result<Claims, &'static str> {
+        let claims = Claims {
+            subject: self.sub,
+            organization: self.organization_id,
+            role: self.access_role,
+            full_name: self.full_name,
+        };
+        claims.check()?;
+        Ok(claims)
+    }
+}
+
+#[derive(Serialize)]
+struct SignedPayload<'a> {
+    sub: &'a str,
+    #[serde(rename = "organizationId", skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
+    #[serde(rename = "accessRole")]
+    access_role: &'a str,
+    #[serde(rename = "fullName", skip_serializing_if = "Option::is_none")]
+    full_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    iat: i64,
+    exp: i64,
+}
+
+/// Unlike a plain `Option`, refuses null: a limit in time that was meant must not vanish.
+fn present_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    f64::deserialize(deserializer).map(Some)
+}
+
+/// RFC 7519 §4.1.4 and §4.1.5: invalid on and after `exp`, and before `nbf`.
+fn check_times(payload: &Payload, now: DateTime<Utc>) -> Result<(), &'static str> {
+    let leeway = f64::from(LEEWAY_SECS);
+    let now = now.timestamp_millis() as f64 / 1000.0;
+    // Stated so that a number which cannot be compared is refused.
+    let is_current = now < payload.exp + leeway;
+    if !is_current {
+        return Err("expired");
+    }
+    let has_begun = payload.nbf.is_none_or(|nbf| now + leeway >= nbf);
+    if !has_begun {
+        return Err("not valid yet");
+    }
+    Ok(())
+}
+
+/// A fixed text for the log: the library's own may quote what it could not read.
+fn reason(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::InvalidSignature => "signature does not verify",
+        ErrorKind::InvalidAlgorithm => "algorithm is not the key's",
+        ErrorKind::InvalidIssuer => "wrong iss",
+        ErrorKind::InvalidAudience => "wrong aud",
+        ErrorKind::MissingRequiredClaim(_) => "a required claim is missing or has the wrong type",
+        ErrorKind::Json(_) => "header or claims are not JSON of the expected shape",
+        ErrorKind::Base64(_) | ErrorKind::Utf8(_) => "not base64url",
+        ErrorKind::InvalidToken => "not three parts separated by dots",
+        // The library's enum is non-exhaustive; what is left concerns keys, not tokens.
+        _ => "cannot be processed",
+    }
+}

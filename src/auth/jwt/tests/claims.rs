@@ -1,0 +1,170 @@
+//! What the claims of a token may be. Not here: its signature, which is good in every test.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn times_are_checked_against_the_given_clock_with_30_seconds_of_leeway() {
+    let millis = |seconds: i64, millis: i64| at(seconds) + TimeDelta::milliseconds(millis);
+    let expired = Err("expired");
+    let early = Err("not valid yet");
+    let fraction = ISSUED_AT as f64 + 0.5;
+    let table = [
+        ("exp", json!(ISSUED_AT), at(ISSUED_AT), Ok(())),
+        ("exp", json!(ISSUED_AT), millis(ISSUED_AT + 29, 999), Ok(())),
+        ("exp", json!(ISSUED_AT), at(ISSUED_AT + 30), expired),
+        ("exp", json!(fraction), millis(ISSUED_AT + 30, 499), Ok(())),
+        ("exp", json!(fraction), millis(ISSUED_AT + 30, 500), expired),
+        ("exp", json!(0), at(ISSUED_AT), expired),
+        ("exp", json!(253_402_300_799_i64), at(ISSUED_AT), Ok(())),
+        ("nbf", json!(ISSUED_AT + 30), at(ISSUED_AT), Ok(())),
+        ("nbf", json!(ISSUED_AT + 31), at(ISSUED_AT), early),
+        ("nbf", json!(ISSUED_AT + 31), at(ISSUED_AT + 1), Ok(())),
+        ("nbf", json!(fraction), millis(ISSUED_AT - 30, 499), early),
+        ("nbf", json!(fraction), millis(ISSUED_AT - 30, 500), Ok(())),
+        ("nbf", json!(0), at(ISSUED_AT), Ok(())),
+        ("nbf", json!(-5), at(ISSUED_AT), Ok(())),
+        ("nbf", json!(1e300), at(ISSUED_AT), early),
+    ];
+    for settings in [with_secret(), with_both()] {
+        let keys = keys(&settings);
+        for (claim, value, now, expected) in &table {
+            let outcome = keys
+                .verify(&with_claim(claim, value.clone()), *now)
+                .map(|_| ());
+            assert_eq!(outcome, *expected, "{claim} {value} at {now}");
+        }
+    }
+}
+
+#[test]
+fn claims_of_the_wrong_type_are_refused() {
+    let keys = keys(&with_secret());
+    let times = [
+        json!("1770003600"),
+        json!(null),
+        json!(true),
+        json!([1]),
+        json!({}),
+    ];
+    let texts = [json!(5), json!(true), json!(["a"]), json!({"a": "b"})];
+    let mut refused: Vec<(&str, Value)> = Vec::new();
+    refused.extend(
+        times
+            .iter()
+            .flat_map(|time| ["exp", "nbf"].map(|name| (name, time.clone()))),
+    );
+    let names = ["sub", "organizationId", "accessRole", "fullName"];
+    refused.extend(
+        texts
+            .iter()
+            .flat_map(|text| names.map(|name| (name, text.clone()))),
+    );
+    refused.extend(names.map(|name| (name, json!("tab\there"))));
+    refused.extend([
+        ("exp", json!(-1)),
+        ("exp", json!(1e300)),
+        ("sub", json!(null)),
+        ("accessRole", json!(null)),
+        ("sub", json!("")),
+        ("sub", json!("a".repeat(256))),
+        ("sub", json!("\u{85}")),
+        ("fullName", json!("\0")),
+    ]);
+    for (name, value) in refused {
+        let token = with_claim(name, value.clone());
+        assert!(
+            keys.verify(&token, at(ISSUED_AT)).is_err(),
+            "{name} = {value}"
+        );
+    }
+    for name in ["sub", "accessRole", "exp"] {
+        assert!(
+            keys.verify(&without_claim(name), at(ISSUED_AT)).is_err(),
+            "no {name}"
+        );
+    }
+    let infinite = good_claims()
+        .to_string()
+        .replace(&EXPIRES_AT.to_string(), "1e999");
+    assert!(keys.verify(&hs256(&infinite), at(ISSUED_AT)).is_err());
+}
+
+#[test]
+fn claims_within_the_limits_are_accepted_verbatim() {
+    let keys = keys(&with_secret());
+    let claims = |token: String| keys.verify(&token, at(ISSUED_AT)).expect("accepted");
+    assert_eq!(
+        claims(with_claim("sub", json!("ä".repeat(255)))).subject,
+        "ä".repeat(255)
+    );
+    assert_eq!(
+        claims(with_claim("sub", json!("a\"b\\c 😀"))).subject,
+        "a\"b\\c 😀"
+    );
+    assert_eq!(
+        claims(with_claim("accessRole", json!("Nobody "))).role,
+        "Nobody "
+    );
+    for token in [
+        without_claim("organizationId"),
+        with_claim("organizationId", Value::Null),
+    ] {
+        assert_eq!(claims(token).organization, None);
+    }
+    for token in [
+        without_claim("fullName"),
+        with_claim("fullName", Value::Null),
+    ] {
+        assert_eq!(claims(token).full_name, None);
+    }
+    assert_eq!(
+        claims(with_claim("unknown", json!({"any": ["thing"]}))),
+        jane()
+    );
+    assert_eq!(claims(with_claim("iat", json!("ignored"))), jane());
+}
+
+#[test]
+fn issuer_and_audience_are_required_and_compared_once_configured() {
+    let settings = JwtSettings {
+        issuer: Some("right".to_owned()),
+        audience: Some("us".to_owned()),
+        ..with_secret()
+    };
+    let (open, strict) = (keys(&with_secret()), keys(&settings));
+    let table = [
+        (json!("right"), json!("us"), true),
+        (json!("right"), json!(["them", "us"]), true),
+        (json!("wrong"), json!("us"), false),
+        (json!("RIGHT"), json!("us"), false),
+        (json!("right"), json!("them"), false),
+        (json!("right"), json!(["them"]), false),
+        (json!("right"), json!([]), false),
+        (json!("right"), json!(5), false),
+        (json!(5), json!("us"), false),
+        (json!(null), json!("us"), false),
+        (json!("right"), json!(null), false),
+    ];
+    for (iss, aud, expected) in table {
+        let mut claims = good_claims();
+        claims["iss"] = iss;
+        claims["aud"] = aud;
+        let token = hs256(&claims.to_string());
+        assert_eq!(
+            strict.verify(&token, at(ISSUED_AT)).is_ok(),
+            expected,
+            "{claims}"
+        );
+        assert!(open.verify(&token, at(ISSUED_AT)).is_ok(), "{claims}");
+    }
+    for (present, value) in [("iss", "right"), ("aud", "us")] {
+        let token = with_claim(present, json!(value));
+        assert!(
+            strict.verify(&token, at(ISSUED_AT)).is_err(),
+            "only {present}"
+        );
+    }
+}

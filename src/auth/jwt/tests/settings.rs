@@ -1,0 +1,105 @@
+//! What keys may be configured. Not here: which tokens they verify.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The one problem that this key set makes.
+fn assert_unfit(set: &Value, expected: &str) {
+    let jwks_json = Some(set.to_string());
+    let settings = JwtSettings {
+        jwks_json,
+        ..with_secret()
+    };
+    let problems = JwtKeys::new(&settings).expect_err("the key set is unfit");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let problem = &problems[0];
+    assert!(problem.contains(expected), "{problem:?}, not {expected:?}");
+}
+
+#[test]
+fn unfit_key_sets_are_refused_at_the_start() {
+    let set = fixtures();
+    let ec = &set["jwks"]["keys"][1];
+    let table = [
+        (json!("not a set"), "not a JWK set"),
+        (json!({}), "not a JWK set"),
+        (json!({"keys": {}}), "not a JWK set"),
+        (json!({"keys": []}), "the list of keys is empty"),
+        (json!({"keys": vec![ec; 33]}), "more than 32 keys"),
+        (json!({"keys": [5]}), "key 1: not an object"),
+        (
+            json!({"keys": [ec, ec]}),
+            "key 2 (kid \"ec-1\"): an earlier key",
+        ),
+        (
+            json!({"keys": [{"kty": "oct", "k": "AAAA"}]}),
+            "symmetric keys",
+        ),
+        (json!({"keys": [set["rsa_1024"]]}), "1024 bits"),
+        (json!({"keys": [{"kty": "RSA"}]}), "n or e is missing"),
+    ];
+    for (set, expected) in table {
+        assert_unfit(&set, expected);
+    }
+}
+
+#[test]
+fn unfit_keys_are_refused_at_the_start() {
+    const RSA: usize = 0;
+    const EC: usize = 1;
+    const ED: usize = 2;
+    let table = [
+        (RSA, "use", json!("enc"), "its use is \"enc\""),
+        (RSA, "key_ops", json!(["encrypt"]), "key_ops"),
+        (RSA, "alg", json!("RS512"), "unsupported alg \"RS512\""),
+        (RSA, "alg", json!("PS256"), "unsupported alg \"PS256\""),
+        (RSA, "alg", json!("HS256"), "unsupported alg \"HS256\""),
+        (RSA, "alg", json!("none"), "unsupported alg \"none\""),
+        (RSA, "kty", json!("XYZ"), "unsupported key type \"XYZ\""),
+        (RSA, "kid", json!(""), "kid is empty"),
+        (RSA, "d", json!("AAAA"), "private key"),
+        (RSA, "e", json!("AQ"), "e is not an odd number"),
+        (RSA, "e", json!("AQAA"), "e is not an odd number"),
+        (RSA, "n", json!("+/"), "not base64url"),
+        (EC, "crv", json!("P-384"), "unsupported curve \"P-384\""),
+        (EC, "x", json!("AAAA"), "base64url of 32 bytes"),
+        (EC, "y", json!(null), "x or y is missing"),
+        (ED, "crv", json!("X25519"), "unsupported curve \"X25519\""),
+        (ED, "crv", json!(null), "crv is missing"),
+        (ED, "alg", json!("ES256"), "unsupported alg \"ES256\""),
+        (ED, "x", json!("AAAA"), "base64url of 32 bytes"),
+    ];
+    for (index, member, value, expected) in table {
+        let mut key = fixtures()["jwks"]["keys"][index].take();
+        key[member] = value;
+        assert_unfit(&json!({"keys": [key]}), expected);
+    }
+}
+
+#[test]
+fn all_faults_of_the_settings_are_reported_at_once_and_none_shows_a_secret() {
+    let settings = JwtSettings {
+        secret: Some(Secret::new("canary-31-bytes-canary-31-bytes".to_owned())),
+        jwks_json: Some(
+            r#"{"keys":[{"kty":"oct","k":"canary"},{"kty":5,"k":"canary"}]}"#.to_owned(),
+        ),
+        ..JwtSettings::default()
+    };
+    let problems = JwtKeys::new(&settings).expect_err("three faults");
+    assert_eq!(problems.len(), 3);
+    assert!(!format!("{problems:?} {:?}", settings.secret).contains("canary"));
+    let keys = keys(&with_both());
+    assert!(!format!("{keys:?} {:?}", with_secret()).contains("horse"));
+}
+
+#[test]
+fn without_any_key_everything_is_refused() {
+    let keys = keys(&JwtSettings::default());
+    assert!(keys.is_empty());
+    let token = hs256(&good_claims().to_string());
+    assert_eq!(
+        keys.verify(&token, at(ISSUED_AT)),
+        Err("no JWT key is configured")
+    );
+}

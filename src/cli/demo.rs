@@ -1,0 +1,192 @@
+//! `quietline demo`: an organization to try things on, with credentials and ready curl lines.
+//! Its keys are derived from the JWT secret, so that they are the same at every start and stored nowhere.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::app;
+use crate::app::api_keys::NewApiKey;
+use crate::app::organization::NewOrganization;
+use crate::auth::jwt::{Claims, JwtKeys};
+use crate::config::Config;
+use crate::domain::access::{OrgAccess, Role, Scope};
+use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
+use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
+use crate::domain::registry::RegistrationStatus;
+use crate::domain::text_enum::TextEnum;
+use crate::error::{BoxError, Error, Result};
+
+use super::output::{Output, table};
+use super::{Context, Outcome, jwt_keys, open};
+
+/// By this the organization is found again; it has the form of Tether's own ids.
+const EXTERNAL_ID: &str = "64656d6f64656d6f64656d6f";
+
+const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+const ADMIN_SCOPES: [Scope; 5] = [
+    Scope::OrgRead,
+    Scope::OrgAdminWrite,
+    Scope::ApiKeysRead,
+    Scope::ApiKeysWrite,
+    Scope::AuditRead,
+];
+
+/// What `make run` prints.
+struct Demo {
+    organization: Organization,
+    admin_key: String,
+    reader_key: String,
+    admin_token: String,
+    superadmin_token: String,
+}
+
+pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
+    let secret = config
+        .jwt
+        .secret
+        .as_ref()
+        .ok_or("QUIETLINE_JWT_SECRET is needed for a demonstration")?;
+    let keys = jwt_keys(config)?;
+    let context = open(config)?;
+    let organization = organization(&context).await?;
+    let id = &organization.id;
+    let seed = |label: &str| format!("{label} of {id} by {}", secret.expose());
+    let demo = Demo {
+        admin_key: key(&context, id, "demo admin", &ADMIN_SCOPES, &seed("admin")).await?,
+        reader_key: key(
+            &context,
+            id,
+            "demo reader",
+            &[Scope::OrgRead],
+            &seed("reader"),
+        )
+        .await?,
+        admin_token: token(&context, &keys, Role::Admin, Some(id))?,
+        superadmin_token: token(&context, &keys, Role::Superadmin, None)?,
+        organization,
+    };
+    out.print(&value(&demo), &text(&demo, &base_url(&config.listen)))?;
+    Ok(true)
+}
+
+async fn organization(context: &Context) -> Result<Organization, BoxError> {
+    let external_id =
+        ExternalId::parse(EXTERNAL_ID).ok_or("the id of the demonstration is no id")?;
+    let name = OrganizationRef::External(external_id.clone());
+    match app::organization::find(&context.db, name.clone()).await {
+        Err(Error::NotFound(_)) => {}
+        found => return Ok(found?),
+    }
+    let display_name =
+        OrganizationName::parse("Acme Health, Inc.").map_err(|fault| fault.message)?;
+    let new = NewOrganization {
+        kind: OrganizationKind::Commercial,
+        external_id: Some(external_id),
+        settings: Settings::new(display_name, Some("ap@acme.example".to_owned())),
+    };
+    let (db, clock) = (&context.db, &context.clock);
+    let id = app::organization::create(db, clock, new).await?.id;
+    let (brand, status) = ("Acme Health".to_owned(), RegistrationStatus::Active);
+    app::registry::add_brand(db, clock, id, brand, status).await?;
+    Ok(app::organization::find(db, name).await?)
+}
+
+/// The first key of a row of derived ones that is not revoked.
+async fn key(
+    context: &Context,
+    org_id: &OrgId,
+    label: &str,
+    scopes: &[Scope],
+    seed: &str,
+) -> Result<String> {
+    let mut turn = 0_u32;
+    loop {
+        let plaintext =
+            PlaintextApiKey::derive(format!("quietline demo {turn}: {seed}").as_bytes());
+        let shown = plaintext.reveal().to_owned();
+        let scopes: ScopeSet = scopes.iter().copied().collect();
+        let access = OrgAccess::command_line(org_id.clone());
+        let new = NewApiKey {
+            label: label.to_owned(),
+            scopes,
+            plaintext,
+        };
+        let key = app::api_keys::create(&context.db, &context.clock, access, new).await?;
+        if key.revoked_at.is_none() {
+            return Ok(shown);
+        }
+        turn += 1;
+    }
+}
+
+fn token(
+    context: &Context,
+    keys: &JwtKeys,
+    role: Role,
+    org_id: Option<&OrgId>,
+) -> Result<String, BoxError> {
+    let claims = Claims {
+        subject: format!("demo-{}", role.as_str().to_ascii_lowercase()),
+        organization: org_id.map(ToString::to_string),
+        role: role.as_str().to_owned(),
+        full_name: Some("Demo User".to_owned()),
+    };
+    Ok(keys.sign(&claims, context.clock.now(), TOKEN_TTL)?)
+}
+
+/// Where a client on this machine reaches a server that listens on `listen`.
+fn base_url(listen: &str) -> String {
+    let place = listen
+        .replace("0.0.0.0:", "127.0.0.1:")
+        .replace("[::]:", "[::1]:");
+    format!("http://{place}")
+}
+
+fn value(demo: &Demo) -> serde_json::Value {
+    json!({
+        "organization": super::organizations::value(&demo.organization),
+        "keys": { "admin": demo.admin_key, "reader": demo.reader_key },
+        "tokens": { "admin": demo.admin_token, "superadmin": demo.superadmin_token },
+    })
+}
+
+fn text(demo: &Demo, url: &str) -> String {
+    let Demo {
+        organization,
+        admin_key,
+        reader_key,
+        admin_token,
+        superadmin_token,
+    } = demo;
+    let credentials = table(&[
+        ("organization", organization.id.to_string()),
+        ("external id", EXTERNAL_ID.to_owned()),
+        ("key: read and change", admin_key.clone()),
+        ("key: read only", reader_key.clone()),
+        ("token: ADMIN, 24 h", admin_token.clone()),
+        ("token: SUPERADMIN, 24 h", superadmin_token.clone()),
+    ]);
+    let id = &organization.id;
+    format!(
+        "{credentials}
+
+# Read the organization (AgentMessage dialect)
+curl -s {url}/v1/organization -H 'Authorization: Bearer {reader_key}'
+
+# Change it
+curl -s -X PATCH {url}/v1/organization -H 'Authorization: Bearer {admin_key}' \\
+  -H 'Content-Type: application/json' -d '{{\"name\":\"Acme Health Group\",\"quiet_hours\":{{\"enabled\":true}}}}'
+
+# Disabling the STOP/HELP guardrail without an attestation is refused
+curl -s -X PATCH {url}/v1/organization -H 'Authorization: Bearer {admin_key}' \\
+  -H 'Content-Type: application/json' -d '{{\"auto_replies\":{{\"enabled\":false}}}}'
+
+# Change the missed-call message (Tether dialect)
+curl -s -X PUT {url}/api/organizations/{id}/missed-call-message -H 'Authorization: Bearer {admin_token}' \\
+  -H 'Content-Type: application/json' -d '{{\"missedCallMessage\":\"Hi {{{{contactName}}}}, we will call you back.\",\"missedCallAutoMessageEnabled\":true}}'
+"
+    )
+}

@@ -1,0 +1,130 @@
+//! The command line: its grammar, and the way from there to a running command.
+
+mod args;
+mod audit;
+mod demo;
+mod keys;
+mod organizations;
+mod output;
+mod registry;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use actix_web::rt::System;
+use clap::Parser;
+
+use crate::auth::jwt::JwtKeys;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::{BoxError, Error};
+use crate::logging;
+
+use args::{ApiKeyCommand, AuditCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
+use output::Output;
+
+/// What a command ends with: whether it found everything in order.
+type Outcome = Result<bool, BoxError>;
+
+/// Parses the command line, runs the command and says how it went.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(cli.overrides()) {
+        Ok(config) => config,
+        Err(problems) => return fail(&format!("the configuration is not usable:\n{problems}")),
+    };
+    let guard = logging::init(&config.log, config.log_format);
+    let outcome = guard.map_err(BoxError::from).and_then(|_guard| {
+        System::new().block_on(dispatch(cli.command, &config, Output::new(cli.json)))
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&describe(error.as_ref())),
+    }
+}
+
+async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outcome {
+    let out = &mut output;
+    match command {
+        Command::Serve => serve::run(config).await,
+        Command::Migrate => serve::migrate(config, out),
+        Command::Demo => demo::run(config, out).await,
+        Command::Org(OrgCommand::Create(new)) => {
+            organizations::create(&open(config)?, new, out).await
+        }
+        Command::Org(OrgCommand::Show { id }) => {
+            organizations::show(&open(config)?, &id, out).await
+        }
+        Command::Org(OrgCommand::List) => organizations::list(&open(config)?, out).await,
+        Command::Key(ApiKeyCommand::Create(new)) => keys::create(&open(config)?, new, out).await,
+        Command::Key(ApiKeyCommand::List { org }) => keys::list(&open(config)?, &org, out).await,
+        Command::Key(ApiKeyCommand::Revoke { id }) => keys::revoke(&open(config)?, &id, out).await,
+        Command::Brand(BrandCommand::Add(new)) => {
+            registry::add_brand(&open(config)?, new, out).await
+        }
+        Command::Brand(BrandCommand::Delete { id }) => {
+            registry::delete_brand(&open(config)?, &id, out).await
+        }
+        Command::Campaign(CampaignCommand::Add(new)) => {
+            registry::add_campaign(&open(config)?, new, out).await
+        }
+        Command::Campaign(CampaignCommand::Delete { id }) => {
+            registry::delete_campaign(&open(config)?, &id, out).await
+        }
+        Command::Token(new) => token::run(config, new, out),
+        Command::Audit(AuditCommand::Verify { org }) => {
+            audit::verify(&open(config)?, org.as_deref(), out).await
+        }
+        Command::Audit(AuditCommand::List { org, limit }) => {
+            audit::list(&open(config)?, &org, limit, out).await
+        }
+    }
+}
+
+/// What commands that work on the database share.
+struct Context {
+    db: Db,
+    clock: Clock,
+}
+
+/// Opens the database; its schema is brought up to date on the way, as by every command.
+fn open(config: &Config) -> Result<Context, BoxError> {
+    let db = Db::open(&config.database_url, config.database_pool_size)
+        .map_err(|error| format!("database {}: {}", config.database_url, describe(&error)))?;
+    Ok(Context {
+        db,
+        clock: Clock::System,
+    })
+}
+
+fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {
+    JwtKeys::new(&config.jwt).map_err(|problems| problems.join("\n").into())
+}
+
+fn fail(message: &str) -> ExitCode {
+    logging::flush();
+    output::complain(message);
+    ExitCode::FAILURE
+}
+
+/// An error and its causes in one line, with the broken rules where there are any.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(Error::Invalid(violations)) = error.downcast_ref::<Error>() {
+        let rules: Vec<String> = violations
+            .iter()
+            .map(|rule| format!("{}: {}", rule.path, rule.message))
+            .collect();
+        return rules.join("; ");
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

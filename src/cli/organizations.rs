@@ -1,0 +1,166 @@
+//! `quietline org`: organizations are made and looked at here; their settings change through the APIs.
+
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::app::organization::NewOrganization;
+use crate::db::Db;
+use crate::domain::ids::{ExternalId, OrganizationRef};
+use crate::domain::organization::{Organization, OrganizationName, Settings, is_plausible_email};
+use crate::domain::text_enum::TextEnum;
+use crate::error::{BoxError, Error, Violation};
+
+use super::args::NewOrgArgs;
+use super::output::{Output, table};
+use super::{Context, Outcome};
+
+const PAGE: i64 = 500;
+
+pub(super) async fn create(context: &Context, args: NewOrgArgs, out: &mut Output) -> Outcome {
+    let new = new_organization(args)?;
+    let organization = app::organization::create(&context.db, &context.clock, new).await?;
+    print(&organization, out)
+}
+
+/// Checks all of what was given before any of it is refused.
+fn new_organization(args: NewOrgArgs) -> Result<NewOrganization, Error> {
+    let NewOrgArgs {
+        name,
+        kind,
+        external_id,
+        billing_email,
+    } = args;
+    let mut faults = Vec::new();
+    let name = OrganizationName::parse(&name)
+        .map_err(|fault| faults.push(fault))
+        .ok();
+    let external_id = external_id.map(|text| ExternalId::parse(&text));
+    if external_id == Some(None) {
+        let rule = "must be 1 to 128 visible ASCII characters and no UUID";
+        faults.push(Violation::new("external_id", rule));
+    }
+    if billing_email
+        .as_deref()
+        .is_some_and(|email| !is_plausible_email(email))
+    {
+        faults.push(Violation::new(
+            "billing_email",
+            "must be a plausible email address",
+        ));
+    }
+    match name {
+        Some(name) if faults.is_empty() => Ok(NewOrganization {
+            kind,
+            external_id: external_id.flatten(),
+            settings: Settings::new(name, billing_email),
+        }),
+        _ => Err(Error::Invalid(faults)),
+    }
+}
+
+pub(super) async fn show(context: &Context, id: &str, out: &mut Output) -> Outcome {
+    print(&find(&context.db, id).await?, out)
+}
+
+pub(super) async fn list(context: &Context, out: &mut Output) -> Outcome {
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().map(|last: &Organization| last.id.clone());
+        let page = app::organization::list(&context.db, after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        all.extend(page);
+    }
+    let line = |organization: &Organization| {
+        format!(
+            "{}  {}",
+            organization.id,
+            organization.settings.name.as_str()
+        )
+    };
+    let values: Vec<Value> = all.iter().map(value).collect();
+    let lines: Vec<String> = all.iter().map(line).collect();
+    out.print(&json!(values), &lines.join("\n"))?;
+    Ok(true)
+}
+
+/// The organization that the operator means by `name`.
+pub(super) async fn find(db: &Db, name: &str) -> Result<Organization, BoxError> {
+    let unknown = || BoxError::from(format!("there is no organization {name:?}"));
+    let reference = OrganizationRef::parse(name).ok_or_else(unknown)?;
+    match app::organization::find(db, reference).await {
+        Err(Error::NotFound(_)) => Err(unknown()),
+        found => Ok(found?),
+    }
+}
+
+fn print(organization: &Organization, out: &mut Output) -> Outcome {
+    let settings = &organization.settings;
+    let text = table(&[
+        ("id", organization.id.to_string()),
+        (
+            "external id",
+            external_id(organization).unwrap_or("-").to_owned(),
+        ),
+        ("name", settings.name.as_str().to_owned()),
+        ("kind", organization.kind.as_str().to_owned()),
+        (
+            "billing email",
+            settings.billing_email.clone().unwrap_or("-".into()),
+        ),
+        ("plan", organization.plan.clone()),
+        (
+            "retention",
+            format!(
+                "{} days, media {} days",
+                settings.message_retention_days, settings.mms_retention_days
+            ),
+        ),
+        ("version", organization.version.to_string()),
+    ]);
+    out.print(&value(organization), &text)?;
+    Ok(true)
+}
+
+fn external_id(organization: &Organization) -> Option<&str> {
+    organization.external_id.as_ref().map(ExternalId::as_str)
+}
+
+/// Everything of an organization, named as in the AgentMessage dialect.
+pub(super) fn value(organization: &Organization) -> Value {
+    let settings = &organization.settings;
+    json!({
+        "id": organization.id.as_str(),
+        "external_id": external_id(organization),
+        "kind": organization.kind.as_str(),
+        "name": settings.name.as_str(),
+        "billing_email": settings.billing_email,
+        "plan": organization.plan,
+        "throughput_tier": organization.throughput_tier,
+        "message_retention_days": settings.message_retention_days,
+        "mms_retention_days": settings.mms_retention_days,
+        "is_reseller": settings.is_reseller,
+        "quiet_hours": {
+            "enabled": settings.quiet_hours.enabled,
+            "start": settings.quiet_hours.start.to_string(),
+            "end": settings.quiet_hours.end.to_string(),
+            "mode": settings.quiet_hours.mode.as_str(),
+        },
+        "auto_replies": {
+            "enabled": settings.auto_replies.enabled,
+            "stop_text": settings.auto_replies.stop_text,
+            "help_text": settings.auto_replies.help_text,
+            "start_text": settings.auto_replies.start_text,
+        },
+        "missed_call_message": organization.missed_call.message,
+        "missed_call_auto_message_enabled": organization.missed_call.enabled,
+        "registration_status": {
+            "brand": organization.registry.brand.map(TextEnum::as_str),
+            "brand_count": organization.registry.brand_count,
+            "campaign_count": organization.registry.campaign_count,
+        },
+        "version": organization.version,
+        "created_at": organization.created_at,
+    })
+}

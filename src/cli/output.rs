@@ -1,0 +1,56 @@
+//! What commands print: data on standard output, for people or as JSON, and complaints on standard error.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::error::BoxError;
+
+/// Where data goes, and in which form.
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Prints `value` as JSON, or `text` for people.
+    pub(super) fn print(&mut self, value: &Value, text: &str) -> Result<(), BoxError> {
+        let mut stdout = io::stdout().lock();
+        match self.json {
+            true => writeln!(stdout, "{value:#}")?,
+            false => writeln!(stdout, "{text}")?,
+        }
+        Ok(stdout.flush()?)
+    }
+}
+
+/// Prints a line for whoever started the server, in either form.
+pub(super) fn announce(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Prints why a command failed.
+pub(super) fn complain(message: &str) {
+    // Without a standard error there is nobody left to tell.
+    let written = writeln!(io::stderr().lock(), "error: {message}");
+    written.unwrap_or_else(|_| log::error!("{message}"));
+}
+
+/// Lines of `name: value`, values in one column.
+pub(super) fn table(rows: &[(&str, String)]) -> String {
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}"))
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,98 @@
+//! `quietline brand` and `quietline campaign`: the mirror of a registry that is managed elsewhere.
+
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::domain::ids::{BrandId, CampaignId};
+use crate::domain::registry::{Brand, Campaign};
+use crate::domain::text_enum::TextEnum;
+use crate::error::{BoxError, Error, Result};
+
+use super::args::{NewBrandArgs, NewCampaignArgs};
+use super::organizations::find;
+use super::output::Output;
+use super::{Context, Outcome};
+
+/// Longest name, in Unicode code points.
+const MAX_NAME_CHARS: usize = 200;
+
+pub(super) async fn add_brand(context: &Context, args: NewBrandArgs, out: &mut Output) -> Outcome {
+    let name = parse_name(&args.name)?;
+    let org_id = find(&context.db, &args.org).await?.id;
+    let (db, clock) = (&context.db, &context.clock);
+    let brand = app::registry::add_brand(db, clock, org_id, name, args.status).await?;
+    print_brand(&brand, out)
+}
+
+pub(super) async fn delete_brand(context: &Context, id: &str, out: &mut Output) -> Outcome {
+    let brand_id = BrandId::parse(id).ok_or_else(|| unknown("brand", id))?;
+    let deleted = app::registry::delete_brand(&context.db, &context.clock, brand_id).await;
+    print_brand(&found(deleted, "brand", id)?, out)
+}
+
+pub(super) async fn add_campaign(
+    context: &Context,
+    args: NewCampaignArgs,
+    out: &mut Output,
+) -> Outcome {
+    let name = parse_name(&args.name)?;
+    let brand_id = BrandId::parse(&args.brand).ok_or_else(|| unknown("brand", &args.brand))?;
+    let (db, clock) = (&context.db, &context.clock);
+    let added = app::registry::add_campaign(db, clock, brand_id, name, args.status).await;
+    print_campaign(&found(added, "brand", &args.brand)?, out)
+}
+
+pub(super) async fn delete_campaign(context: &Context, id: &str, out: &mut Output) -> Outcome {
+    let campaign_id = CampaignId::parse(id).ok_or_else(|| unknown("campaign", id))?;
+    let deleted = app::registry::delete_campaign(&context.db, &context.clock, campaign_id).await;
+    print_campaign(&found(deleted, "campaign", id)?, out)
+}
+
+fn parse_name(text: &str) -> Result<String, BoxError> {
+    let name = text.trim();
+    let is_valid =
+        (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    match is_valid {
+        true => Ok(name.to_owned()),
+        false => Err("name: must be 1 to 200 characters, with no control characters".into()),
+    }
+}
+
+fn unknown(what: &str, id: &str) -> BoxError {
+    format!("there is no {what} {id:?}").into()
+}
+
+fn found<T>(result: Result<T>, what: &str, id: &str) -> Result<T, BoxError> {
+    match result {
+        Err(Error::NotFound(_)) => Err(unknown(what, id)),
+        other => Ok(other?),
+    }
+}
+
+fn print_brand(brand: &Brand, out: &mut Output) -> Outcome {
+    let value = json!({
+        "id": brand.id.as_str(),
+        "org_id": brand.org_id.as_str(),
+        "name": brand.name,
+        "status": brand.status.as_str(),
+    });
+    print(&value, out)
+}
+
+fn print_campaign(campaign: &Campaign, out: &mut Output) -> Outcome {
+    let value = json!({
+        "id": campaign.id.as_str(),
+        "org_id": campaign.org_id.as_str(),
+        "brand_id": campaign.brand_id.as_str(),
+        "name": campaign.name,
+        "status": campaign.status.as_str(),
+    });
+    print(&value, out)
+}
+
+fn print(value: &Value, out: &mut Output) -> Outcome {
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    let line = format!("{}  {}  ({})", text("id"), text("name"), text("status"));
+    out.print(value, &line)?;
+    Ok(true)
+}

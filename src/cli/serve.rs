@@ -1,0 +1,49 @@
+//! `quietline serve` and `quietline migrate`.
+
+use std::net::SocketAddr;
+
+use actix_web::web;
+use serde_json::json;
+
+use crate::config::Config;
+use crate::http::server;
+use crate::state::AppState;
+
+use super::output::{self, Output};
+use super::{Outcome, jwt_keys, open};
+
+pub(super) async fn run(config: &Config) -> Outcome {
+    let keys = jwt_keys(config)?;
+    if keys.is_empty() {
+        log::warn!(
+            "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
+        );
+    }
+    let context = open(config)?;
+    let state = web::Data::new(AppState::new(context.db, context.clock, keys));
+    let announce = |addresses: &[SocketAddr]| {
+        let urls: Vec<String> = addresses
+            .iter()
+            .map(|address| format!("http://{address}"))
+            .collect();
+        output::announce(&format!(
+            "quietline listens on {}, database {}",
+            urls.join(" "),
+            config.database_url
+        ))
+    };
+    server::serve(&config.listen, config.workers, state, announce)
+        .await
+        .map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
+    Ok(true)
+}
+
+pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
+    let _context = open(config)?;
+    let url = config.database_url.to_string();
+    out.print(
+        &json!({ "database": url }),
+        &format!("the schema of {url} is up to date"),
+    )?;
+    Ok(true)
+}

@@ -1,0 +1,25 @@
+//! `quietline token`: signs a token of the Tether dialect.
+
+use serde_json::json;
+
+use crate::auth::jwt::Claims;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::text_enum::TextEnum;
+
+use super::args::NewTokenArgs;
+use super::output::Output;
+use super::{Outcome, jwt_keys};
+
+pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome {
+    let claims = Claims {
+        subject: args.subject,
+        organization: args.org,
+        role: args.role.as_str().to_owned(),
+        full_name: args.name,
+    };
+    let token = jwt_keys(config)?.sign(&claims, Clock::System.now(), args.ttl)?;
+    // A bare word in both forms, so that it fits into a shell variable.
+    out.print(&json!(token), &token)?;
+    Ok(true)
+}

@@ -1,0 +1,338 @@
+//! The settings of one process, from flags, environment, a TOML file and defaults.
+//!
+//! The only reader of the environment. All problems are found before any is reported. Not here:
+//! the command line, which `cli` parses and hands over as [`Overrides`].
+
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread;
+
+use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
+use crate::db::DatabaseUrl;
+use crate::logging::LogFormat;
+
+use sources::{Setting, Sources};
+
+const VARIABLE_PREFIX: &str = "QUIETLINE_";
+
+const CONFIG: Setting = Setting::text("QUIETLINE_CONFIG", None);
+const DATABASE_URL: Setting =
+    Setting::text("QUIETLINE_DATABASE_URL", Some("sqlite://quietline.db"));
+const DATABASE_POOL_SIZE: Setting = Setting::number("QUIETLINE_DATABASE_POOL_SIZE", Some("16"));
+const LISTEN: Setting = Setting::text("QUIETLINE_LISTEN", Some("127.0.0.1:8080"));
+const WORKERS: Setting = Setting::number("QUIETLINE_WORKERS", None);
+const JWT_SECRET: Setting = Setting::text("QUIETLINE_JWT_SECRET", None);
+const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None);
+const JWKS_FILE: Setting = Setting::text("QUIETLINE_JWKS_FILE", None);
+const JWT_ISSUER: Setting = Setting::text("QUIETLINE_JWT_ISSUER", None);
+const JWT_AUDIENCE: Setting = Setting::text("QUIETLINE_JWT_AUDIENCE", None);
+const LOG: Setting = Setting::text("QUIETLINE_LOG", Some("info"));
+const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
+
+/// Every setting there is; `.env.example` lists them in this order.
+const SETTINGS: [Setting; 12] = [
+    CONFIG,
+    DATABASE_URL,
+    DATABASE_POOL_SIZE,
+    LISTEN,
+    WORKERS,
+    JWT_SECRET,
+    JWT_SECRET_FILE,
+    JWKS_FILE,
+    JWT_ISSUER,
+    JWT_AUDIENCE,
+    LOG,
+    LOG_FORMAT,
+];
+
+/// The settings of one process, all checked.
+///
+/// Each can be given as `--flag`, as environment variable and as key of the TOML file, in this
+/// order of precedence: `--database-url`, `QUIETLINE_DATABASE_URL` and `database_url` are one
+/// setting. An empty value is a problem everywhere, never "unset": a deployment that lost a
+/// value must not start with a default. Relative paths start from the working directory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the data is. `QUIETLINE_DATABASE_URL`, default `sqlite://quietline.db`; the scheme
+    /// is `sqlite`, `postgres` or `postgresql`.
+    pub database_url: DatabaseUrl,
+    /// Connections to PostgreSQL; SQLite ignores it. `QUIETLINE_DATABASE_POOL_SIZE`, default 16,
+    /// 1 to 256.
+    pub database_pool_size: u32,
+    /// Address and port to serve on, as `address:port` or `host:port`; a host is resolved when
+    /// the socket is bound. `QUIETLINE_LISTEN`, default `127.0.0.1:8080`.
+    pub listen: String,
+    /// Threads that serve requests. `QUIETLINE_WORKERS`, default one per processor, 1 to 256.
+    pub workers: usize,
+    /// Which tokens the Tether dialect accepts: `QUIETLINE_JWT_SECRET` or `…_JWT_SECRET_FILE`
+    /// (at least 32 bytes; never a flag, and in the TOML file only `jwt_secret_file`),
+    /// `QUIETLINE_JWKS_FILE`, `QUIETLINE_JWT_ISSUER` and `QUIETLINE_JWT_AUDIENCE`. By default
+    /// there is none of them, and every token is refused.
+    pub jwt: JwtSettings,
+    /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`, default `info`.
+    pub log: String,
+    /// How it is logged, `text` or `json`. `QUIETLINE_LOG_FORMAT`, default `text`.
+    pub log_format: LogFormat,
+}
+
+/// What the command line gave, unparsed; `None`: the flag was absent.
+///
+/// Has no `Debug`, because a database URL may hold a password.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// `--config`: the TOML file to read; `QUIETLINE_CONFIG` otherwise.
+    pub config_file: Option<String>,
+    /// `--database-url`, for [`Config::database_url`].
+    pub database_url: Option<String>,
+    /// `--database-pool-size`, for [`Config::database_pool_size`].
+    pub database_pool_size: Option<String>,
+    /// `--listen`, for [`Config::listen`].
+    pub listen: Option<String>,
+    /// `--workers`, for [`Config::workers`].
+    pub workers: Option<String>,
+    /// `--jwks-file`, for [`JwtSettings::jwks_json`].
+    pub jwks_file: Option<String>,
+    /// `--jwt-issuer`, for [`JwtSettings::issuer`].
+    pub jwt_issuer: Option<String>,
+    /// `--jwt-audience`, for [`JwtSettings::audience`].
+    pub jwt_audience: Option<String>,
+    /// `--log`, for [`Config::log`].
+    pub log: Option<String>,
+    /// `--log-format`, for [`Config::log_format`].
+    pub log_format: Option<String>,
+}
+
+/// Everything that is wrong with the settings; `Display` gives one line for each problem.
+///
+/// Each line begins with the flag, variable or key at fault, and none holds a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigProblems(pub Vec<String>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+impl Config {
+    /// Reads environment and files of this process.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all sources.
+    pub fn load(overrides: Overrides) -> Result<Config, ConfigProblems> {
+        let mut environment = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if !name.starts_with(VARIABLE_PREFIX) {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => {
+                    environment.insert(name.into_owned(), value);
+                }
+                Err(_) => problems.push(format!("{name}: is not UTF-8")),
+            }
+        }
+        let read_file = |path: &Path| std::fs::read_to_string(path);
+        match (
+            Config::from_sources(overrides, &environment, read_file),
+            problems.is_empty(),
+        ) {
+            (Ok(config), true) => Ok(config),
+            (Ok(_), false) => Err(ConfigProblems(problems)),
+            (Err(others), _) => Err(ConfigProblems([problems, others.0].concat())),
+        }
+    }
+
+    /// Like [`Config::load`], from the given environment and files; touches no other.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all sources.
+    pub fn from_sources(
+        overrides: Overrides,
+        environment: &BTreeMap<String, String>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Config, ConfigProblems> {
+        let mut sources = Sources::new(flags(overrides), environment, &read_file);
+        let parsed = (
+            sources.parse(&DATABASE_URL, database_url),
+            sources.parse(&DATABASE_POOL_SIZE, number_up_to_256),
+            sources.parse(&LISTEN, listen),
+            sources.parse(&WORKERS, number_up_to_256),
+            sources.parse(&LOG, log_filter),
+            sources.parse(&LOG_FORMAT, log_format),
+        );
+        let jwt = jwt_settings(&mut sources);
+        let problems = sources.into_problems();
+        let (Some(url), Some(pool_size), Some(listen), workers, Some(log), Some(format)) = parsed
+        else {
+            return Err(ConfigProblems(problems));
+        };
+        if !problems.is_empty() {
+            return Err(ConfigProblems(problems));
+        }
+        Ok(Config {
+            database_url: url,
+            database_pool_size: u32::from(pool_size),
+            listen,
+            workers: workers.map_or_else(default_workers, usize::from),
+            jwt,
+            log,
+            log_format: format,
+        })
+    }
+}
+
+/// The flags by variable. Names every field, so that a new one cannot be forgotten here.
+fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
+    let Overrides {
+        config_file,
+        database_url,
+        database_pool_size,
+        listen,
+        workers,
+        jwks_file,
+        jwt_issuer,
+        jwt_audience,
+        log,
+        log_format,
+    } = overrides;
+    let flags = [
+        (CONFIG, config_file),
+        (DATABASE_URL, database_url),
+        (DATABASE_POOL_SIZE, database_pool_size),
+        (LISTEN, listen),
+        (WORKERS, workers),
+        (JWKS_FILE, jwks_file),
+        (JWT_ISSUER, jwt_issuer),
+        (JWT_AUDIENCE, jwt_audience),
+        (LOG, log),
+        (LOG_FORMAT, log_format),
+    ];
+    let given = flags
+        .into_iter()
+        .filter_map(|(setting, text)| Some((setting.variable, text?)));
+    given.collect()
+}
+
+fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
+    let mut settings = JwtSettings {
+        secret: jwt_secret(sources),
+        jwks_json: None,
+        issuer: sources.parse(&JWT_ISSUER, any_text),
+        audience: sources.parse(&JWT_AUDIENCE, any_text),
+    };
+    if let Some((origin, jwks_json)) = sources.content_of(&JWKS_FILE) {
+        // Built only for its verdict, so that a bad key set is reported with everything else.
+        let jwks_json = Some(jwks_json);
+        let only_jwks = JwtSettings {
+            jwks_json,
+            ..JwtSettings::default()
+        };
+        if let Err(problems) = JwtKeys::new(&only_jwks) {
+            problems
+                .iter()
+                .for_each(|problem| sources.report(&origin, problem));
+        }
+        settings.jwks_json = only_jwks.jwks_json;
+    }
+    settings
+}
+
+fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
+    let in_variable = sources.has_variable(&JWT_SECRET);
+    if in_variable && sources.has_variable(&JWT_SECRET_FILE) {
+        let name = JWT_SECRET_FILE.variable;
+        sources.report(
+            name,
+            "is set together with QUIETLINE_JWT_SECRET; set only one",
+        );
+        return None;
+    }
+    let (origin, mut secret) = if in_variable {
+        (
+            JWT_SECRET.variable.to_owned(),
+            sources.parse(&JWT_SECRET, any_text)?,
+        )
+    } else {
+        sources.content_of(&JWT_SECRET_FILE)?
+    };
+    if !in_variable {
+        // Editors and `echo` end a file with one newline, which is not part of the secret.
+        let without_newline = secret.strip_suffix('\n').unwrap_or(&secret);
+        let length = without_newline
+            .strip_suffix('\r')
+            .unwrap_or(without_newline)
+            .len();
+        secret.truncate(length);
+    }
+    if secret.len() < MIN_SECRET_BYTES {
+        sources.report(
+            &origin,
+            &format!("the secret is under {MIN_SECRET_BYTES} bytes"),
+        );
+    }
+    Some(Secret::new(secret))
+}
+
+fn any_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    text.parse()
+}
+
+fn number_up_to_256(text: &str) -> Result<u16, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=256).contains(number));
+    number.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 256"))
+}
+
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(1, |processors| processors.get().min(256))
+}
+
+fn listen(text: &str) -> Result<String, String> {
+    let is_host = |host: &str| {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        !host.is_empty() && host.chars().all(is_allowed)
+    };
+    let has_host = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok());
+    if has_host || text.parse::<SocketAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is not address:port or host:port"))
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match env_filter::Builder::new().try_parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{text:?} is not a log filter: {error}")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("{other:?} is not text or json")),
+    }
+}

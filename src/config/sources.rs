@@ -1,0 +1,211 @@
+//! Where the text of a setting comes from: flag, environment variable, TOML file or default.
+//!
+//! Collects every problem under the name of the source at fault. Not here: what the settings
+//! mean; `config` parses them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::{CONFIG, JWT_SECRET, SETTINGS, VARIABLE_PREFIX};
+
+/// One setting, known by its environment variable; flag and TOML key follow from that name.
+pub struct Setting {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// The text that stands for an absent value; `None`: absent, or computed by `config`.
+    pub default: Option<&'static str>,
+    is_number: bool,
+}
+
+impl Setting {
+    /// A setting that is a string in the TOML file.
+    pub const fn text(variable: &'static str, default: Option<&'static str>) -> Setting {
+        Setting {
+            variable,
+            default,
+            is_number: false,
+        }
+    }
+
+    /// A setting that is an integer in the TOML file.
+    pub const fn number(variable: &'static str, default: Option<&'static str>) -> Setting {
+        Setting {
+            variable,
+            default,
+            is_number: true,
+        }
+    }
+
+    /// The TOML key: `database_url` for `QUIETLINE_DATABASE_URL`.
+    pub fn key(&self) -> String {
+        self.variable
+            .trim_start_matches(VARIABLE_PREFIX)
+            .to_ascii_lowercase()
+    }
+
+    fn flag(&self) -> String {
+        format!("--{}", self.key().replace('_', "-"))
+    }
+
+    /// The file cannot name itself, and a secret may only be a file of its own.
+    fn is_allowed_in_file(&self) -> bool {
+        self.variable != CONFIG.variable && self.variable != JWT_SECRET.variable
+    }
+}
+
+/// All sources of one process and the problems found in them so far.
+pub struct Sources<'a> {
+    flags: BTreeMap<&'static str, String>,
+    environment: &'a BTreeMap<String, String>,
+    /// The TOML file: texts by key.
+    file: BTreeMap<String, String>,
+    read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    problems: Vec<String>,
+}
+
+impl<'a> Sources<'a> {
+    /// Reads the TOML file, if one is named, and looks for names that no setting has.
+    pub fn new(
+        flags: BTreeMap<&'static str, String>,
+        environment: &'a BTreeMap<String, String>,
+        read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    ) -> Sources<'a> {
+        let file = BTreeMap::new();
+        let problems = Vec::new();
+        let mut sources = Sources {
+            flags,
+            environment,
+            file,
+            read_file,
+            problems,
+        };
+        for variable in environment.keys().filter(|variable| is_unknown(variable)) {
+            sources.report(variable, "is not a variable of this program");
+        }
+        if let Some((origin, toml)) = sources.content_of(&CONFIG) {
+            sources.read_toml(&origin, &toml);
+        }
+        sources
+    }
+
+    /// The parsed value; `None` if it is absent and has no default, or after reporting a problem.
+    pub fn parse<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (origin, text) = self.given(setting)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.report(&origin, &problem);
+                None
+            }
+        }
+    }
+
+    /// The content of the file that a setting names, and the source that names it.
+    pub fn content_of(&mut self, setting: &Setting) -> Option<(String, String)> {
+        let (origin, path) = self.given(setting)?;
+        match (self.read_file)(Path::new(&path)) {
+            Ok(content) => Some((origin, content)),
+            Err(error) => {
+                self.report(&origin, &format!("cannot read {path:?}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Whether the environment variable of this setting is set, empty or not.
+    pub fn has_variable(&self, setting: &Setting) -> bool {
+        self.environment.contains_key(setting.variable)
+    }
+
+    /// Notes a problem; `origin` is the flag, variable or key at fault.
+    pub fn report(&mut self, origin: &str, problem: &str) {
+        self.problems.push(format!("{origin}: {problem}"));
+    }
+
+    /// Every problem reported, in the order in which they were found.
+    pub fn into_problems(self) -> Vec<String> {
+        self.problems
+    }
+
+    /// The text from the strongest source that has one, and the name of that source.
+    fn given(&mut self, setting: &Setting) -> Option<(String, String)> {
+        let (origin, text) = if let Some(text) = self.flags.get(setting.variable) {
+            (setting.flag(), text)
+        } else if let Some(text) = self.environment.get(setting.variable) {
+            (setting.variable.to_owned(), text)
+        } else if let Some(text) = self.file.get(&setting.key()) {
+            (in_file(&setting.key()), text)
+        } else {
+            return Some((setting.variable.to_owned(), setting.default?.to_owned()));
+        };
+        if text.trim().is_empty() {
+            self.report(&origin, "is empty; remove it to use the default");
+            return None;
+        }
+        Some((origin, text.clone()))
+    }
+
+    fn read_toml(&mut self, origin: &str, toml: &str) {
+        match toml.parse::<toml::Table>() {
+            Ok(table) => table
+                .into_iter()
+                .for_each(|(key, value)| self.read_key(key, value)),
+            Err(error) => {
+                // Only the message: the full text quotes the line, which may hold a password.
+                let line = error
+                    .span()
+                    .map_or(1, |span| 1 + line_breaks(toml, span.start));
+                self.report(origin, &format!("line {line}: {}", error.message()));
+            }
+        }
+    }
+
+    fn read_key(&mut self, key: String, value: toml::Value) {
+        let setting = SETTINGS.iter().find(|setting| setting.key() == key);
+        let problem = match (setting, value) {
+            (None, _) => "is not a key of this program",
+            (Some(setting), _) if !setting.is_allowed_in_file() => {
+                "is not allowed in the file; use jwt_secret_file for a secret"
+            }
+            (Some(setting), toml::Value::Integer(number)) if setting.is_number => {
+                self.file.insert(key, number.to_string());
+                return;
+            }
+            (Some(setting), toml::Value::String(text)) if !setting.is_number => {
+                self.file.insert(key, text);
+                return;
+            }
+            (Some(setting), _) if setting.is_number => "must be an integer",
+            (Some(_), _) => "must be a string",
+        };
+        self.report(&in_file(&key), problem);
+    }
+}
+
+fn in_file(key: &str) -> String {
+    format!("{key} (configuration file)")
+}
+
+fn line_breaks(text: &str, end: usize) -> usize {
+    text.bytes().take(end).filter(|byte| *byte == b'\n').count()
+}
+
+/// A variable with our prefix that no setting has, probably misspelt.
+fn is_unknown(variable: &str) -> bool {
+    variable.starts_with(VARIABLE_PREFIX)
+        && !is_kubernetes_service_link(variable)
+        && SETTINGS.iter().all(|setting| setting.variable != variable)
+}
+
+/// Kubernetes sets these in every pod beside a Service named `quietline`
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
+fn is_kubernetes_service_link(variable: &str) -> bool {
+    let name = variable.trim_start_matches(VARIABLE_PREFIX);
+    let prefixes = ["SERVICE_HOST", "SERVICE_PORT", "PORT_"];
+    name == "PORT" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}

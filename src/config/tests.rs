@@ -1,0 +1,375 @@
+//! Tests of `config`, with environment and files as values. Not here: whether the other parts of
+//! the program obey the settings.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::{Config, Overrides, SETTINGS, default_workers};
+use crate::logging::LogFormat;
+
+const SECRET: &str = "canary canary canary canary canary";
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","kid":"a","crv":"Ed25519",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// A file with the given path exists; what is read elsewhere does not.
+fn with_files(
+    overrides: Overrides,
+    variables: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> Result<Config, Vec<String>> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let environment: BTreeMap<String, String> = variables.iter().map(owned).collect();
+    let read_file = |path: &Path| {
+        let found = files.iter().find(|(name, _)| Path::new(name) == path);
+        found
+            .map(|(_, content)| (*content).to_owned())
+            .ok_or(io::ErrorKind::NotFound.into())
+    };
+    Config::from_sources(overrides, &environment, read_file).map_err(|problems| problems.0)
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    with_files(Overrides::default(), variables, &[])
+}
+
+fn with_toml(toml: &str) -> Result<Config, Vec<String>> {
+    let variables = [("QUIETLINE_CONFIG", "q.toml")];
+    with_files(
+        Overrides::default(),
+        &variables,
+        &[("q.toml", toml), ("s", SECRET)],
+    )
+}
+
+fn secret_of(config: &Config) -> Option<&str> {
+    config.jwt.secret.as_ref().map(|secret| secret.expose())
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let config = with_variables(&[]).expect("the defaults are good");
+    assert_eq!(config.database_url.to_string(), "sqlite://quietline.db");
+    assert_eq!(config.database_pool_size, 16);
+    assert_eq!(config.listen, "127.0.0.1:8080");
+    assert_eq!(config.workers, default_workers());
+    assert_eq!(config.log, "info");
+    assert_eq!(config.log_format, LogFormat::Text);
+    let jwt = config.jwt;
+    assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
+    assert_eq!((jwt.issuer, jwt.audience), (None, None));
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file() {
+    let toml = "listen = 'file:1'\nlog = 'error'\njwt_issuer = 'file'\nworkers = 3";
+    let variables = [
+        ("QUIETLINE_LISTEN", "variable:2"),
+        ("QUIETLINE_LOG", "warn"),
+        ("UNRELATED", ""),
+    ];
+    let overrides = Overrides {
+        config_file: Some("q.toml".to_owned()),
+        listen: Some("flag:3".to_owned()),
+        ..Overrides::default()
+    };
+    let config = with_files(overrides, &variables, &[("q.toml", toml)]).expect("all good");
+    assert_eq!(config.listen, "flag:3");
+    assert_eq!(config.log, "warn");
+    assert_eq!(config.jwt.issuer.as_deref(), Some("file"));
+    assert_eq!(config.workers, 3);
+}
+
+#[test]
+fn every_setting_has_its_flag() {
+    let text = |text: &str| Some(text.to_owned());
+    let overrides = Overrides {
+        config_file: text("q.toml"),
+        database_url: text("postgresql://h/db"),
+        database_pool_size: text("1"),
+        listen: text("localhost:0"),
+        workers: text("256"),
+        jwks_file: text("keys.json"),
+        jwt_issuer: text("iss"),
+        jwt_audience: text("aud"),
+        log: text("debug"),
+        log_format: text("json"),
+    };
+    let files = [("q.toml", ""), ("keys.json", JWKS)];
+    let config = with_files(overrides, &[], &files).expect("all good");
+    assert_eq!(config.database_url.to_string(), "postgresql://h/db");
+    assert_eq!((config.database_pool_size, config.workers), (1, 256));
+    assert_eq!(
+        (config.listen.as_str(), config.log.as_str()),
+        ("localhost:0", "debug")
+    );
+    assert_eq!(config.jwt.jwks_json.as_deref(), Some(JWKS));
+    let (issuer, audience) = (config.jwt.issuer.as_deref(), config.jwt.audience.as_deref());
+    assert_eq!((issuer, audience), (Some("iss"), Some("aud")));
+    assert_eq!(config.log_format, LogFormat::Json);
+}
+
+#[test]
+fn unfit_values_are_problems_under_their_variable() {
+    let table = [
+        (
+            "QUIETLINE_DATABASE_URL",
+            "mysql://h/db",
+            "scheme \"mysql\" is not sqlite",
+        ),
+        (
+            "QUIETLINE_DATABASE_URL",
+            "postgress://h/db",
+            "scheme \"postgress\"",
+        ),
+        ("QUIETLINE_DATABASE_URL", "quietline.db", "is not a URL"),
+        ("QUIETLINE_DATABASE_URL", "sqlite://", "names no file"),
+        (
+            "QUIETLINE_DATABASE_URL",
+            "sqlite://:memory:",
+            "must name a file",
+        ),
+        ("QUIETLINE_DATABASE_POOL_SIZE", "0", "from 1 to 256"),
+        ("QUIETLINE_DATABASE_POOL_SIZE", "257", "from 1 to 256"),
+        ("QUIETLINE_WORKERS", "-1", "from 1 to 256"),
+        ("QUIETLINE_WORKERS", "many", "from 1 to 256"),
+        ("QUIETLINE_WORKERS", "", "is empty"),
+        ("QUIETLINE_LISTEN", "8080", "is not address:port"),
+        ("QUIETLINE_LISTEN", ":8080", "is not address:port"),
+        ("QUIETLINE_LISTEN", "host:65536", "is not address:port"),
+        ("QUIETLINE_LISTEN", "http://host:80", "is not address:port"),
+        ("QUIETLINE_LISTEN", "::1:8080", "is not address:port"),
+        (
+            "QUIETLINE_JWT_SECRET",
+            "31 bytes are one less than need",
+            "under 32",
+        ),
+        ("QUIETLINE_JWT_SECRET", "", "is empty"),
+        (
+            "QUIETLINE_JWT_SECRET_FILE",
+            "missing",
+            "cannot read \"missing\"",
+        ),
+        ("QUIETLINE_JWKS_FILE", "missing", "cannot read \"missing\""),
+        ("QUIETLINE_JWT_ISSUER", " ", "is empty"),
+        ("QUIETLINE_LOG", "info=loud", "is not a log filter"),
+        ("QUIETLINE_LOG_FORMAT", "JSON", "is not text or json"),
+        ("QUIETLINE_CONFIG", "missing", "cannot read \"missing\""),
+        ("QUIETLINE_LISTENN", "127.0.0.1:80", "is not a variable"),
+    ];
+    for (variable, value, expected) in table {
+        let problems = with_variables(&[(variable, value)]).expect_err("the value is unfit");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with(&format!("{variable}: ")),
+            "{problems:?}"
+        );
+        assert!(
+            problems[0].contains(expected),
+            "{problems:?}, not {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn addresses_and_hosts_to_listen_on_are_accepted() {
+    for listen in [
+        "0.0.0.0:80",
+        "[::]:8080",
+        "[::1]:0",
+        "localhost:8080",
+        "a-b.example:65535",
+    ] {
+        let config = with_variables(&[("QUIETLINE_LISTEN", listen)]).expect("good");
+        assert_eq!(config.listen, listen);
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once_one_per_line() {
+    let overrides = Overrides {
+        workers: Some("0".to_owned()),
+        ..Overrides::default()
+    };
+    let variables = [
+        ("QUIETLINE_CONFIG", "q.toml"),
+        ("QUIETLINE_LISTEN", "nowhere"),
+        ("QUIETLINE_JWKS_FILE", "keys.json"),
+        ("QUIETLINE_TYPO", "1"),
+    ];
+    let files = [
+        ("q.toml", "log_format = 'xml'\nlogg = 'info'\nlog = 1"),
+        ("keys.json", r#"{"keys":[{"kty":"oct"},{"kty":"RSA"}]}"#),
+    ];
+    let mut problems = with_files(overrides, &variables, &files).expect_err("many problems");
+    problems.sort();
+    let names = [
+        "--workers",
+        "QUIETLINE_JWKS_FILE: key 1",
+        "QUIETLINE_JWKS_FILE: key 2",
+        "QUIETLINE_LISTEN",
+        "QUIETLINE_TYPO",
+        "log (configuration file)",
+        "log_format (configuration file)",
+        "logg (configuration file)",
+    ];
+    assert_eq!(problems.len(), names.len(), "{problems:#?}");
+    for (problem, name) in problems.iter().zip(names) {
+        assert!(problem.starts_with(name), "{problem} is not about {name}");
+    }
+    let shown = super::ConfigProblems(problems).to_string();
+    assert_eq!(shown.lines().count(), names.len());
+}
+
+#[test]
+fn a_secret_comes_from_a_variable_or_a_file_but_not_both() {
+    let in_variable = with_variables(&[("QUIETLINE_JWT_SECRET", SECRET)]).expect("good");
+    assert_eq!(secret_of(&in_variable), Some(SECRET));
+    let variables = [("QUIETLINE_JWT_SECRET_FILE", "s")];
+    for newline in ["", "\n", "\r\n"] {
+        let content = format!("{SECRET}{newline}");
+        let config = with_files(Overrides::default(), &variables, &[("s", &content)]);
+        assert_eq!(secret_of(&config.expect("good")), Some(SECRET));
+    }
+    let content = format!("{SECRET}\n\n");
+    let two_newlines = with_files(Overrides::default(), &variables, &[("s", &content)]);
+    assert_eq!(
+        secret_of(&two_newlines.expect("good")),
+        Some(&content[..content.len() - 1])
+    );
+    let both = [
+        ("QUIETLINE_JWT_SECRET", SECRET),
+        ("QUIETLINE_JWT_SECRET_FILE", "s"),
+    ];
+    let problems = with_files(Overrides::default(), &both, &[("s", SECRET)]);
+    let expected = "QUIETLINE_JWT_SECRET_FILE: is set together with QUIETLINE_JWT_SECRET; \
+        set only one";
+    assert_eq!(problems.map(|_| ()), Err(vec![expected.to_owned()]));
+}
+
+#[test]
+fn the_file_may_name_a_secret_file_but_hold_no_secret() {
+    let config = with_toml("jwt_secret_file = 's'").expect("good");
+    assert_eq!(secret_of(&config), Some(SECRET));
+    let variables = [
+        ("QUIETLINE_CONFIG", "q.toml"),
+        ("QUIETLINE_JWT_SECRET", SECRET),
+    ];
+    let files = [("q.toml", "jwt_secret_file = 'missing'")];
+    let config = with_files(Overrides::default(), &variables, &files).expect("the variable wins");
+    assert_eq!(secret_of(&config), Some(SECRET));
+    for key in ["jwt_secret", "config"] {
+        let problems = with_toml(&format!("{key} = '{SECRET}'")).expect_err("not allowed");
+        assert!(
+            problems[0].contains("is not allowed in the file"),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn the_file_must_be_toml_with_known_keys_and_types() {
+    let table = [
+        ("log = 'info'\nlisten = ", "QUIETLINE_CONFIG: line 2: "),
+        ("log = 'info'\nlog = 'warn'", "QUIETLINE_CONFIG: line 2: "),
+        ("LOG = 'info'", "LOG (configuration file): is not a key"),
+        (
+            "[database]\nurl = 'x'",
+            "database (configuration file): is not a key",
+        ),
+        (
+            "workers = '4'",
+            "workers (configuration file): must be an integer",
+        ),
+        (
+            "workers = 4.0",
+            "workers (configuration file): must be an integer",
+        ),
+        (
+            "workers = 300",
+            "workers (configuration file): \"300\" is not a whole",
+        ),
+        ("log = ''", "log (configuration file): is empty"),
+        (
+            "jwt_issuer = 5",
+            "jwt_issuer (configuration file): must be a string",
+        ),
+    ];
+    for (toml, expected) in table {
+        let problems = with_toml(toml).expect_err("the file is unfit");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with(expected),
+            "{problems:?}, not {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn no_problem_and_no_debug_output_shows_a_secret() {
+    let variables = [
+        ("QUIETLINE_JWT_SECRET", "canary"),
+        ("QUIETLINE_DATABASE_URL", "x:canary@h"),
+    ];
+    let mut problems = with_variables(&variables).expect_err("both are unfit");
+    for toml in [
+        "database_url = postgres://u:canary@h/db",
+        "database_url = 'postgres://u:canary@h/db",
+        "database_url = \"postgres://u:canary\\q@h/db\"",
+        "database_url = 'mysql://u:canary@h/db'",
+        "database_url = ['canary']",
+    ] {
+        problems.extend(with_toml(toml).expect_err("the file is unfit"));
+    }
+    assert!(problems.len() >= 7, "{problems:?}");
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+    let url = "postgres://u:canary@h/db";
+    let variables = [
+        ("QUIETLINE_JWT_SECRET", SECRET),
+        ("QUIETLINE_DATABASE_URL", url),
+    ];
+    let config = with_variables(&variables).expect("good");
+    assert!(!format!("{config:?}").contains("canary"));
+    assert_eq!(config.database_url.to_string(), "postgres://u:***@h/db");
+}
+
+#[test]
+fn variables_that_kubernetes_sets_for_a_service_are_ignored() {
+    let variables = [
+        ("QUIETLINE_SERVICE_HOST", "10.0.0.1"),
+        ("QUIETLINE_SERVICE_PORT", "80"),
+        ("QUIETLINE_SERVICE_PORT_HTTP", "80"),
+        ("QUIETLINE_PORT", "tcp://10.0.0.1:80"),
+        ("QUIETLINE_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(with_variables(&variables).is_ok());
+}
+
+#[test]
+fn the_example_names_every_variable_with_its_default() {
+    let example = include_str!("../../.env.example");
+    let named: Vec<(&str, &str)> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix("# QUIETLINE_")?.split_once('='))
+        .collect();
+    let suffix = |variable: &'static str| variable.trim_start_matches("QUIETLINE_");
+    let settings = SETTINGS.map(|s| (suffix(s.variable), s.default.unwrap_or_default()));
+    assert_eq!(named, settings);
+    let all_commented = example
+        .lines()
+        .all(|line| line.is_empty() || line.starts_with("# "));
+    assert!(all_commented, "a copy of the example must change nothing");
+}
+
+#[test]
+fn stated_defaults_are_the_ones_that_hold() {
+    let defaults: Vec<(&str, &str)> = SETTINGS
+        .iter()
+        .filter_map(|setting| Some((setting.variable, setting.default?)))
+        .collect();
+    assert_eq!(defaults.len(), 5);
+    let stated = with_variables(&defaults).expect("the defaults are good");
+    let silent = with_variables(&[]).expect("the defaults are good");
+    assert_eq!(format!("{stated:?}"), format!("{silent:?}"));
+    assert_eq!(stated.database_url, silent.database_url);
+}

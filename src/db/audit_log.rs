@@ -1,0 +1,147 @@
+//! Rows of `audit_log`: appended and read, never updated or deleted.
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
+
+use crate::domain::audit::{ActorRecord, AuditEntry};
+use crate::domain::ids::OrgId;
+use crate::error::Result;
+
+use super::DbConn;
+use super::fixed::{self, FixedStatement, Pass};
+use super::organizations::stored_hash;
+use super::schema::audit_log;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_log)]
+struct AuditRow {
+    org_id: OrgId,
+    seq: i64,
+    id: String,
+    occurred_at: NaiveDateTime,
+    actor_kind: String,
+    actor_label: String,
+    actor_identity: String,
+    action: String,
+    resource_type: String,
+    resource_id: String,
+    reason: Option<String>,
+    request_id: String,
+    payload: String,
+    previous_hash: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl AuditRow {
+    fn into_domain(self) -> Result<AuditEntry> {
+        Ok(AuditEntry {
+            org_id: self.org_id,
+            seq: self.seq,
+            id: self.id,
+            occurred_at: self.occurred_at.and_utc(),
+            actor: ActorRecord {
+                kind: self.actor_kind,
+                label: self.actor_label,
+                identity: self.actor_identity,
+            },
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+            reason: self.reason,
+            request_id: self.request_id,
+            payload: self.payload,
+            previous_hash: stored_hash(self.previous_hash)?,
+            hash: stored_hash(self.hash)?,
+        })
+    }
+}
+
+/// Adds `entry` at the end of its organization's log. The caller holds the organization's lock and
+/// updates its head in the same transaction.
+pub fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
+    let occurred_at = entry.occurred_at.naive_utc();
+    fixed::run(conn, &AppendEntry { entry, occurred_at })
+}
+
+struct AppendEntry<'a> {
+    entry: &'a AuditEntry,
+    occurred_at: NaiveDateTime,
+}
+
+impl FixedStatement for AppendEntry<'_> {
+    type Id = AppendEntry<'static>;
+
+    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
+        let entry = self.entry;
+        pass.sql(
+            "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, actor_label, \
+             actor_identity, action, resource_type, resource_id, reason, request_id, payload, \
+             previous_hash, hash) VALUES (",
+        );
+        pass.bind::<Text, _>("", &entry.org_id)?;
+        pass.bind::<BigInt, _>(", ", &entry.seq)?;
+        pass.bind::<Text, _>(", ", &entry.id)?;
+        pass.bind::<Timestamp, _>(", ", &self.occurred_at)?;
+        pass.bind::<Text, _>(", ", &entry.actor.kind)?;
+        pass.bind::<Text, _>(", ", &entry.actor.label)?;
+        pass.bind::<Text, _>(", ", &entry.actor.identity)?;
+        pass.bind::<Text, _>(", ", &entry.action)?;
+        pass.bind::<Text, _>(", ", &entry.resource_type)?;
+        pass.bind::<Text, _>(", ", &entry.resource_id)?;
+        pass.bind::<Nullable<Text>, _>(", ", &entry.reason)?;
+        pass.bind::<Text, _>(", ", &entry.request_id)?;
+        pass.bind::<Text, _>(", ", &entry.payload)?;
+        pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
+        pass.bind::<Binary, _>(", ", entry.hash.as_slice())?;
+        pass.sql(")");
+        Ok(())
+    }
+}
+
+/// Entries of an organization, newest first, that come before `before`.
+pub fn list_newest(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let rows: Vec<AuditRow> = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.lt(before))
+        .order(audit_log::seq.desc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(AuditRow::into_domain).collect()
+}
+
+/// Entries of an organization in the order in which they were written, that come after `after`.
+pub fn list_oldest(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let rows: Vec<AuditRow> = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.gt(after))
+        .order(audit_log::seq.asc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(AuditRow::into_domain).collect()
+}
+
+// Not tenant-scoped: only whoever operates the server verifies every log.
+
+/// The next organization that has entries, in order of id, after `after`; its row may be gone.
+pub fn next_organization(conn: &mut DbConn, after: &str) -> Result<Option<OrgId>> {
+    let next = audit_log::table
+        .filter(audit_log::org_id.gt(after))
+        .order(audit_log::org_id.asc())
+        .select(audit_log::org_id)
+        .first(conn);
+    Ok(next.optional()?)
+}

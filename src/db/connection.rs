@@ -1,0 +1,139 @@
+//! A connection to either database, and the pool's way of making and checking one.
+
+use std::path::PathBuf;
+
+use diesel::connection::{SimpleConnection, TransactionManager};
+use diesel::r2d2::ManageConnection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, SqliteConnection};
+
+use crate::error::Result;
+
+use super::fixed;
+
+/// A connection to the database that the configuration names.
+#[derive(diesel::MultiConnection)]
+pub enum DbConn {
+    /// To PostgreSQL.
+    Postgres(PgConnection),
+    /// To the SQLite file.
+    Sqlite(SqliteConnection),
+}
+
+/// What every SQLite connection is set to. `synchronous=FULL`: what was acknowledged survives a
+/// power cut. Checkpoints are run by `sqlite::Checkpointer`, never by a connection on its own.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
+
+/// Milliseconds; a statement that takes longer is not one of ours.
+const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; \
+     SET idle_in_transaction_session_timeout = 30000; SET TIME ZONE 'UTC'; \
+     SET client_min_messages = warning;";
+
+/// Makes connections of one kind.
+#[derive(Debug)]
+pub(super) enum Manager {
+    /// Reads a SQLite file and cannot write to it.
+    SqliteReader(PathBuf),
+    /// Talks to PostgreSQL.
+    Postgres(String),
+}
+
+impl ManageConnection for Manager {
+    type Connection = DbConn;
+    type Error = ConnectionError;
+
+    fn connect(&self) -> ConnectionResult<DbConn> {
+        match self {
+            Self::SqliteReader(path) => {
+                let mut conn = open_sqlite(path)?;
+                conn.batch_execute("PRAGMA query_only = ON")
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                Ok(DbConn::Sqlite(conn))
+            }
+            Self::Postgres(url) => open_postgres(url).map(DbConn::Postgres),
+        }
+    }
+
+    fn is_valid(&self, conn: &mut DbConn) -> ConnectionResult<()> {
+        conn.batch_execute("SELECT 1")
+            .map_err(ConnectionError::CouldntSetupConfiguration)
+    }
+
+    fn has_broken(&self, conn: &mut DbConn) -> bool {
+        std::thread::panicking() || TransactionManagerOf::is_broken_transaction_manager(conn)
+    }
+}
+
+type TransactionManagerOf = <DbConn as Connection>::TransactionManager;
+
+/// Opens the SQLite file at `path`, making it if it is not there.
+pub(super) fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
+    let path = path
+        .to_str()
+        .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
+    let mut conn = SqliteConnection::establish(path)?;
+    conn.batch_execute(SQLITE_SETTINGS)
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// Connects to PostgreSQL; limits that the URL does not set itself are added to it.
+pub(super) fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
+    let limits = [
+        ("connect_timeout", "3"),
+        ("tcp_user_timeout", "10000"),
+        ("keepalives_idle", "30"),
+    ];
+    let mut url = url.to_owned();
+    for (name, value) in limits {
+        if !url.contains(&format!("{name}=")) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    let mut conn = PgConnection::establish(&url)?;
+    conn.batch_execute(POSTGRES_SETTINGS)
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// Asks the database for an answer, any answer.
+pub(super) fn ping(conn: &mut DbConn) -> Result<()> {
+    fixed::run(conn, &fixed::Ping)
+}
+
+/// Whether `error` says that the database cannot be had now, and not that we did something wrong.
+pub(super) fn is_passing_fault(error: &DieselError) -> bool {
+    // Diesel gives SQLite's result codes, and PostgreSQL's classes 53, 55 and 57, no kind of their own.
+    const PASSING: [&str; 12] = [
+        "database is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "unable to open database file",
+        "attempt to write a readonly database",
+        "canceling statement due to",
+        "terminating connection",
+        "the database system is",
+        "could not extend file",
+        "no space left on device",
+        "remaining connection slots",
+        "server closed the connection",
+    ];
+    match error {
+        DieselError::DatabaseError(kind, info) => match kind {
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::ReadOnlyTransaction
+            | DatabaseErrorKind::UnableToSendCommand => true,
+            _ => {
+                let message = info.message().to_ascii_lowercase();
+                PASSING
+                    .iter()
+                    .any(|text| message.contains(&text.to_ascii_lowercase()))
+            }
+        },
+        DieselError::BrokenTransactionManager => true,
+        _ => false,
+    }
+}

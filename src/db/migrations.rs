@@ -1,0 +1,61 @@
+//! Brings a database's schema up to date, under a lock, so that any number of servers may start at once.
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::sql_types::BigInt;
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::{BoxError, Error, Result};
+
+use super::connection::{open_postgres, open_sqlite};
+use super::sqlite;
+use super::url::DatabaseUrl;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Any number that no other program uses for an advisory lock in this database.
+const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
+
+/// Applies what is missing.
+pub(super) fn run(url: &DatabaseUrl) -> Result<()> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let mut conn = open_sqlite(path).map_err(Error::unavailable)?;
+            sqlite::check_version(&mut conn)?;
+            migrate_sqlite(&mut conn).map_err(Error::internal)
+        }
+        DatabaseUrl::Postgres(url) => {
+            let mut conn = open_postgres(url).map_err(Error::unavailable)?;
+            migrate_postgres(&mut conn).map_err(Error::internal)
+        }
+    }
+}
+
+fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<(), BoxError> {
+    if !conn.has_pending_migration(SQLITE).unwrap_or(true) {
+        return Ok(());
+    }
+    conn.exclusive_transaction(|conn| run_pending(conn, SQLITE))
+}
+
+fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
+    // The lock is the session's, and the session is this connection, which ends here. Waiting for
+    // another server's migrations, and migrating a large table, may take as long as it takes.
+    conn.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")?;
+    diesel::sql_query("SELECT pg_advisory_lock($1)")
+        .bind::<BigInt, _>(POSTGRES_LOCK)
+        .execute(conn)?;
+    run_pending(conn, POSTGRES)
+}
+
+fn run_pending<C, S>(conn: &mut C, source: S) -> Result<(), BoxError>
+where
+    C: MigrationHarness<C::Backend> + Connection,
+    C::Backend: diesel::backend::Backend,
+    S: MigrationSource<C::Backend>,
+{
+    let _applied: Vec<MigrationVersion<'_>> = conn.run_pending_migrations(source)?;
+    Ok(())
+}

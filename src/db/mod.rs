@@ -1,0 +1,113 @@
+//! Every Diesel statement of the program, and the two ways to run one: [`Db::read`] and [`Db::write`].
+//! Which database it is, and which thread works on it, is known here and nowhere else.
+
+pub mod api_keys;
+pub mod audit_log;
+mod connection;
+mod fixed;
+mod migrations;
+pub mod organizations;
+mod postgres;
+pub mod registry;
+mod schema;
+mod sqlite;
+mod types;
+mod url;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connection::DbConn;
+pub use url::DatabaseUrl;
+
+use crate::error::{Error, Result};
+
+use postgres::PostgresDb;
+use sqlite::SqliteDb;
+
+/// How long a request waits for its turn at the database before it is refused (503).
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The database. Cloning is cheap; all clones are one database.
+#[derive(Clone)]
+pub struct Db {
+    backend: Backend,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(Arc<SqliteDb>),
+    Postgres(Arc<PostgresDb>),
+}
+
+impl Db {
+    /// Opens the database that `url` names and brings its schema up to date. `connections` bounds
+    /// how many requests may work on it at once; SQLite has one more that writes.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration fails.
+    pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
+        migrations::run(url)?;
+        let backend = match url {
+            DatabaseUrl::Sqlite(path) => {
+                Backend::Sqlite(Arc::new(SqliteDb::open(path, connections)?))
+            }
+            DatabaseUrl::Postgres(url) => {
+                Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
+            }
+        };
+        Ok(Self { backend })
+    }
+
+    /// Runs `work`, which only reads and reads little: on SQLite it runs where the caller stands,
+    /// because a point read takes less time than a change of threads.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Unavailable`] when no connection was free in time.
+    pub async fn read<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite(db) => db.read(work),
+            Backend::Postgres(db) => db.read(work).await,
+        }
+    }
+
+    /// Runs `work` in one transaction that is durable when this returns. If `work` fails or panics,
+    /// all that it did is undone. It may run beside other requests' work, never interleaved on a row
+    /// that it has locked. At most one `write` per request.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Unavailable`] when the database cannot take the write now.
+    pub async fn write<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite(db) => db.write(work).await,
+            Backend::Postgres(db) => db.write(work).await,
+        }
+    }
+
+    /// Whether the database answers, for the readiness probe.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.read(connection::ping).await
+    }
+}
+
+/// Faults that pass are told from faults of ours, so that a caller knows whether to try again.
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        match connection::is_passing_fault(&error) {
+            true => Self::unavailable(error),
+            false => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second process
+//! (the command line) may write too; the file's lock then decides who goes first.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use diesel::r2d2::Pool;
+use diesel::sql_types::Integer;
+use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
+
+use crate::error::{BoxError, Error, Result};
+
+use super::ACQUIRE_TIMEOUT;
+use super::connection::{DbConn, Manager, open_sqlite};
+use super::writer::Writer;
+
+/// Before this version SQLite could corrupt a database when two connections reset the WAL at once.
+const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
+
+/// A SQLite file.
+pub(super) struct SqliteDb {
+    readers: Pool<Manager>,
+    // Fields drop in this order: the writer finishes what it was given, then the log is folded in.
+    writer: Writer,
+    _checkpointer: Checkpointer,
+}
+
+impl SqliteDb {
+    pub(super) fn open(path: &Path, readers: u32) -> Result<Self> {
+        let writer = open_sqlite(path).map_err(Error::unavailable)?;
+        let readers = Pool::builder()
+            .max_size(readers)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(ACQUIRE_TIMEOUT)
+            .build(Manager::SqliteReader(path.to_owned()))
+            .map_err(Error::unavailable)?;
+        Ok(Self {
+            readers,
+            writer: Writer::start(DbConn::Sqlite(writer))?,
+            _checkpointer: Checkpointer::start(open_sqlite(path).map_err(Error::unavailable)?)?,
+        })
+    }
+
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+        let mut conn = self.readers.get().map_err(Error::unavailable)?;
+        work(&mut conn)
+    }
+
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+}
+
+/// Refuses a SQLite that is known to lose data.
+pub(super) fn check_version(conn: &mut SqliteConnection) -> Result<()> {
+    diesel::define_sql_function! {
+        fn sqlite_version() -> diesel::sql_types::Text;
+    }
+    let version: String = select(sqlite_version()).get_result(conn)?;
+    let numbers: Vec<u32> = version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    match numbers.as_slice() >= OLDEST_VERSION.as_slice() {
+        true => Ok(()),
+        false => Err(Error::internal(format!(
+            "SQLite {version} is older than {OLDEST_VERSION:?}"
+        ))),
+    }
+}
+
+/// Copies the write-ahead log into the database file beside the writer, who then never waits for it.
+struct Checkpointer {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    /// How often the log is looked at; at the highest write rates it grows by a few MiB in this time.
+    const INTERVAL: Duration = Duration::from_millis(250);
+
+    /// Pages (4 KiB) from which the log is not only copied but started again from its beginning, for
+    /// which the writer has to wait a moment. 16 MiB; its bound of 64 MiB leaves room for slow disks.
+    const RESTART_PAGES: i32 = 4096;
+
+    fn start(conn: SqliteConnection) -> Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("sqlite-checkpoint".into())
+            .spawn(move || Self::run(conn, &stopped))
+            .map_err(|error| Error::internal(BoxError::from(error)))?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    fn run(mut conn: SqliteConnection, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(Self::INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if let Err(error) = Self::checkpoint(&mut conn) {
+                log::warn!("SQLite checkpoint failed, will try again: {error}");
+            }
+        }
+    }
+
+    fn checkpoint(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
+        let log =
+            diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result::<Checkpoint>(conn)?;
+        if log.log >= Self::RESTART_PAGES {
+            diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(conn)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the SQLite checkpoint thread panicked");
+        }
+    }
+}
+
+/// What `PRAGMA wal_checkpoint` answers.
+#[derive(QueryableByName)]
+struct Checkpoint {
+    /// Pages in the log.
+    #[diesel(sql_type = Integer)]
+    log: i32,
+}

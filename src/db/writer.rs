@@ -1,0 +1,193 @@
+//! SQLite's one writer: a thread that runs whatever writes are waiting in one transaction and
+//! answers them once it is durable. It knows nothing of what they write.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::error::{BoxError, Error, Result};
+
+use super::connection::DbConn;
+use super::fixed::{
+    self, BeginImmediate, Commit, ReleaseSavepoint, Rollback, RollbackToSavepoint, Savepoint,
+};
+
+/// Writes that may wait; one more is refused. At the slowest disks' rate this is a second of work.
+const QUEUE_LENGTH: usize = 1024;
+
+/// Writes that share one commit at most, so that the first of them does not wait for long.
+const BATCH_LENGTH: usize = 64;
+
+/// How long a write may wait for its turn. Later than this its caller has given up.
+const QUEUE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Hands writes to the writer thread; dropping it lets the thread finish them all first.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(mut conn: DbConn) -> Result<Self> {
+        let (queue, waiting) = sync_channel(QUEUE_LENGTH);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || {
+                while let Some(batch) = next_batch(&waiting) {
+                    run_batch(&mut conn, batch);
+                }
+            })
+            .map_err(|error| Error::internal(BoxError::from(error)))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + QUEUE_DEADLINE;
+        let job = Write {
+            work: Some(work),
+            outcome: None,
+            reply,
+            deadline,
+        };
+        let queue = self
+            .queue
+            .as_ref()
+            .expect("the queue is there until the writer is dropped");
+        queue
+            .try_send(Box::new(job))
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => Error::unavailable("too many writes are waiting"),
+                TrySendError::Disconnected(_) => Error::internal("the writer thread has ended"),
+            })?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the SQLite writer thread panicked");
+        }
+    }
+}
+
+/// A write whose types the writer need not know.
+trait Job: Send {
+    /// Does the work; says whether it is to be kept.
+    fn run(&mut self, conn: &mut DbConn) -> bool;
+
+    /// Tells the caller, with the fault that undid the work if one did.
+    fn reply(self: Box<Self>, fault: Option<String>);
+}
+
+struct Write<T, W> {
+    work: Option<W>,
+    outcome: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+    deadline: Instant,
+}
+
+impl<T, W> Job for Write<T, W>
+where
+    T: Send,
+    W: FnOnce(&mut DbConn) -> Result<T> + Send,
+{
+    fn run(&mut self, conn: &mut DbConn) -> bool {
+        let Some(work) = self.work.take() else {
+            return false;
+        };
+        let outcome = match Instant::now() > self.deadline {
+            true => Err(Error::unavailable("waited too long for its turn to write")),
+            false => run_caught(work, conn),
+        };
+        let is_kept = outcome.is_ok();
+        self.outcome = Some(outcome);
+        is_kept
+    }
+
+    fn reply(self: Box<Self>, fault: Option<String>) {
+        let outcome = match (self.outcome, fault) {
+            // A refusal stays what it was: nothing was to be kept of it.
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(fault)) => Err(Error::unavailable(fault)),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(Error::internal("a write was answered before it ran")),
+        };
+        if self.reply.send(outcome).is_err() {
+            log::debug!("the caller of a write has gone");
+        }
+    }
+}
+
+/// Runs `work`; a panic is its failure and nobody else's.
+pub(super) fn run_caught<T>(
+    work: impl FnOnce(&mut DbConn) -> Result<T>,
+    conn: &mut DbConn,
+) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(|| work(conn)))
+        .unwrap_or_else(|_| Err(Error::internal("a database transaction panicked")))
+}
+
+/// Waits for a write and takes along what else is there; `None` when there will be no more.
+fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    let first = waiting.recv().ok()?;
+    let others = waiting.try_iter().take(BATCH_LENGTH - 1);
+    Some(std::iter::once(first).chain(others).collect())
+}
+
+/// Runs every write of `batch` in one transaction, commits, and only then answers them.
+fn run_batch(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) {
+    let fault = match run_all(conn, &mut batch) {
+        Ok(()) => None,
+        Err(error) => {
+            let fault = error_chain(&error);
+            log::error!("a transaction of {} writes failed: {fault}", batch.len());
+            // SQLite may have rolled back already; then there is nothing to give up.
+            if let Err(error) = fixed::run(conn, &Rollback) {
+                log::debug!("rollback: {}", error_chain(&error));
+            }
+            Some(fault)
+        }
+    };
+    for job in batch {
+        job.reply(fault.clone());
+    }
+}
+
+fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    fixed::run(conn, &BeginImmediate)?;
+    for job in batch {
+        fixed::run(conn, &Savepoint)?;
+        if !job.run(conn) {
+            fixed::run(conn, &RollbackToSavepoint)?;
+        }
+        // Fails when SQLite itself gave the whole transaction up (a full disk): so does the batch.
+        fixed::run(conn, &ReleaseSavepoint)?;
+    }
+    fixed::run(conn, &Commit)
+}
+
+fn error_chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,412 @@
+//! Who calls and what they may do. [`Caller::require`] is the one place that decides, a pure
+//! function of the credential and of what the spec demands; where credentials come from is not known here.
+
+use crate::error::{Error, Resource, Result};
+
+use super::api_key::ScopeSet;
+use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
+use super::text_enum::{TextEnum, text_enum};
+
+text_enum!(
+    /// What an API key may be used for (security scheme of the AgentMessage spec).
+    Scope {
+        /// Read the organization.
+        OrgRead = "org:read",
+        /// Change the organization.
+        OrgAdminWrite = "org:admin:write",
+        /// List API keys.
+        ApiKeysRead = "apikeys:read",
+        /// Create, rotate and revoke API keys.
+        ApiKeysWrite = "apikeys:write",
+        /// Read the audit log.
+        AuditRead = "audit:read",
+        /// Send messages.
+        MessagesSend = "messages:send",
+        /// Read messages.
+        MessagesRead = "messages:read",
+        /// Erase messages.
+        MessagesErase = "messages:erase",
+        /// Read consent.
+        ConsentRead = "consent:read",
+        /// Record consent.
+        ConsentWrite = "consent:write",
+        /// Read brands.
+        BrandsRead = "brands:read",
+        /// Change brands.
+        BrandsWrite = "brands:write",
+        /// Read campaigns.
+        CampaignsRead = "campaigns:read",
+        /// Change campaigns.
+        CampaignsWrite = "campaigns:write",
+        /// Read numbers.
+        NumbersRead = "numbers:read",
+        /// Change numbers.
+        NumbersWrite = "numbers:write",
+        /// Read invoices.
+        BillingRead = "billing:read",
+        /// Change billing.
+        BillingWrite = "billing:write",
+        /// Read webhooks.
+        WebhooksRead = "webhooks:read",
+        /// Change webhooks.
+        WebhooksWrite = "webhooks:write",
+    }
+);
+
+text_enum!(
+    /// A user's role in the Tether dialect, weakest first (claim `accessRole`).
+    Role {
+        /// Talks to customers.
+        SalesRep = "SALES_REP",
+        /// Leads a department.
+        DepartmentHead = "DEPARTMENT_HEAD",
+        /// Administers one organization.
+        Admin = "ADMIN",
+        /// Platform staff: administers every organization.
+        Superadmin = "SUPERADMIN",
+    }
+);
+
+/// Who did something, as the audit log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// An API key of the organization.
+    ApiKey {
+        /// Its id.
+        id: ApiKeyId,
+        /// Its label at the time.
+        label: String,
+    },
+    /// A user with a token.
+    User {
+        /// The token's `sub`.
+        subject: String,
+        /// The token's role.
+        role: Role,
+    },
+    /// Somebody at the command line.
+    CommandLine,
+}
+
+/// The credential of a request, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key that is not revoked.
+    ApiKey {
+        /// Its id.
+        id: ApiKeyId,
+        /// Its label.
+        label: String,
+        /// The organization that owns it.
+        org_id: OrgId,
+        /// What it may be used for.
+        scopes: ScopeSet,
+    },
+    /// A token whose signature and times are right.
+    User {
+        /// Claim `sub`.
+        subject: String,
+        /// Claim `accessRole`; `None` for a role that is not one of ours.
+        role: Option<Role>,
+        /// Claim `organizationId`; `None` when it is absent or cannot name an organization.
+        organization: Option<OwnOrganization>,
+    },
+}
+
+/// The organization that a token names, under each name that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnOrganization {
+    /// The name in the token.
+    pub claimed: OrganizationRef,
+    /// Its other name, where it was looked up.
+    pub alias: Option<OrganizationRef>,
+}
+
+/// Who calls, in which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// How the caller is known.
+    pub credential: Credential,
+    /// The request, for the audit log.
+    pub request_id: RequestId,
+}
+
+/// What an operation demands of its caller, as its spec says.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// Scopes that an API key must have, all of them.
+    pub scopes: &'static [&'static str],
+    /// The weakest role that a user may have.
+    pub minimum_role: Option<&'static str>,
+}
+
+/// The organization that a request is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The one that the credential belongs to.
+    Own,
+    /// The one that the request names, or `None` if it names none that could exist.
+    Named(Option<&'a OrganizationRef>),
+}
+
+/// Proof that a caller may act on an organization; only [`Caller::require`] and the command line make it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrgAccess {
+    organization: OrganizationRef,
+    actor: Actor,
+    request_id: RequestId,
+}
+
+impl OrgAccess {
+    /// Access of whoever operates the server and has the database at hand.
+    pub fn command_line(org_id: OrgId) -> Self {
+        Self {
+            organization: OrganizationRef::Id(org_id),
+            actor: Actor::CommandLine,
+            request_id: RequestId::generate(),
+        }
+    }
+
+    /// The organization that may be acted on. It need not exist.
+    pub fn organization(&self) -> &OrganizationRef {
+        &self.organization
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The request in which they act.
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+}
+
+impl Caller {
+    /// Decides whether this caller may do what `demand` says to `target`.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], which never depends on whether another organization exists.
+    /// [`Error::NotFound`] only for a superadmin who names what cannot exist.
+    pub fn require(&self, demand: Demand, target: Target<'_>) -> Result<OrgAccess> {
+        let (organization, actor) = match &self.credential {
+            Credential::ApiKey {
+                id,
+                label,
+                org_id,
+                scopes,
+            } => {
+                check_scopes(*scopes, demand.scopes)?;
+                let actor = Actor::ApiKey {
+                    id: id.clone(),
+                    label: label.clone(),
+                };
+                let claimed = OrganizationRef::Id(org_id.clone());
+                (
+                    own_only(
+                        &OwnOrganization {
+                            claimed,
+                            alias: None,
+                        },
+                        target,
+                    )?,
+                    actor,
+                )
+            }
+            Credential::User {
+                subject,
+                role,
+                organization,
+            } => {
+                let role = check_role(*role, demand.minimum_role)?;
+                let organization = match role {
+                    Role::Superadmin => named_or_own(organization.as_ref(), target)?,
+                    Role::Admin | Role::DepartmentHead | Role::SalesRep => {
+                        let own = organization.as_ref();
+                        own_only(
+                            own.ok_or(Error::Forbidden("user has no organization"))?,
+                            target,
+                        )?
+                    }
+                };
+                (
+                    organization,
+                    Actor::User {
+                        subject: subject.clone(),
+                        role,
+                    },
+                )
+            }
+        };
+        Ok(OrgAccess {
+            organization,
+            actor,
+            request_id: self.request_id,
+        })
+    }
+}
+
+fn check_scopes(granted: ScopeSet, demanded: &[&str]) -> Result<()> {
+    // A demand that names an unknown scope is met by nobody; one without scopes is not for API keys.
+    let has = |name: &&str| Scope::parse(name).is_some_and(|scope| granted.contains(scope));
+    match !demanded.is_empty() && demanded.iter().all(has) {
+        true => Ok(()),
+        false => Err(Error::Forbidden("missing scope")),
+    }
+}
+
+fn check_role(role: Option<Role>, minimum: Option<&str>) -> Result<Role> {
+    let minimum = minimum
+        .and_then(Role::parse)
+        .ok_or(Error::Forbidden("not open to users"))?;
+    role.filter(|role| *role >= minimum)
+        .ok_or(Error::Forbidden("role too weak"))
+}
+
+fn own_only(own: &OwnOrganization, target: Target<'_>) -> Result<OrganizationRef> {
+    match target {
+        Target::Own => Ok(own.claimed.clone()),
+        Target::Named(Some(named))
+            if *named == own.claimed || Some(named) == own.alias.as_ref() =>
+        {
+            Ok(named.clone())
+        }
+        Target::Named(_) => Err(Error::Forbidden("another organization")),
+    }
+}
+
+fn named_or_own(own: Option<&OwnOrganization>, target: Target<'_>) -> Result<OrganizationRef> {
+    let chosen = match target {
+        Target::Own => own.map(|own| &own.claimed),
+        Target::Named(named) => named,
+    };
+    chosen
+        .cloned()
+        .ok_or(Error::NotFound(Resource::Organization))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADMIN_ONLY: Demand = Demand {
+        scopes: &[],
+        minimum_role: Some("ADMIN"),
+    };
+
+    fn organization(text: &str) -> OrganizationRef {
+        OrganizationRef::parse(text).expect("a name of an organization")
+    }
+
+    fn user(role: Option<Role>, claimed: Option<&str>, alias: Option<&str>) -> Caller {
+        let organization = claimed.map(|claimed| OwnOrganization {
+            claimed: organization(claimed),
+            alias: alias.map(organization),
+        });
+        let credential = Credential::User {
+            subject: "u1".into(),
+            role,
+            organization,
+        };
+        Caller {
+            credential,
+            request_id: RequestId::generate(),
+        }
+    }
+
+    fn key(scopes: &[Scope]) -> Caller {
+        let credential = Credential::ApiKey {
+            id: ApiKeyId::generate(),
+            label: "test".into(),
+            org_id: OrgId::generate(),
+            scopes: scopes.iter().copied().collect(),
+        };
+        Caller {
+            credential,
+            request_id: RequestId::generate(),
+        }
+    }
+
+    #[test]
+    fn a_user_needs_admin_of_the_named_organization_or_superadmin() {
+        let rows = [
+            (Some(Role::Superadmin), None, None, "x", "ok"),
+            (Some(Role::Superadmin), Some("x"), None, "y", "ok"),
+            (Some(Role::Admin), Some("x"), None, "x", "ok"),
+            (Some(Role::Admin), Some("x"), Some("z"), "z", "ok"),
+            (Some(Role::Admin), Some("x"), Some("z"), "y", "forbidden"),
+            (Some(Role::Admin), None, None, "x", "forbidden"),
+            (
+                Some(Role::DepartmentHead),
+                Some("x"),
+                None,
+                "x",
+                "forbidden",
+            ),
+            (Some(Role::SalesRep), Some("x"), None, "x", "forbidden"),
+            (None, Some("x"), None, "x", "forbidden"),
+        ];
+        for (role, claimed, alias, named, expected) in rows {
+            let named = organization(named);
+            let outcome =
+                user(role, claimed, alias).require(ADMIN_ONLY, Target::Named(Some(&named)));
+            let seen = match outcome {
+                Ok(access) if *access.organization() == named => "ok",
+                Err(Error::Forbidden(_)) => "forbidden",
+                _ => "something else",
+            };
+            assert_eq!(seen, expected, "{role:?} of {claimed:?} on {named:?}");
+        }
+    }
+
+    #[test]
+    fn an_unnameable_organization_is_not_found_for_a_superadmin_and_forbidden_for_an_admin() {
+        let nowhere = Target::Named(None);
+        let superadmin = user(Some(Role::Superadmin), None, None).require(ADMIN_ONLY, nowhere);
+        assert!(matches!(
+            superadmin,
+            Err(Error::NotFound(Resource::Organization))
+        ));
+        let admin = user(Some(Role::Admin), Some("x"), None).require(ADMIN_ONLY, nowhere);
+        assert!(matches!(admin, Err(Error::Forbidden(_))));
+    }
+
+    #[test]
+    fn a_key_needs_every_scope_of_the_operation() {
+        let demand = |scopes| Demand {
+            scopes,
+            minimum_role: None,
+        };
+        let caller = key(&[Scope::OrgRead, Scope::AuditRead]);
+        assert!(caller.require(demand(&["org:read"]), Target::Own).is_ok());
+        assert!(
+            caller
+                .require(demand(&["org:read", "audit:read"]), Target::Own)
+                .is_ok()
+        );
+        for missing in [
+            &["org:admin:write"][..],
+            &["org:read", "org:admin:write"],
+            &["no:such"],
+            &[],
+        ] {
+            let refused = caller.require(demand(missing), Target::Own);
+            assert!(matches!(refused, Err(Error::Forbidden(_))), "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_of_one_dialect_opens_nothing_of_the_other() {
+        let everything: Vec<Scope> = Scope::ALL.to_vec();
+        let named = organization("x");
+        let refused = key(&everything).require(ADMIN_ONLY, Target::Named(Some(&named)));
+        assert!(matches!(refused, Err(Error::Forbidden(_))));
+        let scoped = Demand {
+            scopes: &["org:read"],
+            minimum_role: None,
+        };
+        let refused = user(Some(Role::Superadmin), Some("x"), None).require(scoped, Target::Own);
+        assert!(matches!(refused, Err(Error::Forbidden(_))));
+    }
+}

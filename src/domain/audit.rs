@@ -1,0 +1,447 @@
+//! The audit log: what is recorded of a change, and the hash chain that shows any tampering.
+//! That a change and its entries are stored together is the duty of `app` and `db`.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::access::{Actor, OrgAccess, Role};
+use super::ids::{ApiKeyId, OrgId, RequestId};
+use super::missed_call::MissedCall;
+use super::organization::Settings;
+use super::text_enum::{TextEnum, text_enum};
+
+text_enum!(
+    /// What was done (`GET /v1/audit-log`, `action`).
+    Action {
+        /// A retention window was changed.
+        RetentionUpdate = "retention.update",
+        /// The name or the billing email was changed.
+        OrganizationUpdate = "organization.update",
+        /// Reseller mode was changed.
+        ResellerUpdate = "reseller.update",
+        /// Quiet hours were changed.
+        QuietHoursUpdate = "quiet_hours.update",
+        /// Keyword auto-replies were changed.
+        AutoRepliesUpdate = "auto_replies.update",
+        /// The reply to missed calls was changed.
+        MissedCallMessageUpdate = "missed_call_message.update",
+        /// An API key was created.
+        ApiKeyCreate = "api_key.create",
+        /// An API key was replaced.
+        ApiKeyRotate = "api_key.rotate",
+        /// An API key was revoked.
+        ApiKeyRevoke = "api_key.revoke",
+    }
+);
+
+/// SHA-256 of an entry.
+pub type EntryHash = [u8; 32];
+
+/// Where an organization's chain ends: how many entries it has and the hash of the last one.
+/// It stands in the organization's row, so that entries missing at the end are noticed too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Number of entries, which is the `seq` of the last one.
+    pub length: i64,
+    /// Hash of the last entry; all zero before the first.
+    pub hash: EntryHash,
+}
+
+/// Something that was done, before it has a place in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// What was done.
+    pub action: Action,
+    /// What kind of thing it was done to: `organization` or `api_key`.
+    pub resource_type: &'static str,
+    /// Which one.
+    pub resource_id: String,
+    /// `{"before":{…},"after":{…}}` with the changed fields only.
+    pub payload: Value,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// The organization whose log it is.
+    pub org_id: OrgId,
+    /// Its place, counted from 1.
+    pub seq: i64,
+    /// Its public id (a ULID).
+    pub id: String,
+    /// When it happened, to the millisecond.
+    pub occurred_at: DateTime<Utc>,
+    /// Who did it.
+    pub actor: ActorRecord,
+    /// What was done, one of [`Action`].
+    pub action: String,
+    /// What kind of thing it was done to.
+    pub resource_type: String,
+    /// Which one.
+    pub resource_id: String,
+    /// Why, where a reason was given.
+    pub reason: Option<String>,
+    /// The request that did it.
+    pub request_id: String,
+    /// JSON text, hashed byte for byte.
+    pub payload: String,
+    /// Hash of the entry before; all zero for the first.
+    pub previous_hash: EntryHash,
+    /// Hash of this entry.
+    pub hash: EntryHash,
+}
+
+/// An [`Actor`] as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorRecord {
+    /// `customer` or `platform`.
+    pub kind: String,
+    /// What the customer's feed shows.
+    pub label: String,
+    /// Who it was exactly; never in the feed.
+    pub identity: String,
+}
+
+impl ActorRecord {
+    fn of(actor: &Actor) -> Self {
+        let customer = |label: String, identity: String| Self {
+            kind: "customer".into(),
+            label,
+            identity,
+        };
+        let platform = |identity: String| Self {
+            kind: "platform".into(),
+            label: "platform".into(),
+            identity,
+        };
+        match actor {
+            Actor::ApiKey { id, label } => {
+                customer(format!("api_key:{id} ({label})"), format!("api_key:{id}"))
+            }
+            Actor::User {
+                subject,
+                role: Role::Superadmin,
+            } => platform(format!("user:{subject}")),
+            Actor::User { subject, role } => customer(
+                format!("user:{subject} ({})", role.as_str()),
+                format!("user:{subject}"),
+            ),
+            Actor::CommandLine => platform("command-line".into()),
+        }
+    }
+}
+
+impl AuditEvent {
+    /// What a change of settings has to record: one event per action, in the order of [`Action`].
+    /// `attestation` is kept with the event that it was required for.
+    pub fn settings_changed(
+        org_id: &OrgId,
+        before: &Settings,
+        after: &Settings,
+        attestation: Option<&str>,
+    ) -> Vec<Self> {
+        let mut retention = Diff::default();
+        retention.field(
+            "message_retention_days",
+            before.message_retention_days,
+            after.message_retention_days,
+        );
+        retention.field(
+            "mms_retention_days",
+            before.mms_retention_days,
+            after.mms_retention_days,
+        );
+        let mut organization = Diff::default();
+        organization.field("name", before.name.as_str(), after.name.as_str());
+        organization.field(
+            "billing_email",
+            before.billing_email.as_deref(),
+            after.billing_email.as_deref(),
+        );
+        let mut reseller = Diff::default();
+        reseller.field("is_reseller", before.is_reseller, after.is_reseller);
+
+        let diffs = [
+            (Action::RetentionUpdate, retention),
+            (Action::OrganizationUpdate, organization),
+            (Action::ResellerUpdate, reseller),
+            (Action::QuietHoursUpdate, quiet_hours_diff(before, after)),
+            (
+                Action::AutoRepliesUpdate,
+                auto_replies_diff(before, after, attestation),
+            ),
+        ];
+        let changed = diffs.into_iter().filter(|(_, diff)| !diff.is_empty());
+        changed
+            .map(|(action, diff)| Self::on_organization(org_id, action, diff))
+            .collect()
+    }
+
+    /// What a change of the missed-call settings has to record, if anything changed.
+    pub fn missed_call_changed(
+        org_id: &OrgId,
+        before: &MissedCall,
+        after: &MissedCall,
+    ) -> Option<Self> {
+        let mut diff = Diff::default();
+        diff.field(
+            "missed_call_message",
+            before.message.as_deref(),
+            after.message.as_deref(),
+        );
+        diff.field(
+            "missed_call_auto_message_enabled",
+            before.enabled,
+            after.enabled,
+        );
+        let is_changed = !diff.is_empty();
+        is_changed.then(|| Self::on_organization(org_id, Action::MissedCallMessageUpdate, diff))
+    }
+
+    /// Something done to an API key; `before` and `after` hold the changed fields.
+    pub fn on_api_key(id: &ApiKeyId, action: Action, before: Value, after: Value) -> Self {
+        let payload = serde_json::json!({ "before": before, "after": after });
+        Self {
+            action,
+            resource_type: "api_key",
+            resource_id: id.to_string(),
+            payload,
+        }
+    }
+
+    fn on_organization(org_id: &OrgId, action: Action, diff: Diff) -> Self {
+        let payload = serde_json::json!({ "before": diff.before, "after": diff.after });
+        Self {
+            action,
+            resource_type: "organization",
+            resource_id: org_id.to_string(),
+            payload,
+        }
+    }
+}
+
+fn quiet_hours_diff(before: &Settings, after: &Settings) -> Diff {
+    let (before, after) = (&before.quiet_hours, &after.quiet_hours);
+    let mut diff = Diff::default();
+    diff.field("enabled", before.enabled, after.enabled);
+    if before.start != after.start {
+        diff.field("start", before.start.to_string(), after.start.to_string());
+    }
+    if before.end != after.end {
+        diff.field("end", before.end.to_string(), after.end.to_string());
+    }
+    diff.field("mode", before.mode.as_str(), after.mode.as_str());
+    diff
+}
+
+fn auto_replies_diff(before: &Settings, after: &Settings, attestation: Option<&str>) -> Diff {
+    let (before, after) = (&before.auto_replies, &after.auto_replies);
+    let mut diff = Diff::default();
+    diff.field("enabled", before.enabled, after.enabled);
+    diff.field(
+        "stop_text",
+        before.stop_text.as_deref(),
+        after.stop_text.as_deref(),
+    );
+    diff.field(
+        "help_text",
+        before.help_text.as_deref(),
+        after.help_text.as_deref(),
+    );
+    diff.field(
+        "start_text",
+        before.start_text.as_deref(),
+        after.start_text.as_deref(),
+    );
+    if before.enabled && !after.enabled {
+        diff.after.insert("attestation".into(), attestation.into());
+    }
+    diff
+}
+
+/// The changed fields of something, old and new.
+#[derive(Default)]
+struct Diff {
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl Diff {
+    fn field<T: PartialEq + Into<Value>>(&mut self, name: &str, before: T, after: T) {
+        if before != after {
+            self.before.insert(name.to_owned(), before.into());
+            self.after.insert(name.to_owned(), after.into());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.after.is_empty()
+    }
+}
+
+impl AuditEntry {
+    /// Gives `event` its place after `head`.
+    pub fn seal(
+        org_id: &OrgId,
+        head: &ChainHead,
+        access: &OrgAccess,
+        event: &AuditEvent,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut entry = Self {
+            org_id: org_id.clone(),
+            seq: head.length + 1,
+            id: RequestId::generate().to_string(),
+            occurred_at: now,
+            actor: ActorRecord::of(access.actor()),
+            action: event.action.as_str().to_owned(),
+            resource_type: event.resource_type.to_owned(),
+            resource_id: event.resource_id.clone(),
+            reason: None,
+            request_id: access.request_id().to_string(),
+            payload: event.payload.to_string(),
+            previous_hash: head.hash,
+            hash: EntryHash::default(),
+        };
+        entry.hash = entry.digest();
+        entry
+    }
+
+    /// The head of a chain that ends with this entry.
+    pub fn head(&self) -> ChainHead {
+        ChainHead {
+            length: self.seq,
+            hash: self.hash,
+        }
+    }
+
+    /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
+    /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
+    pub fn digest(&self) -> EntryHash {
+        let occurred_at = self.occurred_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let (seq, previous_hash) = (self.seq.to_string(), hex(&self.previous_hash));
+        let before_reason = [
+            "quietline.audit.v1",
+            self.org_id.as_str(),
+            &seq,
+            &self.id,
+            &occurred_at,
+            &self.actor.kind,
+            &self.actor.label,
+            &self.actor.identity,
+            &self.action,
+            &self.resource_type,
+            &self.resource_id,
+        ];
+        let mut text = String::with_capacity(512 + self.payload.len());
+        before_reason
+            .iter()
+            .for_each(|field| push_netstring(&mut text, field));
+        match &self.reason {
+            Some(reason) => push_netstring(&mut text, reason),
+            None => text.push_str("-,"),
+        }
+        for field in [&self.request_id, &self.payload, &previous_hash] {
+            push_netstring(&mut text, field);
+        }
+        Sha256::digest(text.as_bytes()).into()
+    }
+}
+
+fn push_netstring(text: &mut String, field: &str) {
+    write!(text, "{}:{field},", field.len()).expect("a String takes all text");
+}
+
+/// `bytes` in lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a String takes all text");
+    }
+    text
+}
+
+/// What is wrong with a chain, at the place where it was first seen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainFault {
+    /// An entry is missing, doubled or in another place.
+    #[error("entry {expected} is missing or moved: entry {found} stands in its place")]
+    OutOfOrder {
+        /// The `seq` that should have come.
+        expected: i64,
+        /// The `seq` that came.
+        found: i64,
+    },
+    /// An entry does not continue the one before.
+    #[error("entry {0} does not continue the entry before it")]
+    BrokenLink(i64),
+    /// An entry's fields are not those that were hashed.
+    #[error("entry {0} was edited")]
+    Edited(i64),
+    /// The organization's head is not where the entries end.
+    #[error("the log ends at entry {found}, the organization says {expected}")]
+    WrongEnd {
+        /// The length in the organization's row.
+        expected: i64,
+        /// The last entry's `seq`.
+        found: i64,
+    },
+    /// The last entry is not the one that the organization's row holds the hash of.
+    #[error("entry {0} is not the one that was last written")]
+    WrongHead(i64),
+}
+
+/// Follows one organization's chain entry by entry.
+#[derive(Debug, Default)]
+pub struct ChainVerifier {
+    head: ChainHead,
+}
+
+impl ChainVerifier {
+    /// Checks the next entry in order of `seq`.
+    ///
+    /// # Errors
+    /// The fault that this entry shows.
+    pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainFault> {
+        let expected = self.head.length + 1;
+        if entry.seq != expected {
+            return Err(ChainFault::OutOfOrder {
+                expected,
+                found: entry.seq,
+            });
+        }
+        if entry.previous_hash != self.head.hash {
+            return Err(ChainFault::BrokenLink(entry.seq));
+        }
+        if entry.hash != entry.digest() {
+            return Err(ChainFault::Edited(entry.seq));
+        }
+        self.head = entry.head();
+        Ok(())
+    }
+
+    /// The `seq` up to which the chain was followed.
+    pub fn length(&self) -> i64 {
+        self.head.length
+    }
+
+    /// Checks that the chain ends where the organization's row says.
+    ///
+    /// # Errors
+    /// The fault that the end shows.
+    pub fn finish(&self, head: &ChainHead) -> Result<(), ChainFault> {
+        if self.head.length != head.length {
+            return Err(ChainFault::WrongEnd {
+                expected: head.length,
+                found: self.head.length,
+            });
+        }
+        match self.head.hash == head.hash {
+            true => Ok(()),
+            false => Err(ChainFault::WrongHead(head.length)),
+        }
+    }
+}

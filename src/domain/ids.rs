@@ -1,0 +1,179 @@
+//! Identifiers as types of their own, so that one can never stand in for another.
+//! Whether an id exists, and whose it is, only the database knows.
+
+use std::fmt;
+
+use ulid::Ulid;
+use uuid::Uuid;
+
+/// Declares an identifier that is kept as its canonical text.
+macro_rules! text_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The canonical text of this id.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// An id read back from the database, where only canonical ones are written.
+            pub(crate) fn from_stored(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// Declares a [`text_id`] whose text is a UUID in lower case with hyphens.
+macro_rules! uuid_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        text_id!($(#[$meta])* $name);
+
+        impl $name {
+            /// A new id (UUID version 7, which sorts by time of creation).
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7().to_string())
+            }
+
+            /// Reads the hyphenated form of a UUID in either case; `None` for any other text.
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_hyphenated(text).map(|uuid| Self(uuid.to_string()))
+            }
+
+            /// This id as a UUID.
+            pub fn uuid(&self) -> Uuid {
+                parse_hyphenated(&self.0).expect("only UUIDs become ids of this type")
+            }
+        }
+    };
+}
+
+fn parse_hyphenated(text: &str) -> Option<Uuid> {
+    // The `uuid` crate also reads braces, URNs and 32 bare digits: those are not our ids.
+    const HYPHENATED_LENGTH: usize = 36;
+    (text.len() == HYPHENATED_LENGTH).then(|| Uuid::parse_str(text).ok())?
+}
+
+uuid_id!(
+    /// Names an organization, in both dialects.
+    OrgId
+);
+uuid_id!(
+    /// Names an API key; says nothing about its secret.
+    ApiKeyId
+);
+uuid_id!(
+    /// Names a brand of the registry.
+    BrandId
+);
+uuid_id!(
+    /// Names a campaign of the registry.
+    CampaignId
+);
+text_id!(
+    /// The name that another system gave an organization, 1 to 128 visible ASCII characters.
+    /// Never in the form of a UUID, so that it cannot be taken for an [`OrgId`].
+    ExternalId
+);
+
+impl ExternalId {
+    const MAX_LENGTH: usize = 128;
+
+    /// Accepts `text` as it is, or refuses it with `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plausible = (1..=Self::MAX_LENGTH).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && parse_hyphenated(text).is_none();
+        is_plausible.then(|| Self(text.to_owned()))
+    }
+}
+
+/// Either of the two names of an organization, as the Tether dialect accepts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrganizationRef {
+    /// Our own id.
+    Id(OrgId),
+    /// The other system's id.
+    External(ExternalId),
+}
+
+impl OrganizationRef {
+    /// Reads either form; `None` for text that cannot name any organization.
+    pub fn parse(text: &str) -> Option<Self> {
+        match OrgId::parse(text) {
+            Some(id) => Some(Self::Id(id)),
+            None => ExternalId::parse(text).map(Self::External),
+        }
+    }
+}
+
+/// Names one request in answers, log lines and audit entries (a ULID).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(Ulid);
+
+impl RequestId {
+    /// A new request id.
+    pub fn generate() -> Self {
+        Self(Ulid::generate())
+    }
+
+    /// Writes the id's 26 characters into `buffer` and returns them.
+    pub fn encode(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
+        self.0.array_to_str(buffer)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_hyphenated_form_is_an_organization_id() {
+        let canonical = "0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4";
+        let parsed = OrgId::parse(&canonical.to_uppercase()).map(|id| id.to_string());
+        assert_eq!(parsed.as_deref(), Some(canonical));
+        for other in [
+            "0190a1b2c3d4e5f6a7b8c9d0e1f2a3b4",
+            "{0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4}",
+            "",
+        ] {
+            assert_eq!(OrgId::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_external_id_is_visible_ascii_and_never_a_uuid() {
+        for good in ["65f0c1d2e3a4b5c6d7e8f901", "a", &"x".repeat(128)] {
+            assert!(ExternalId::parse(good).is_some(), "{good}");
+        }
+        let bad = [
+            "",
+            " ",
+            "a b",
+            "é",
+            "\0",
+            &"x".repeat(129),
+            "0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4",
+        ];
+        for bad in bad {
+            assert_eq!(ExternalId::parse(bad), None, "{bad:?}");
+        }
+    }
+}

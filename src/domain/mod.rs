@@ -1,0 +1,11 @@
+//! Types and rules of messaging settings; it knows no transport, no database and no generated code.
+
+pub mod access;
+pub mod api_key;
+pub mod audit;
+pub mod ids;
+pub mod missed_call;
+pub mod organization;
+pub mod quiet_hours;
+pub mod registry;
+pub mod text_enum;

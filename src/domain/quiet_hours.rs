@@ -1,0 +1,172 @@
+//! Quiet hours: the daily window in which no message is sent, and what happens to one that would be.
+//! Holds the settings only; which local time applies to a message is decided where messages are sent.
+
+use std::fmt;
+
+use crate::error::Violation;
+
+use super::text_enum::text_enum;
+
+text_enum!(
+    /// What happens to a message that falls into quiet hours.
+    QuietHoursMode {
+        /// The send is refused.
+        Reject = "reject",
+        /// The message is held until the window ends.
+        Defer = "defer",
+    }
+);
+
+/// A time of day to the minute, written "HH:MM" on a 24-hour clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay {
+    minutes_after_midnight: u16,
+}
+
+impl TimeOfDay {
+    /// Reads exactly "HH:MM", 00:00 to 23:59.
+    pub fn parse(text: &str) -> Option<Self> {
+        let [h1, h2, b':', m1, m2] = *text.as_bytes() else {
+            return None;
+        };
+        let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
+        let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+        (hours < 24 && minutes < 60).then_some(Self {
+            minutes_after_midnight: hours * 60 + minutes,
+        })
+    }
+
+    /// The time `hours`:`minutes`; out of range wraps around midnight.
+    pub const fn new(hours: u16, minutes: u16) -> Self {
+        Self {
+            minutes_after_midnight: (hours * 60 + minutes) % (24 * 60),
+        }
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:02}:{:02}",
+            self.minutes_after_midnight / 60,
+            self.minutes_after_midnight % 60
+        )
+    }
+}
+
+/// The quiet-hours block of an organization. The window is half-open, `[start, end)`, and runs over
+/// midnight when `start` is later than `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietHours {
+    /// Whether the window is enforced.
+    pub enabled: bool,
+    /// First minute of the window.
+    pub start: TimeOfDay,
+    /// First minute after the window.
+    pub end: TimeOfDay,
+    /// What happens to a message inside the window.
+    pub mode: QuietHoursMode,
+}
+
+impl Default for QuietHours {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            start: TimeOfDay::new(21, 0),
+            end: TimeOfDay::new(8, 0),
+            mode: QuietHoursMode::Reject,
+        }
+    }
+}
+
+/// A partial update of [`QuietHours`]; `None` keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuietHoursChanges {
+    /// New value of `enabled`.
+    pub enabled: Option<bool>,
+    /// New value of `start`.
+    pub start: Option<TimeOfDay>,
+    /// New value of `end`.
+    pub end: Option<TimeOfDay>,
+    /// New value of `mode`.
+    pub mode: Option<QuietHoursMode>,
+}
+
+impl QuietHours {
+    /// These settings with `changes` merged in field by field.
+    ///
+    /// # Errors
+    /// A window whose start is its end has no defined length (PATCH /v1/organization, `quiet_hours`).
+    pub fn merge(self, changes: &QuietHoursChanges) -> Result<Self, Violation> {
+        let merged = Self {
+            enabled: changes.enabled.unwrap_or(self.enabled),
+            start: changes.start.unwrap_or(self.start),
+            end: changes.end.unwrap_or(self.end),
+            mode: changes.mode.unwrap_or(self.mode),
+        };
+        // Only a change of the window is judged by it: settings of long ago do not block others.
+        let is_window_changed = changes.start.is_some() || changes.end.is_some();
+        if is_window_changed && merged.start == merged.end {
+            return Err(Violation::new(
+                "quiet_hours.end",
+                "must differ from quiet_hours.start",
+            ));
+        }
+        Ok(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_two_digits_colon_two_digits_below_24_hours() {
+        for good in ["00:00", "09:05", "23:59"] {
+            assert_eq!(
+                TimeOfDay::parse(good)
+                    .map(|time| time.to_string())
+                    .as_deref(),
+                Some(good)
+            );
+        }
+        for bad in [
+            "24:00",
+            "12:60",
+            "9:05",
+            "09:5",
+            "09:05:00",
+            "",
+            " 9:05",
+            "09-05",
+            "٠٩:٠٥",
+        ] {
+            assert_eq!(TimeOfDay::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn merging_keeps_absent_fields_and_refuses_an_empty_window() {
+        let now = QuietHours::default();
+        let on = QuietHoursChanges {
+            enabled: Some(true),
+            ..Default::default()
+        };
+        assert_eq!(
+            now.merge(&on),
+            Ok(QuietHours {
+                enabled: true,
+                ..now
+            })
+        );
+        let empty = QuietHoursChanges {
+            end: Some(now.start),
+            ..Default::default()
+        };
+        assert_eq!(
+            now.merge(&empty).map_err(|violation| violation.path),
+            Err("quiet_hours.end".into())
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Brands and campaigns, as far as settings depend on them. They are registered elsewhere; the
+//! command line mirrors that registry here.
+
+use super::ids::{BrandId, CampaignId, OrgId};
+use super::text_enum::text_enum;
+
+text_enum!(
+    /// Where a brand or a campaign stands in its registration.
+    RegistrationStatus {
+        /// Submitted, not yet approved.
+        Pending = "PENDING",
+        /// Approved.
+        Active = "ACTIVE",
+        /// Gone; its row stays as history.
+        Deleted = "DELETED",
+    }
+);
+
+/// A company on whose behalf messages are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brand {
+    /// Its id.
+    pub id: BrandId,
+    /// The organization that registered it.
+    pub org_id: OrgId,
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: RegistrationStatus,
+}
+
+/// A use of messaging that is registered under a brand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Campaign {
+    /// Its id.
+    pub id: CampaignId,
+    /// The organization that registered it.
+    pub org_id: OrgId,
+    /// The brand it belongs to.
+    pub brand_id: BrandId,
+    /// Its name.
+    pub name: String,
+    /// Its status.
+    pub status: RegistrationStatus,
+}
+
+/// What an organization's settings show of its registry (`registration_status`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegistrySummary {
+    /// Status of the newest brand that is not deleted; `None` without one.
+    pub brand: Option<RegistrationStatus>,
+    /// Number of brands that are not deleted.
+    pub brand_count: i32,
+    /// Number of campaigns that are not deleted.
+    pub campaign_count: i32,
+}

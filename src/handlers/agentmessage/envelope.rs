@@ -1,0 +1,180 @@
+//! Errors of the AgentMessage dialect: the one place that knows its statuses, codes and wording.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpRequest, HttpResponse};
+use quietline_api::agentmessage::models::{ErrorBody, ErrorCode, ErrorResponse};
+
+use crate::error::{Error, Refusal, Violation};
+use crate::request;
+
+/// Seconds after which a request that met no database may be repeated.
+pub const UNAVAILABLE_RETRY_SECS: u64 = 1;
+
+const ATTESTATION_REQUIRED: &str = "disabling auto replies requires auto_replies.attestation, \
+     an explicit statement that your organization will handle HELP and STOP responses itself";
+
+/// The answer to a request that failed; the error itself is kept for the access log.
+pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
+    let (status, code, message) = public(&error);
+    let body = ErrorResponse {
+        success: false,
+        error: ErrorBody {
+            code,
+            message: message.to_owned(),
+            details: details(&error),
+            request_id: request::id_of(request).to_string(),
+        },
+    };
+    let mut response = HttpResponse::build(status);
+    if let Some(header) = header(&error) {
+        response.insert_header(header);
+    }
+    let response = response.json(body);
+    request::note(request, |context| {
+        context.failure = Some((code_text(code), error))
+    });
+    response
+}
+
+fn public(error: &Error) -> (StatusCode, ErrorCode, &str) {
+    match error {
+        Error::Unauthenticated(_) => (
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::Unauthorized,
+            "authentication failed",
+        ),
+        Error::Forbidden(_) => (
+            StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden,
+            "missing required scope",
+        ),
+        Error::NotFound(_) | Error::NoSuchPath => {
+            (StatusCode::NOT_FOUND, ErrorCode::NotFound, "not found")
+        }
+        Error::MethodNotAllowed(_) => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::MethodNotAllowed,
+            "method not allowed",
+        ),
+        Error::Malformed(why) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidInput, why),
+        Error::InvalidPath(_) => (
+            StatusCode::BAD_REQUEST,
+            ErrorCode::ValidationFailed,
+            "validation failed",
+        ),
+        Error::UnsupportedMediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::UnsupportedMediaType,
+            "content type must be application/json",
+        ),
+        Error::PayloadTooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::PayloadTooLarge,
+            "request body exceeds 64 KiB",
+        ),
+        Error::RequestTimeout => (
+            StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::RequestTimeout,
+            "request body was not received in time",
+        ),
+        Error::Invalid(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::ValidationFailed,
+            "validation failed",
+        ),
+        Error::Refused(refusal) => {
+            let (code, message) = refused(*refusal);
+            (StatusCode::UNPROCESSABLE_ENTITY, code, message)
+        }
+        Error::PreconditionFailed => (
+            StatusCode::PRECONDITION_FAILED,
+            ErrorCode::PreconditionFailed,
+            "organization has changed since it was read",
+        ),
+        Error::RateLimited(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RateLimited,
+            "rate limited",
+        ),
+        Error::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "service temporarily unavailable",
+        ),
+        Error::Internal(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Internal,
+            "internal error",
+        ),
+    }
+}
+
+fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
+    match refusal {
+        Refusal::AttestationRequired => (ErrorCode::AttestationRequired, ATTESTATION_REQUIRED),
+        Refusal::ResellerNotEligible => (
+            ErrorCode::ResellerNotEligible,
+            "acting on behalf of other companies requires a commercial organization",
+        ),
+        Refusal::ResellerHasBrands => (
+            ErrorCode::ResellerHasBrands,
+            "reseller mode cannot be turned off while a brand exists",
+        ),
+    }
+}
+
+fn details(error: &Error) -> Option<BTreeMap<String, String>> {
+    let of = |violation: &Violation| (violation.path.to_string(), violation.message.to_string());
+    match error {
+        Error::Invalid(violations) | Error::InvalidPath(violations) => {
+            Some(violations.iter().map(of).collect())
+        }
+        Error::Refused(Refusal::AttestationRequired) => {
+            let rule = Violation::new(
+                "auto_replies.attestation",
+                "required to disable auto replies",
+            );
+            Some(BTreeMap::from([of(&rule)]))
+        }
+        _ => None,
+    }
+}
+
+/// The header that a status calls for, the same in both dialects.
+pub fn header(error: &Error) -> Option<(HeaderName, String)> {
+    match error {
+        Error::Unauthenticated(_) => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+        Error::MethodNotAllowed(allow) => Some((ALLOW, allow.clone())),
+        Error::RateLimited(wait) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Some((RETRY_AFTER, seconds.max(1).to_string()))
+        }
+        Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
+        _ => None,
+    }
+}
+
+/// How the spec spells `code`.
+fn code_text(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Unauthorized => "UNAUTHORIZED",
+        ErrorCode::Forbidden => "FORBIDDEN",
+        ErrorCode::NotFound => "NOT_FOUND",
+        ErrorCode::ValidationFailed => "VALIDATION_FAILED",
+        ErrorCode::AttestationRequired => "ATTESTATION_REQUIRED",
+        ErrorCode::ResellerNotEligible => "RESELLER_NOT_ELIGIBLE",
+        ErrorCode::ResellerHasBrands => "RESELLER_HAS_BRANDS",
+        ErrorCode::InvalidInput => "INVALID_INPUT",
+        ErrorCode::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+        ErrorCode::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+        ErrorCode::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+        ErrorCode::RequestTimeout => "REQUEST_TIMEOUT",
+        ErrorCode::PreconditionFailed => "PRECONDITION_FAILED",
+        ErrorCode::RateLimited => "RATE_LIMITED",
+        ErrorCode::Internal => "INTERNAL",
+        ErrorCode::Unavailable => "UNAVAILABLE",
+    }
+}

@@ -1,0 +1,69 @@
+//! The Tether dialect: tokens and roles, bare answers.
+
+pub mod envelope;
+mod missed_call_message;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use quietline_api::runtime::Operation;
+use quietline_api::tether_relay::api::{
+    Api, GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
+    GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
+    PutOrganizationsOrganizationIdMissedCallMessageParams as PutParams,
+    PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess,
+};
+use quietline_api::tether_relay::models;
+
+use crate::auth;
+use crate::domain::access::{OrgAccess, Target};
+use crate::domain::ids::OrganizationRef;
+use crate::error::{Error, Result};
+use crate::state::AppState;
+
+/// Serves the Tether spec.
+pub struct TetherRelay {
+    state: web::Data<AppState>,
+}
+
+impl TetherRelay {
+    /// Serves it from `state`.
+    pub fn new(state: web::Data<AppState>) -> Self {
+        Self { state }
+    }
+}
+
+impl Api for TetherRelay {
+    type Caller = OrgAccess;
+    type Error = Error;
+
+    /// The organization that the path names is part of the question, and is answered with it.
+    async fn authenticate(
+        &self,
+        request: &HttpRequest,
+        operation: &'static Operation,
+    ) -> Result<OrgAccess> {
+        let named = OrganizationRef::parse(request.match_info().query("organizationId"));
+        let caller = auth::user::authenticate(&self.state, request, named.as_ref()).await?;
+        caller.require(super::demand(operation), Target::Named(named.as_ref()))
+    }
+
+    fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
+        envelope::render(request, error)
+    }
+
+    async fn get_organizations_organization_id_missed_call_message(
+        &self,
+        access: OrgAccess,
+        _params: GetParams,
+    ) -> Result<GetSuccess> {
+        missed_call_message::get(&self.state, access).await
+    }
+
+    async fn put_organizations_organization_id_missed_call_message(
+        &self,
+        access: OrgAccess,
+        _params: PutParams,
+        body: models::UpdateMissedCallMessageRequest,
+    ) -> Result<PutSuccess> {
+        missed_call_message::put(&self.state, access, body).await
+    }
+}

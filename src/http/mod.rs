@@ -1,0 +1,50 @@
+//! How actix-web is wired: the application that both the program and the tests serve.
+
+mod access_log;
+mod health;
+mod observe;
+pub mod server;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpResponse, web};
+use quietline_api::{agentmessage, tether_relay};
+
+use crate::error::Error;
+use crate::handlers;
+use crate::handlers::agentmessage::AgentMessage;
+use crate::handlers::tether_relay::TetherRelay;
+use crate::state::AppState;
+
+/// The whole application over `state`; cheap enough to be made once per worker.
+pub fn create_app(
+    state: web::Data<AppState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let agent_message = web::Data::new(AgentMessage::new(state.clone()));
+    let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
+    App::new()
+        .app_data(state)
+        .configure(|cfg| agentmessage::configure(cfg, agent_message))
+        .configure(|cfg| tether_relay::configure(cfg, tether_relay))
+        .configure(health::configure)
+        .default_service(web::to(no_such_path))
+        .wrap(from_fn(observe::observe))
+}
+
+/// A path that no operation has, in the words of the dialect that it would belong to.
+async fn no_such_path(request: HttpRequest) -> HttpResponse {
+    let is_tether = request.path() == "/api" || request.path().starts_with("/api/");
+    match is_tether {
+        true => handlers::tether_relay::envelope::render(&request, Error::NoSuchPath),
+        false => handlers::agentmessage::envelope::render(&request, Error::NoSuchPath),
+    }
+}

@@ -1,0 +1,34 @@
+//! The outermost middleware: gives every request its id, tells the client, and logs what became of it.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+
+use crate::domain::ids::RequestId;
+use crate::request::RequestContext;
+
+use super::access_log;
+
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(super) async fn observe<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let started = Instant::now();
+    let id = RequestId::generate();
+    request.extensions_mut().insert(RequestContext::new(id));
+    let mut response = next.call(request).await?;
+    let value = HeaderValue::try_from(id.to_string()).expect("a ULID is letters and digits");
+    response.headers_mut().insert(X_REQUEST_ID.clone(), value);
+    // Settings and errors of one organization belong into nobody's cache.
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    access_log::write(&response, started.elapsed());
+    Ok(response)
+}

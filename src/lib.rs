@@ -1,0 +1,18 @@
+//! Quietline: organization messaging settings and guardrails behind two public APIs.
+//!
+//! Four layers, one direction: `handlers -> app -> db`, with `domain` underneath, importing nobody.
+//! `tests/it/tidy.rs` holds every file to it; `docs/ARCHITECTURE.md` says why.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod domain;
+pub mod error;
+pub mod handlers;
+pub mod http;
+pub mod logging;
+pub mod request;
+pub mod state;

@@ -1,0 +1,43 @@
+//! What is known of a request while it is answered; it travels in the request's extensions.
+
+use actix_web::{HttpMessage, HttpRequest};
+
+use crate::domain::ids::RequestId;
+use crate::error::Error;
+
+/// What the access log and the error bodies say of a request.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// Its id.
+    pub id: RequestId,
+    /// Who made it, once that is known: `api_key:<id>` or `user:<sub>`.
+    pub actor: Option<String>,
+    /// Why it failed, if it did, with the code or words that the caller got.
+    pub failure: Option<(&'static str, Error)>,
+}
+
+impl RequestContext {
+    /// A request of which nothing is known yet.
+    pub fn new(id: RequestId) -> Self {
+        Self {
+            id,
+            actor: None,
+            failure: None,
+        }
+    }
+}
+
+/// The id of `request`. The outermost middleware gave it one.
+pub fn id_of(request: &HttpRequest) -> RequestId {
+    let context = request.extensions();
+    context
+        .get::<RequestContext>()
+        .map_or_else(RequestId::generate, |context| context.id)
+}
+
+/// Notes something about `request`.
+pub fn note(request: &HttpRequest, change: impl FnOnce(&mut RequestContext)) {
+    if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+        change(context);
+    }
+}

@@ -1,0 +1,40 @@
+//! What every part of the running program shares.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::auth::jwt::JwtKeys;
+use crate::clock::Clock;
+use crate::db::Db;
+
+/// The database, the clock and the keys of tokens.
+pub struct AppState {
+    /// The one source of truth.
+    pub db: Db,
+    /// The time of day.
+    pub clock: Clock,
+    /// What tokens are verified with.
+    pub jwt_keys: JwtKeys,
+    is_draining: AtomicBool,
+}
+
+impl AppState {
+    /// The state of a server that has just started.
+    pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
+        Self {
+            db,
+            clock,
+            jwt_keys,
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the server finishes what it has and wants no new requests.
+    pub fn begin_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`AppState::begin_draining`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+}
