@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use serde_json::Value;
 
 use super::api::{Api, operations};
-use crate::runtime::{Input, Rejection, Routes};
+use crate::runtime::{Input, Rejection, Routes, caught};
 
 /// Registers every path of the spec. Schemas are compiled on the first call only.
 pub fn configure<A: Api>(cfg: &mut web::ServiceConfig, api: web::Data<A>) {
@@ -39,9 +39,10 @@ fn route<A: Api>(
     web::to(move |request: HttpRequest, payload: web::Payload| {
         let (api, operation) = (api.clone(), operation.clone());
         async move {
-            match operation(&api, &request, payload).await {
-                Ok(response) => response,
-                Err(error) => api.render(&request, error),
+            match caught(operation(&api, &request, payload)).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => api.render(&request, error),
+                Err(rejection) => api.render(&request, rejection.into()),
             }
         }
     })

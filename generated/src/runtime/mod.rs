@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod caught;
 mod input;
 mod json;
 mod message;
@@ -18,6 +19,7 @@ mod request_tests;
 mod schema_tests;
 
 pub use answer::Answer;
+pub use caught::caught;
 pub use input::Input;
 pub use rejection::{Rejection, Violation};
 pub use routes::Routes;

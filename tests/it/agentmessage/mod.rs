@@ -1,0 +1,3 @@
+//! Operations of the AgentMessage dialect, one file each.
+
+mod get_organization;

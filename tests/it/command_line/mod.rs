@@ -1,0 +1,1 @@
+//! The program as its operators run it: commands, configuration, start and stop.

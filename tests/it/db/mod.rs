@@ -1,0 +1,1 @@
+//! The database: schema, concurrency, durability and the audit chain.

@@ -1,0 +1,10 @@
+//! The tests that start the real application on a real database. `TEST_DATABASE_URL` names the
+//! PostgreSQL server they run on; without it each test has a SQLite file of its own.
+
+mod agentmessage;
+mod command_line;
+mod contract;
+mod db;
+mod support;
+mod tether_relay;
+mod tidy;

@@ -1,0 +1,205 @@
+//! The application under test, with one organization in it, and the callers of that organization.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use actix_web::{test, web};
+use chrono::{DateTime, TimeZone, Utc};
+use quietline::app::api_keys::NewApiKey;
+use quietline::app::organization::NewOrganization;
+use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
+use quietline::clock::Clock;
+use quietline::db::Db;
+use quietline::domain::access::{OrgAccess, Role, Scope};
+use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::audit::AuditEntry;
+use quietline::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
+use quietline::domain::registry::{Brand, RegistrationStatus};
+use quietline::domain::text_enum::TextEnum;
+use quietline::http::create_app;
+use quietline::state::AppState;
+use serde_json::Value;
+
+use super::database::TestDatabase;
+use super::response::Response;
+use super::spec;
+
+/// The secret that the tests' tokens are signed with.
+pub const JWT_SECRET: &str = "a secret of the tests, 32 bytes long or more";
+
+/// The external id of the tests' organization.
+pub const EXTERNAL_ID: &str = "65f0c1d2e3a4b5c6d7e8f901";
+
+/// When every test happens.
+pub fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 1, 4, 12, 0, 0).unwrap()
+}
+
+/// The real application on a database of its own, and one commercial organization.
+pub struct TestApp {
+    pub state: web::Data<AppState>,
+    pub org_id: OrgId,
+    // Dropped last: nothing may hold a connection when the data goes.
+    pub database: TestDatabase,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::on(TestDatabase::create()).await
+    }
+
+    /// On a database of the caller's choice.
+    pub async fn on(database: TestDatabase) -> Self {
+        let db = Db::open(&database.url(), 4).expect("a new database");
+        let settings = JwtSettings {
+            secret: Some(Secret::new(JWT_SECRET.to_owned())),
+            ..JwtSettings::default()
+        };
+        let keys = JwtKeys::new(&settings).expect("a good secret");
+        let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), keys));
+        let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID)).await.id;
+        Self { state, org_id, database }
+    }
+
+    /// Another organization on the same server.
+    pub async fn organization(&self, kind: OrganizationKind) -> Organization {
+        create(&self.state, kind, None).await
+    }
+
+    /// A new API key of the tests' organization.
+    pub async fn api_key(&self, scopes: &[Scope]) -> String {
+        self.api_key_of(&self.org_id, scopes).await
+    }
+
+    /// A new API key of any organization.
+    pub async fn api_key_of(&self, org_id: &OrgId, scopes: &[Scope]) -> String {
+        let plaintext = PlaintextApiKey::generate();
+        let shown = plaintext.reveal().to_owned();
+        let access = OrgAccess::command_line(org_id.clone());
+        let scopes = scopes.iter().copied().collect();
+        let new = NewApiKey { label: "test".to_owned(), scopes, plaintext };
+        quietline::app::api_keys::create(&self.state.db, &self.state.clock, access, new)
+            .await
+            .expect("a key");
+        shown
+    }
+
+    /// A token of a user of the tests' organization.
+    pub fn jwt(&self, role: Role) -> String {
+        self.jwt_of(role, Some(self.org_id.as_str()))
+    }
+
+    /// A token of a user of any organization, or of none.
+    pub fn jwt_of(&self, role: Role, organization: Option<&str>) -> String {
+        let claims = Claims {
+            subject: "user-1".to_owned(),
+            organization: organization.map(str::to_owned),
+            role: role.as_str().to_owned(),
+            full_name: None,
+        };
+        self.state.jwt_keys.sign(&claims, now(), Duration::from_secs(3600)).expect("a token")
+    }
+
+    /// Adds a live brand to the tests' organization.
+    pub async fn brand(&self) -> Brand {
+        let (db, clock) = (&self.state.db, &self.state.clock);
+        let (name, status) = ("Brand".to_owned(), RegistrationStatus::Active);
+        quietline::app::registry::add_brand(db, clock, self.org_id.clone(), name, status)
+            .await
+            .expect("a brand")
+    }
+
+    /// The tests' organization as it is stored.
+    pub async fn stored(&self) -> Organization {
+        let name = OrganizationRef::Id(self.org_id.clone());
+        quietline::app::organization::find(&self.state.db, name).await.expect("it is there")
+    }
+
+    /// The audit entries of the tests' organization, oldest first, without those of its API keys.
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        let org_id = self.org_id.clone();
+        let newest = quietline::app::audit_log::newest(&self.state.db, org_id, 10_000);
+        let mut entries = newest.await.expect("entries");
+        entries.retain(|entry| entry.resource_type != "api_key");
+        entries.reverse();
+        entries
+    }
+
+    /// The path of the tests' organization in the Tether dialect.
+    pub fn missed_call_path(&self) -> String {
+        format!("/api/organizations/{}/missed-call-message", self.org_id)
+    }
+
+    /// A request that is sent with [`TestRequest::send`].
+    pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
+        let request = test::TestRequest::default().method(method).uri(path);
+        TestRequest { app: self, request }
+    }
+
+    /// GET of `path` with a bearer token.
+    pub async fn get(&self, path: &str, token: &str) -> Response {
+        self.request(Method::GET, path).bearer(token).send().await
+    }
+
+    /// PATCH of the organization with an API key.
+    pub async fn patch(&self, key: &str, body: Value) -> Response {
+        self.request(Method::PATCH, "/v1/organization").bearer(key).json(&body).send().await
+    }
+
+    /// PUT of the tests' organization's missed-call message with a token.
+    pub async fn put(&self, token: &str, body: Value) -> Response {
+        self.request(Method::PUT, &self.missed_call_path()).bearer(token).json(&body).send().await
+    }
+}
+
+async fn create(state: &AppState, kind: OrganizationKind, external_id: Option<&str>) -> Organization {
+    let name = OrganizationName::parse("Acme Health, Inc.").expect("a name");
+    let new = NewOrganization {
+        kind,
+        external_id: external_id.and_then(ExternalId::parse),
+        settings: Settings::new(name, Some("ap@acme.example".to_owned())),
+    };
+    quietline::app::organization::create(&state.db, &state.clock, new).await.expect("created")
+}
+
+/// A request to the application under test.
+pub struct TestRequest<'a> {
+    app: &'a TestApp,
+    request: test::TestRequest,
+}
+
+impl TestRequest<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.append_header((name, value));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub fn body(mut self, content_type: &str, body: impl Into<web::Bytes>) -> Self {
+        self.request = self.request.append_header((CONTENT_TYPE, content_type)).set_payload(body);
+        self
+    }
+
+    /// Sends it; the answer has been held against the spec.
+    pub async fn send(self) -> Response {
+        let service = test::init_service(create_app(self.app.state.clone())).await;
+        let request = self.request.to_request();
+        let (method, path) = (request.method().clone(), request.path().to_owned());
+        let answer = test::call_service(&service, request).await;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        let bytes = test::read_body(answer).await;
+        let response = Response { status, headers, bytes };
+        spec::check(&method, &path, &response);
+        response
+    }
+}

@@ -1,0 +1,9 @@
+//! What every test stands on: the application, its database, its callers, and a check of every
+//! answer against the spec.
+
+pub mod app;
+pub mod database;
+pub mod response;
+pub mod spec;
+
+pub use app::TestApp;

@@ -1,0 +1,128 @@
+//! Holds an answer against the spec: a documented status, the documented headers, a body that fits.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
+
+use actix_web::http::Method;
+use jsonschema::Validator;
+use quietline_api::{agentmessage, tether_relay};
+use serde_json::{Value, json};
+
+use super::response::Response;
+
+/// The AgentMessage spec.
+pub static AGENT_MESSAGE: LazyLock<Value> = LazyLock::new(|| read(agentmessage::SPEC_JSON));
+
+/// The Tether spec.
+pub static TETHER: LazyLock<Value> = LazyLock::new(|| read(tether_relay::SPEC_JSON));
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).expect("the generated crate holds JSON")
+}
+
+/// Panics unless the spec documents this answer. Paths that no spec knows are not its business.
+pub fn check(method: &Method, path: &str, response: &Response) {
+    assert_eq!(response.header("x-request-id").len(), 26, "a ULID on every answer");
+    let Some((spec, template)) = find(path) else { return };
+    let item = &spec["paths"][template];
+    let method = method.as_str().to_ascii_lowercase();
+    let operation = match item.get(&method) {
+        Some(operation) => operation,
+        // A method that the path does not have: any operation documents the answer.
+        None => item.get("get").unwrap_or_else(|| panic!("{template} has no GET")),
+    };
+    let status = response.status.to_string();
+    let documented = resolve(spec, &operation["responses"][&status]);
+    assert!(documented.is_object(), "{method} {path}: {status} is not documented: {response:?}");
+    check_headers(spec, documented, response);
+    match documented.pointer("/content/application~1json/schema") {
+        None => assert!(response.bytes.is_empty(), "{status} has no body: {response:?}"),
+        Some(schema) => check_body(spec, schema, response),
+    }
+}
+
+fn find(path: &str) -> Option<(&'static Value, &'static str)> {
+    [&*AGENT_MESSAGE, &*TETHER].into_iter().find_map(|spec| {
+        let paths = spec["paths"].as_object().expect("paths");
+        let template = paths.keys().find(|template| matches(template, path))?;
+        Some((spec, template.as_str()))
+    })
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template
+            .iter()
+            .zip(&path)
+            .all(|(wanted, given)| wanted == given || (wanted.starts_with('{') && !given.is_empty()))
+}
+
+/// Follows a local `$ref`.
+pub fn resolve<'a>(spec: &'a Value, node: &'a Value) -> &'a Value {
+    match node["$ref"].as_str() {
+        Some(target) => {
+            spec.pointer(&target[1..]).unwrap_or_else(|| panic!("{target} leads nowhere"))
+        }
+        None => node,
+    }
+}
+
+fn check_headers(spec: &Value, documented: &Value, response: &Response) {
+    for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+        let header = resolve(spec, header);
+        if header["required"] == true {
+            response.header(name);
+        }
+        let Some(value) = response.headers.get(name) else { continue };
+        let text = value.to_str().expect("visible ASCII");
+        let value = match header["schema"]["type"].as_str() {
+            Some("integer") => json!(text.parse::<i64>().expect("an integer header")),
+            _ => json!(text),
+        };
+        assert_fits(&validator(spec, &header["schema"]), &value, name);
+    }
+}
+
+fn check_body(spec: &Value, schema: &Value, response: &Response) {
+    assert_eq!(response.header("content-type"), "application/json");
+    assert_fits(&validator(spec, schema), &response.json(), "the body");
+}
+
+fn assert_fits(validator: &Validator, value: &Value, what: &str) {
+    let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{what} does not fit its schema: {faults:?}: {value}");
+}
+
+/// A validator of `schema`, with formats checked; compiled once.
+fn validator(spec: &Value, schema: &Value) -> std::sync::Arc<Validator> {
+    static COMPILED: LazyLock<Mutex<HashMap<String, std::sync::Arc<Validator>>>> =
+        LazyLock::new(Mutex::default);
+    let key = format!("{}{schema}", spec["info"]["title"]);
+    let mut compiled = COMPILED.lock().unwrap();
+    let made = compiled.entry(key).or_insert_with(|| {
+        let mut document = with_null_types(schema.clone());
+        document["components"] = with_null_types(spec["components"].clone());
+        let options = jsonschema::draft202012::options().should_validate_formats(true);
+        std::sync::Arc::new(options.build(&document).expect("a schema that compiles"))
+    });
+    made.clone()
+}
+
+/// OpenAPI 3.0 says `nullable: true` where JSON Schema lists the type "null".
+fn with_null_types(mut node: Value) -> Value {
+    match &mut node {
+        Value::Object(map) => {
+            if map.remove("nullable") == Some(json!(true)) {
+                map["type"] = json!([map["type"], "null"]);
+            }
+            for (_, child) in map.iter_mut() {
+                *child = with_null_types(child.take());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = with_null_types(item.take())),
+        _ => {}
+    }
+    node
+}

@@ -1,0 +1,1 @@
+//! Operations of the Tether dialect, one file each.
