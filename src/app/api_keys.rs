@@ -9,10 +9,9 @@ use crate::domain::access::{OrgAccess, Scope};
 use crate::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::ids::{ApiKeyId, OrgId};
+use crate::domain::organization::{Change, Organization};
 use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Resource, Result};
-
-use super::audit_log;
 
 /// What is said of a key when it is created.
 pub struct NewApiKey {
@@ -32,8 +31,7 @@ pub struct NewApiKey {
 pub async fn create(db: &Db, clock: &Clock, access: OrgAccess, new: NewApiKey) -> Result<ApiKey> {
     let now = clock.now();
     db.write(move |conn| {
-        let mut organization = db::organizations::lock(conn, access.organization())?
-            .ok_or(Error::NotFound(Resource::Organization))?;
+        let organization = lock(conn, &access)?;
         let hash = new.plaintext.hash();
         if let Some(existing) = db::api_keys::find_by_hash(conn, &hash)? {
             return Ok(existing);
@@ -52,8 +50,7 @@ pub async fn create(db: &Db, clock: &Clock, access: OrgAccess, new: NewApiKey) -
         let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
         let after = json!({ "label": key.label, "prefix": key.prefix, "scopes": scopes });
         let event = AuditEvent::on_api_key(&key.id, Action::ApiKeyCreate, json!({}), after);
-        audit_log::append(conn, &mut organization, &access, &[event], now)?;
-        db::organizations::update(conn, &organization, now)?;
+        record(conn, organization, &access, event, now)?;
         Ok(key)
     })
     .await
@@ -88,8 +85,7 @@ fn revoke_locked(
     id: &ApiKeyId,
     now: DateTime<Utc>,
 ) -> Result<ApiKey> {
-    let mut organization = db::organizations::lock(conn, access.organization())?
-        .ok_or(Error::NotFound(Resource::Organization))?;
+    let organization = lock(conn, access)?;
     // Read again under the lock: somebody may have revoked it in between.
     let key = db::api_keys::find(conn, id)?.ok_or(Error::NotFound(Resource::ApiKey))?;
     if key.revoked_at.is_some() {
@@ -98,10 +94,28 @@ fn revoke_locked(
     db::api_keys::revoke(conn, &organization.id, id, now)?;
     let (before, after) = (json!({ "revoked_at": null }), json!({ "revoked_at": now }));
     let event = AuditEvent::on_api_key(id, Action::ApiKeyRevoke, before, after);
-    audit_log::append(conn, &mut organization, access, &[event], now)?;
-    db::organizations::update(conn, &organization, now)?;
+    record(conn, organization, access, event, now)?;
     Ok(ApiKey {
         revoked_at: Some(now),
         ..key
     })
+}
+
+fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
+    let found = db::organizations::lock(conn, access.organization())?;
+    found.ok_or(Error::NotFound(Resource::Organization))
+}
+
+/// Records `event` on the log of `organization`, which is locked. Its version stays: keys are no
+/// part of it.
+fn record(
+    conn: &mut DbConn,
+    organization: Organization,
+    access: &OrgAccess,
+    event: AuditEvent,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let change = Change::recorded(&organization, organization.clone(), access, &[event], now);
+    db::organizations::store_locked(conn, change, now)?;
+    Ok(())
 }

@@ -1,33 +1,12 @@
-//! The audit log: adding to it within a change, reading it, and verifying its chains.
+//! The audit log: reading it, and verifying its chains. Adding to it is part of a change.
 
-use chrono::{DateTime, Utc};
-
-use crate::db::{self, Db, DbConn};
-use crate::domain::access::OrgAccess;
-use crate::domain::audit::{AuditEntry, AuditEvent, ChainFault, ChainHead, ChainVerifier};
+use crate::db::{self, Db};
+use crate::domain::audit::{AuditEntry, ChainFault, ChainHead, ChainVerifier};
 use crate::domain::ids::{OrgId, OrganizationRef};
-use crate::domain::organization::Organization;
 use crate::error::Result;
 
 /// Entries or organizations read at once while verifying: a few hundred KiB.
 const PAGE: i64 = 500;
-
-/// Appends an entry for each of `events` and moves the head of `organization`, which the caller
-/// holds locked and stores afterwards in the same transaction.
-pub(super) fn append(
-    conn: &mut DbConn,
-    organization: &mut Organization,
-    access: &OrgAccess,
-    events: &[AuditEvent],
-    now: DateTime<Utc>,
-) -> Result<()> {
-    for event in events {
-        let entry = AuditEntry::seal(&organization.id, &organization.audit, access, event, now);
-        db::audit_log::append(conn, &entry)?;
-        organization.audit = entry.head();
-    }
-    Ok(())
-}
 
 /// The newest entries of an organization, newest first.
 ///

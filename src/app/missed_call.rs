@@ -1,18 +1,19 @@
 //! The reply to missed calls: shown and changed (the Tether dialect).
 
-use crate::db::{self, Db};
+use crate::db::Db;
 use crate::domain::access::OrgAccess;
 use crate::domain::audit::AuditEvent;
 use crate::domain::missed_call::{MissedCall, MissedCallChanges};
-use crate::error::{Error, Resource, Result};
+use crate::domain::organization::{Change, Organization};
+use crate::error::Result;
 use crate::state::AppState;
 
-use super::{audit_log, organization};
+use super::{change, organization};
 
 /// The missed-call settings of the organization that `access` is for.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization.
 pub async fn show(db: &Db, access: OrgAccess) -> Result<MissedCall> {
     Ok(organization::show(db, access).await?.missed_call)
 }
@@ -21,25 +22,25 @@ pub async fn show(db: &Db, access: OrgAccess) -> Result<MissedCall> {
 /// writes nothing and leaves no audit entry.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization.
 pub async fn update(
     state: &AppState,
     access: OrgAccess,
     changes: MissedCallChanges,
 ) -> Result<MissedCall> {
     let now = state.clock.now();
-    let work = move |conn: &mut db::DbConn| {
-        let mut organization = db::organizations::lock(conn, access.organization())?
-            .ok_or(Error::NotFound(Resource::Organization))?;
-        let after = organization.missed_call.merge(&changes);
-        let before = std::mem::replace(&mut organization.missed_call, after.clone());
-        let Some(event) = AuditEvent::missed_call_changed(&organization.id, &before, &after) else {
-            return Ok(after);
-        };
-        audit_log::append(conn, &mut organization, &access, &[event], now)?;
-        organization.version += 1;
-        db::organizations::update(conn, &organization, now)?;
-        Ok(after)
-    };
-    state.db.write(work).await
+    let author = access.clone();
+    let organization = change::run(&state.db, access, now, move |before| {
+        let missed_call = before.missed_call.merge(&changes);
+        let event = AuditEvent::missed_call_changed(&before.id, &before.missed_call, &missed_call);
+        Ok(event.map(|event| {
+            let after = Organization {
+                missed_call,
+                version: before.version + 1,
+                ..before.clone()
+            };
+            Change::recorded(before, after, &author, &[event], now)
+        }))
+    });
+    Ok(organization.await?.missed_call)
 }

@@ -9,13 +9,14 @@ use crate::domain::audit::{AuditEvent, ChainHead};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::missed_call::MissedCall;
 use crate::domain::organization::{
-    ChangeError, Organization, OrganizationKind, Settings, SettingsChanges, VersionCondition,
+    Change, ChangeError, Organization, OrganizationKind, Settings, SettingsChanges,
+    VersionCondition,
 };
 use crate::domain::registry::RegistrySummary;
 use crate::error::{Error, Resource, Result, Violation};
 use crate::state::AppState;
 
-use super::audit_log;
+use super::change;
 
 /// The plan of an organization that nobody has sold another one.
 const FIRST_PLAN: &str = "payg";
@@ -46,30 +47,26 @@ pub async fn update_settings(
     changes: SettingsChanges,
 ) -> Result<Organization> {
     let now = state.clock.now();
-    let work = move |conn: &mut db::DbConn| {
-        let mut organization = db::organizations::lock(conn, access.organization())?
-            .ok_or(Error::NotFound(Resource::Organization))?;
-        if !condition.admits(organization.version) {
+    let author = access.clone();
+    change::run(&state.db, access, now, move |before| {
+        if !condition.admits(before.version) {
             return Err(Error::PreconditionFailed);
         }
-        let settings = organization.apply(&changes).map_err(change_error)?;
-        if settings == organization.settings {
-            return Ok(organization);
+        let settings = before.apply(&changes).map_err(change_error)?;
+        if settings == before.settings {
+            return Ok(None);
         }
         let attestation = changes.auto_replies.attestation.as_deref();
-        let before = std::mem::replace(&mut organization.settings, settings);
-        let events = AuditEvent::settings_changed(
-            &organization.id,
-            &before,
-            &organization.settings,
-            attestation,
-        );
-        audit_log::append(conn, &mut organization, &access, &events, now)?;
-        organization.version += 1;
-        db::organizations::update(conn, &organization, now)?;
-        Ok(organization)
-    };
-    state.db.write(work).await
+        let events =
+            AuditEvent::settings_changed(&before.id, &before.settings, &settings, attestation);
+        let after = Organization {
+            settings,
+            version: before.version + 1,
+            ..before.clone()
+        };
+        Ok(Some(Change::recorded(before, after, &author, &events, now)))
+    })
+    .await
 }
 
 fn change_error(error: ChangeError) -> Error {

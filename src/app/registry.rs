@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn};
 use crate::domain::ids::{BrandId, CampaignId, OrgId, OrganizationRef};
-use crate::domain::organization::Organization;
+use crate::domain::organization::{Change, Organization};
 use crate::domain::registry::{Brand, Campaign, RegistrationStatus};
 use crate::error::{Error, Resource, Result, Violation};
 
@@ -123,12 +123,17 @@ fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
 }
 
 /// Stores what the organization shows of its registry, if that has changed.
-fn summarize(conn: &mut DbConn, mut organization: Organization, now: DateTime<Utc>) -> Result<()> {
+fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) -> Result<()> {
     let registry = db::registry::summarize(conn, &organization.id)?;
     if registry != organization.registry {
-        organization.registry = registry;
-        organization.version += 1;
-        db::organizations::update(conn, &organization, now)?;
+        let after = Organization {
+            registry,
+            version: organization.version + 1,
+            ..organization.clone()
+        };
+        // The registry is no setting: its changes are recorded where it is kept.
+        let change = Change::unrecorded(&organization, after);
+        db::organizations::store_locked(conn, change, now)?;
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ fn entry_value(entry: &AuditEntry) -> Value {
     json!({
         "seq": entry.seq,
         "id": entry.id,
-        "occurred_at": entry.occurred_at,
+        "occurred_at": entry.occurred_at.and_utc(),
         "actor": {
             "kind": entry.actor.kind,
             "label": entry.actor.label,

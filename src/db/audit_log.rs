@@ -40,7 +40,7 @@ impl AuditRow {
             org_id: self.org_id,
             seq: self.seq,
             id: self.id,
-            occurred_at: self.occurred_at.and_utc(),
+            occurred_at: self.occurred_at,
             actor: ActorRecord {
                 kind: self.actor_kind,
                 label: self.actor_label,
@@ -58,46 +58,64 @@ impl AuditRow {
     }
 }
 
-/// Adds `entry` at the end of its organization's log. The caller holds the organization's lock and
-/// updates its head in the same transaction.
-pub fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
-    let occurred_at = entry.occurred_at.naive_utc();
-    fixed::run(conn, &AppendEntry { entry, occurred_at })
+/// Adds `entry` to its organization's log. The organization's head moves in the same transaction.
+pub(super) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
+    fixed::run(conn, &AppendEntry(entry))
 }
 
-struct AppendEntry<'a> {
-    entry: &'a AuditEntry,
-    occurred_at: NaiveDateTime,
-}
+const INSERT: &str = "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, \
+     actor_label, actor_identity, action, resource_type, resource_id, reason, request_id, \
+     payload, previous_hash, hash) ";
+
+struct AppendEntry<'a>(&'a AuditEntry);
 
 impl FixedStatement for AppendEntry<'_> {
     type Id = AppendEntry<'static>;
 
     fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-        let entry = self.entry;
-        pass.sql(
-            "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, actor_label, \
-             actor_identity, action, resource_type, resource_id, reason, request_id, payload, \
-             previous_hash, hash) VALUES (",
-        );
-        pass.bind::<Text, _>("", &entry.org_id)?;
-        pass.bind::<BigInt, _>(", ", &entry.seq)?;
-        pass.bind::<Text, _>(", ", &entry.id)?;
-        pass.bind::<Timestamp, _>(", ", &self.occurred_at)?;
-        pass.bind::<Text, _>(", ", &entry.actor.kind)?;
-        pass.bind::<Text, _>(", ", &entry.actor.label)?;
-        pass.bind::<Text, _>(", ", &entry.actor.identity)?;
-        pass.bind::<Text, _>(", ", &entry.action)?;
-        pass.bind::<Text, _>(", ", &entry.resource_type)?;
-        pass.bind::<Text, _>(", ", &entry.resource_id)?;
-        pass.bind::<Nullable<Text>, _>(", ", &entry.reason)?;
-        pass.bind::<Text, _>(", ", &entry.request_id)?;
-        pass.bind::<Text, _>(", ", &entry.payload)?;
-        pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
-        pass.bind::<Binary, _>(", ", entry.hash.as_slice())?;
+        pass.sql(INSERT);
+        pass.bind::<Text, _>("VALUES (", &self.0.org_id)?;
+        pass.sql(", ");
+        bind_all_but_organization(pass, self.0)?;
         pass.sql(")");
         Ok(())
     }
+}
+
+/// The second half of a PostgreSQL statement whose first half calls the row that it has changed
+/// `changed`: adds `entries` if there is such a row.
+pub(super) fn insert_for_each_of_changed<'b>(
+    pass: &mut Pass<'_, 'b>,
+    entries: &'b [AuditEntry],
+) -> QueryResult<()> {
+    pass.sql(INSERT);
+    for (index, entry) in entries.iter().enumerate() {
+        pass.sql(if index == 0 { "" } else { " UNION ALL " });
+        pass.sql("SELECT changed.id, ");
+        bind_all_but_organization(pass, entry)?;
+        pass.sql(" FROM changed");
+    }
+    Ok(())
+}
+
+fn bind_all_but_organization<'b>(
+    pass: &mut Pass<'_, 'b>,
+    entry: &'b AuditEntry,
+) -> QueryResult<()> {
+    pass.bind::<BigInt, _>("", &entry.seq)?;
+    pass.bind::<Text, _>(", ", &entry.id)?;
+    pass.bind::<Timestamp, _>(", ", &entry.occurred_at)?;
+    pass.bind::<Text, _>(", ", &entry.actor.kind)?;
+    pass.bind::<Text, _>(", ", &entry.actor.label)?;
+    pass.bind::<Text, _>(", ", &entry.actor.identity)?;
+    pass.bind::<Text, _>(", ", &entry.action)?;
+    pass.bind::<Text, _>(", ", &entry.resource_type)?;
+    pass.bind::<Text, _>(", ", &entry.resource_id)?;
+    pass.bind::<Nullable<Text>, _>(", ", &entry.reason)?;
+    pass.bind::<Text, _>(", ", &entry.request_id)?;
+    pass.bind::<Text, _>(", ", &entry.payload)?;
+    pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
+    pass.bind::<Binary, _>(", ", entry.hash.as_slice())
 }
 
 /// Entries of an organization, newest first, that come before `before`.

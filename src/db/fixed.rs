@@ -12,10 +12,13 @@ use crate::error::Result;
 
 use super::connection::{DbConn, MultiBackend};
 
-/// A statement whose text never changes; only what is bound does.
+/// A statement of which there are few texts; only what is bound differs from one run to the next.
 pub(super) trait FixedStatement {
     /// A type that stands for the text, and for no other text.
     type Id: 'static;
+
+    /// Whether there is only one text. If there are several, the text itself finds the prepared form.
+    const IS_ONE_TEXT: bool = true;
 
     /// Writes the text and its binds.
     fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()>;
@@ -52,7 +55,7 @@ impl<S: FixedStatement> QueryFragment<MultiBackend> for Executable<'_, S> {
 
 impl<S: FixedStatement> QueryId for Executable<'_, S> {
     type QueryId = S::Id;
-    const HAS_STATIC_QUERY_ID: bool = true;
+    const HAS_STATIC_QUERY_ID: bool = S::IS_ONE_TEXT;
 }
 
 impl<S> RunQueryDsl<DbConn> for Executable<'_, S> {}

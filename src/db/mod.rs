@@ -72,7 +72,7 @@ impl Db {
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
-            Backend::Postgres(db) => db.read(work).await,
+            Backend::Postgres(db) => db.run(work).await,
         }
     }
 
@@ -90,6 +90,23 @@ impl Db {
         match &self.backend {
             Backend::Sqlite(db) => db.write(work).await,
             Backend::Postgres(db) => db.write(work).await,
+        }
+    }
+
+    /// Runs `work`, which changes data with one statement at most; that statement is a transaction
+    /// of its own, durable when this returns. Otherwise as [`Db::write`].
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_statement<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        match &self.backend {
+            // Here it is two statements, an update and an insert, in the batch's transaction.
+            Backend::Sqlite(db) => db.write(work).await,
+            Backend::Postgres(db) => db.run(work).await,
         }
     }
 

@@ -9,15 +9,15 @@ use crate::domain::audit::{ChainHead, EntryHash};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::missed_call::MissedCall;
 use crate::domain::organization::{
-    AutoReplies, Organization, OrganizationKind, OrganizationName, Settings,
+    AutoReplies, Change, Organization, OrganizationKind, OrganizationName, Settings,
 };
 use crate::domain::quiet_hours::{QuietHours, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::{RegistrationStatus, RegistrySummary};
 use crate::error::{Error, Result};
 
-use super::DbConn;
 use super::fixed::{self, FixedStatement, Pass};
 use super::schema::organizations;
+use super::{DbConn, audit_log};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = organizations)]
@@ -102,28 +102,48 @@ pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
     }
 }
 
-/// Writes everything of `organization` that can change; it was read under the lock, so nobody's
-/// change is lost. The statement's text is fixed, so that it stays prepared.
-pub fn update(conn: &mut DbConn, organization: &Organization, now: DateTime<Utc>) -> Result<()> {
+/// Stores `change` if the organization is still what the change was decided on, else `false` and
+/// nothing is stored. It needs no lock, and on PostgreSQL no transaction around it either.
+pub fn store(conn: &mut DbConn, change: &Change, now: DateTime<Utc>) -> Result<bool> {
     let row = OrganizationRow {
         updated_at: now.naive_utc(),
-        ..OrganizationRow::of(organization)
+        ..OrganizationRow::of(&change.after)
     };
-    match fixed::execute(conn, &UpdateOrganization(row))? {
-        1 => Ok(()),
-        rows => Err(Error::internal(format!(
-            "an update touched {rows} organizations"
-        ))),
+    let update = UpdateOrganization { row, change };
+    match conn {
+        DbConn::Postgres(_) if !change.entries.is_empty() => {
+            Ok(fixed::execute(conn, &UpdateAndRecord(update))? > 0)
+        }
+        DbConn::Postgres(_) | DbConn::Sqlite(_) => {
+            let is_stored = fixed::execute(conn, &update)? > 0;
+            for entry in change.entries.iter().filter(|_| is_stored) {
+                audit_log::append(conn, entry)?;
+            }
+            Ok(is_stored)
+        }
     }
 }
 
-struct UpdateOrganization(OrganizationRow);
+/// Stores `change` of an organization that is locked, and returns it as it then is.
+pub fn store_locked(conn: &mut DbConn, change: Change, now: DateTime<Utc>) -> Result<Organization> {
+    match store(conn, &change, now)? {
+        true => Ok(change.after),
+        false => Err(Error::internal("a locked organization was changed")),
+    }
+}
 
-impl FixedStatement for UpdateOrganization {
-    type Id = Self;
+/// Sets every column that can change: all were just read, and the condition at the end says that
+/// nobody has written since. So the text is always the same, and stays prepared.
+struct UpdateOrganization<'a> {
+    row: OrganizationRow,
+    change: &'a Change,
+}
+
+impl FixedStatement for UpdateOrganization<'_> {
+    type Id = UpdateOrganization<'static>;
 
     fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-        let row = &self.0;
+        let row = &self.row;
         pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
         pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
         pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
@@ -146,7 +166,25 @@ impl FixedStatement for UpdateOrganization {
         pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
         pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
         pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
-        pass.bind::<Text, _>(" WHERE id = ", &row.id)
+        pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
+        pass.bind::<BigInt, _>(" AND version = ", &self.change.from_version)?;
+        pass.bind::<BigInt, _>(" AND audit_length = ", &self.change.from_audit_length)
+    }
+}
+
+/// The update and its audit entries in one statement, which is one round trip and one transaction.
+struct UpdateAndRecord<'a>(UpdateOrganization<'a>);
+
+impl FixedStatement for UpdateAndRecord<'_> {
+    type Id = UpdateAndRecord<'static>;
+    // One text for each number of entries, and a request causes five at most.
+    const IS_ONE_TEXT: bool = false;
+
+    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
+        pass.sql("WITH changed AS (");
+        self.0.build(pass)?;
+        pass.sql(" RETURNING id) ");
+        audit_log::insert_for_each_of_changed(pass, &self.0.change.entries)
     }
 }
 

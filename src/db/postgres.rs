@@ -38,14 +38,6 @@ impl PostgresDb {
         })
     }
 
-    pub(super) async fn read<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
-        self.run(|conn| run_caught(work, conn)).await
-    }
-
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -54,7 +46,8 @@ impl PostgresDb {
         self.run(|conn| transaction(conn, work)).await
     }
 
-    async fn run<T, W>(&self, work: W) -> Result<T>
+    /// Runs `work` without a transaction around it.
+    pub(super) async fn run<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
@@ -66,7 +59,7 @@ impl PostgresDb {
         let pool = self.pool.clone();
         spawn_blocking(move || {
             let mut conn = pool.get().map_err(Error::unavailable)?;
-            let outcome = work(&mut conn);
+            let outcome = run_caught(work, &mut conn);
             drop(conn);
             drop(permit);
             outcome

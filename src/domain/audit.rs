@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -72,8 +72,8 @@ pub struct AuditEntry {
     pub seq: i64,
     /// Its public id (a ULID).
     pub id: String,
-    /// When it happened, to the millisecond.
-    pub occurred_at: DateTime<Utc>,
+    /// When it happened, in UTC.
+    pub occurred_at: NaiveDateTime,
     /// Who did it.
     pub actor: ActorRecord,
     /// What was done, one of [`Action`].
@@ -295,7 +295,7 @@ impl AuditEntry {
             org_id: org_id.clone(),
             seq: head.length + 1,
             id: RequestId::generate().to_string(),
-            occurred_at: now,
+            occurred_at: now.naive_utc(),
             actor: ActorRecord::of(access.actor()),
             action: event.action.as_str().to_owned(),
             resource_type: event.resource_type.to_owned(),
@@ -321,7 +321,10 @@ impl AuditEntry {
     /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
     /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
     pub fn digest(&self) -> EntryHash {
-        let occurred_at = self.occurred_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let occurred_at = self
+            .occurred_at
+            .and_utc()
+            .to_rfc3339_opts(SecondsFormat::Nanos, true);
         let (seq, previous_hash) = (self.seq.to_string(), hex(&self.previous_hash));
         let before_reason = [
             "quietline.audit.v1",

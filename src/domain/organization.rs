@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Refusal, Violation};
 
-use super::audit::ChainHead;
+use super::access::OrgAccess;
+use super::audit::{AuditEntry, AuditEvent, ChainHead};
 use super::ids::{ExternalId, OrgId};
 use super::missed_call::MissedCall;
 use super::quiet_hours::{QuietHours, QuietHoursChanges};
@@ -230,6 +231,49 @@ pub struct SettingsChanges {
     pub quiet_hours: QuietHoursChanges,
     /// New auto replies.
     pub auto_replies: AutoRepliesChanges,
+}
+
+/// A decided change: what the organization becomes, and what is recorded of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The version that was decided on. If the organization has another by now, the decision is void.
+    pub from_version: i64,
+    /// The length of the audit log at that time, likewise.
+    pub from_audit_length: i64,
+    /// The organization as it becomes.
+    pub after: Organization,
+    /// The new end of its audit log, in order.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl Change {
+    /// The step from `before` to `after`, of which nothing is recorded here.
+    pub fn unrecorded(before: &Organization, after: Organization) -> Self {
+        Self {
+            from_version: before.version,
+            from_audit_length: before.audit.length,
+            after,
+            entries: Vec::new(),
+        }
+    }
+
+    /// The step from `before` to `after`, recorded as `events` done by `access` at `now`.
+    pub fn recorded(
+        before: &Organization,
+        after: Organization,
+        access: &OrgAccess,
+        events: &[AuditEvent],
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut change = Self::unrecorded(before, after);
+        for event in events {
+            let after = &mut change.after;
+            let entry = AuditEntry::seal(&after.id, &after.audit, access, event, now);
+            after.audit = entry.head();
+            change.entries.push(entry);
+        }
+        change
+    }
 }
 
 /// Which versions of an organization a change may start from (RFC 9110, `If-Match`).

@@ -34,7 +34,7 @@ pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
     }
     let response = response.json(body);
     request::note(request, |context| {
-        context.failure = Some((code_text(code), error))
+        context.failure = Some((code.as_str(), error))
     });
     response
 }
@@ -154,27 +154,5 @@ pub fn header(error: &Error) -> Option<(HeaderName, String)> {
         }
         Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
         _ => None,
-    }
-}
-
-/// How the spec spells `code`.
-fn code_text(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::Unauthorized => "UNAUTHORIZED",
-        ErrorCode::Forbidden => "FORBIDDEN",
-        ErrorCode::NotFound => "NOT_FOUND",
-        ErrorCode::ValidationFailed => "VALIDATION_FAILED",
-        ErrorCode::AttestationRequired => "ATTESTATION_REQUIRED",
-        ErrorCode::ResellerNotEligible => "RESELLER_NOT_ELIGIBLE",
-        ErrorCode::ResellerHasBrands => "RESELLER_HAS_BRANDS",
-        ErrorCode::InvalidInput => "INVALID_INPUT",
-        ErrorCode::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-        ErrorCode::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-        ErrorCode::MethodNotAllowed => "METHOD_NOT_ALLOWED",
-        ErrorCode::RequestTimeout => "REQUEST_TIMEOUT",
-        ErrorCode::PreconditionFailed => "PRECONDITION_FAILED",
-        ErrorCode::RateLimited => "RATE_LIMITED",
-        ErrorCode::Internal => "INTERNAL",
-        ErrorCode::Unavailable => "UNAVAILABLE",
     }
 }

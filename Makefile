@@ -1,0 +1,31 @@
+# Two commands are the whole set-up: `make run` and `make test`. Longer recipes are in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test fmt lint generate check-generated schema
+
+help: ## show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+run: ## build, make a demo organization on SQLite, print its credentials and curl lines, serve
+	@scripts/run
+
+test: ## everything that must hold, on SQLite and on PostgreSQL
+	@scripts/test
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## rustfmt, clippy, and the linters of the two specs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/lint-spec
+
+generate: ## make generated/ from openapi/; installs the pinned generator into .venv
+	scripts/generate
+
+check-generated: ## fail if generated/ is not what the generator makes of openapi/
+	scripts/generate
+	git diff --exit-code -- generated
+
+schema: ## print src/db/schema.rs from PostgreSQL; installs the Diesel command line
+	scripts/with-postgres scripts/print-schema

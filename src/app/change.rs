@@ -1,0 +1,56 @@
+//! How an organization is changed: decided on what was read, and decided again under a lock if
+//! somebody else was faster. The decision itself belongs to each use case.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::db::{self, Db};
+use crate::domain::access::OrgAccess;
+use crate::domain::organization::{Change, Organization};
+use crate::error::{Error, Resource, Result};
+
+/// Changes the organization that `access` is for as `decide` says and returns it as it then is;
+/// `decide` answers `None` when there is nothing to change.
+///
+/// `decide` first sees the organization as it was read without a lock, which is enough to refuse,
+/// to keep, or to store the change on condition that nobody else has changed it since. Only if
+/// somebody has, it is asked again about the locked row.
+///
+/// # Errors
+/// Those of `decide`; [`Error::NotFound`] when there is no such organization.
+pub(super) async fn run<D>(
+    db: &Db,
+    access: OrgAccess,
+    now: DateTime<Utc>,
+    decide: D,
+) -> Result<Organization>
+where
+    D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
+{
+    const NOT_FOUND: Error = Error::NotFound(Resource::Organization);
+    let decide = Arc::new(decide);
+    let name = access.organization().clone();
+    let found = db
+        .read(move |conn| db::organizations::find(conn, &name))
+        .await?;
+    let seen = found.ok_or(NOT_FOUND)?;
+    let Some(change) = decide(&seen)? else {
+        return Ok(seen);
+    };
+    let stored = db.write_statement(move |conn| {
+        let is_stored = db::organizations::store(conn, &change, now)?;
+        Ok(is_stored.then_some(change.after))
+    });
+    if let Some(organization) = stored.await? {
+        return Ok(organization);
+    }
+    db.write(move |conn| {
+        let locked = db::organizations::lock(conn, access.organization())?.ok_or(NOT_FOUND)?;
+        match decide(&locked)? {
+            None => Ok(locked),
+            Some(change) => db::organizations::store_locked(conn, change, now),
+        }
+    })
+    .await
+}
