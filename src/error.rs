@@ -117,3 +117,15 @@ impl Error {
         Self::Unavailable(cause.into())
     }
 }
+
+/// An error and everything that caused it, in one line for the log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -10,6 +10,8 @@ use crate::error::Error;
 pub struct RequestContext {
     /// Its id.
     pub id: RequestId,
+    /// The path template of its operation; `None` if it reached none.
+    pub route: Option<&'static str>,
     /// Who made it, once that is known: `api_key:<id>` or `user:<sub>`.
     pub actor: Option<String>,
     /// Why it failed, if it did, with the code or words that the caller got.
@@ -21,6 +23,7 @@ impl RequestContext {
     pub fn new(id: RequestId) -> Self {
         Self {
             id,
+            route: None,
             actor: None,
             failure: None,
         }

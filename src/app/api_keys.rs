@@ -71,12 +71,14 @@ pub async fn list(db: &Db, org_id: OrgId, limit: i64) -> Result<Vec<ApiKey>> {
 /// [`Error::NotFound`] when there is no such key.
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
-    db.write(move |conn| {
+    let revoked = db.write(move |conn| {
         let key = db::api_keys::find(conn, &id)?.ok_or(Error::NotFound(Resource::ApiKey))?;
         let access = OrgAccess::command_line(key.org_id);
         revoke_locked(conn, &access, &id, now)
-    })
-    .await
+    });
+    let revoked = revoked.await;
+    db.forget_api_keys();
+    revoked
 }
 
 fn revoke_locked(

@@ -2,7 +2,6 @@
 
 use actix_web::HttpRequest;
 
-use crate::db;
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
@@ -11,20 +10,15 @@ use crate::state::AppState;
 
 use super::bearer_token;
 
-/// Finds out which key made `request`. It is looked up every time, so that a revoked key is
-/// refused on its very next use.
+/// Finds out which key made `request`.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a missing, malformed, unknown or revoked key.
 pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Caller> {
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
-    let hash = plaintext.hash();
-    let key = state
-        .db
-        .read(move |conn| db::api_keys::find_by_hash(conn, &hash))
-        .await?
-        .ok_or(Error::Unauthenticated("unknown API key"))?;
+    let found = state.db.find_api_key(plaintext.hash()).await?;
+    let key = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     if key.revoked_at.is_some() {
         return Err(Error::Unauthenticated("revoked API key"));
     }
@@ -32,9 +26,9 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
         context.actor = Some(format!("api_key:{}", key.id))
     });
     let credential = Credential::ApiKey {
-        id: key.id,
-        label: key.label,
-        org_id: key.org_id,
+        id: key.id.clone(),
+        label: key.label.clone(),
+        org_id: key.org_id.clone(),
         scopes: key.scopes,
     };
     Ok(Caller {

@@ -19,7 +19,7 @@ use crate::auth::jwt::JwtKeys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
-use crate::error::{BoxError, Error};
+use crate::error::{BoxError, Error, chain};
 use crate::logging;
 
 use args::{ApiKeyCommand, AuditCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
@@ -119,12 +119,5 @@ fn describe(error: &(dyn std::error::Error + 'static)) -> String {
             .collect();
         return rules.join("; ");
     }
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    chain(error)
 }

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit_log;
 mod connection;
 mod fixed;
+mod key_cache;
 mod migrations;
 pub mod organizations;
 mod postgres;
@@ -21,8 +22,10 @@ use std::time::Duration;
 pub use connection::DbConn;
 pub use url::DatabaseUrl;
 
+use crate::domain::api_key::{ApiKey, HashedApiKey};
 use crate::error::{Error, Result};
 
+use key_cache::KeyCache;
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
 
@@ -33,6 +36,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Db {
     backend: Backend,
+    keys: Arc<KeyCache>,
 }
 
 #[derive(Clone)]
@@ -57,7 +61,10 @@ impl Db {
                 Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
             }
         };
-        Ok(Self { backend })
+        Ok(Self {
+            backend,
+            keys: Arc::default(),
+        })
     }
 
     /// Runs `work`, which only reads and reads little: on SQLite it runs where the caller stands,
@@ -108,6 +115,31 @@ impl Db {
             Backend::Sqlite(db) => db.write(work).await,
             Backend::Postgres(db) => db.run(work).await,
         }
+    }
+
+    /// The API key with this hash, revoked or not, as it was less than a second ago.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<Arc<ApiKey>>> {
+        if let Some(key) = self.keys.get(&hash) {
+            return Ok(Some(key));
+        }
+        let look_up = self.keys.begin();
+        let found = self
+            .read(move |conn| api_keys::find_by_hash(conn, &hash))
+            .await?;
+        let Some(key) = found.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.keys.remember(&look_up, hash, &key);
+        Ok(Some(key))
+    }
+
+    /// Makes [`Db::find_api_key`] ask again. To be called when the revocation of a key is stored and
+    /// before it is acknowledged.
+    pub fn forget_api_keys(&self) {
+        self.keys.forget_all();
     }
 
     /// Whether the database answers, for the readiness probe.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::error::{BoxError, Error, Result};
+use crate::error::{BoxError, Error, Result, chain};
 
 use super::connection::DbConn;
 use super::fixed::{
@@ -154,11 +154,11 @@ fn run_batch(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) {
     let fault = match run_all(conn, &mut batch) {
         Ok(()) => None,
         Err(error) => {
-            let fault = error_chain(&error);
+            let fault = chain(&error);
             log::error!("a transaction of {} writes failed: {fault}", batch.len());
             // SQLite may have rolled back already; then there is nothing to give up.
             if let Err(error) = fixed::run(conn, &Rollback) {
-                log::debug!("rollback: {}", error_chain(&error));
+                log::debug!("rollback: {}", chain(&error));
             }
             Some(fault)
         }
@@ -179,15 +179,4 @@ fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
         fixed::run(conn, &ReleaseSavepoint)?;
     }
     fixed::run(conn, &Commit)
-}
-
-fn error_chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -76,7 +76,7 @@ impl PlaintextApiKey {
 }
 
 /// The SHA-256 of a whole API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HashedApiKey([u8; 32]);
 
 impl HashedApiKey {

@@ -15,6 +15,7 @@ use quietline_api::runtime::Operation;
 use crate::auth;
 use crate::domain::access::{OrgAccess, Target};
 use crate::error::{Error, Result};
+use crate::request;
 use crate::state::AppState;
 
 /// Serves the AgentMessage spec.
@@ -38,6 +39,7 @@ impl Api for AgentMessage {
         request: &HttpRequest,
         operation: &'static Operation,
     ) -> Result<OrgAccess> {
+        request::note(request, |context| context.route = Some(operation.path));
         let caller = auth::api_key::authenticate(&self.state, request).await?;
         caller.require(super::demand(operation), Target::Own)
     }

@@ -17,6 +17,7 @@ use crate::auth;
 use crate::domain::access::{OrgAccess, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::error::{Error, Result};
+use crate::request;
 use crate::state::AppState;
 
 /// Serves the Tether spec.
@@ -41,6 +42,7 @@ impl Api for TetherRelay {
         request: &HttpRequest,
         operation: &'static Operation,
     ) -> Result<OrgAccess> {
+        request::note(request, |context| context.route = Some(operation.path));
         let named = OrganizationRef::parse(request.match_info().query("organizationId"));
         let caller = auth::user::authenticate(&self.state, request, named.as_ref()).await?;
         caller.require(super::demand(operation), Target::Named(named.as_ref()))

@@ -1,0 +1,152 @@
+//! API keys that were looked up a moment ago, so that a busy key does not cost a query per request.
+//! A key revoked by this process is forgotten at once; one revoked elsewhere lives on for [`TTL`] at most.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::domain::api_key::{ApiKey, HashedApiKey};
+
+/// How long a key is believed without asking. The contract allows one second.
+const TTL: Duration = Duration::from_millis(900);
+
+/// Keys held at most in one shard, about 300 bytes each; a full shard is emptied.
+const SHARD_CAPACITY: usize = 4096;
+
+/// More than there are processors, so that workers rarely meet.
+const SHARDS: usize = 16;
+
+type Shard = RwLock<HashMap<HashedApiKey, (Instant, Arc<ApiKey>)>>;
+
+/// Keys by the hash of the whole key. Unknown keys are never held: anybody can invent them.
+#[derive(Default)]
+pub(super) struct KeyCache {
+    shards: [Shard; SHARDS],
+    /// Grows when keys are forgotten, so that a look-up that began before is not remembered after.
+    generation: AtomicU64,
+}
+
+/// A look-up in progress: when it began, and in which generation.
+pub(super) struct LookUp {
+    began: Instant,
+    generation: u64,
+}
+
+impl KeyCache {
+    /// The key with this hash, if it was seen within [`TTL`].
+    pub(super) fn get(&self, hash: &HashedApiKey) -> Option<Arc<ApiKey>> {
+        let shard = self
+            .shard(hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (seen, key) = shard.get(hash)?;
+        (seen.elapsed() < TTL).then(|| Arc::clone(key))
+    }
+
+    /// To be called before the database is asked.
+    pub(super) fn begin(&self) -> LookUp {
+        LookUp {
+            began: Instant::now(),
+            generation: self.generation.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Remembers what the database said, unless keys were forgotten since it was asked.
+    pub(super) fn remember(&self, look_up: &LookUp, hash: HashedApiKey, key: &Arc<ApiKey>) {
+        let mut shard = self
+            .shard(&hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.generation.load(Ordering::SeqCst) != look_up.generation {
+            return;
+        }
+        if shard.len() >= SHARD_CAPACITY {
+            shard.clear();
+        }
+        shard.insert(hash, (look_up.began, Arc::clone(key)));
+    }
+
+    /// Forgets every key, for instance because one was revoked.
+    pub(super) fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        for shard in &self.shards {
+            shard
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
+    }
+
+    fn shard(&self, hash: &HashedApiKey) -> &Shard {
+        &self.shards[usize::from(hash.as_bytes()[0]) % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
+    use crate::domain::ids::{ApiKeyId, OrgId};
+
+    fn key() -> (HashedApiKey, Arc<ApiKey>) {
+        let plaintext = PlaintextApiKey::generate();
+        let key = ApiKey {
+            id: ApiKeyId::generate(),
+            org_id: OrgId::generate(),
+            label: "test".into(),
+            prefix: plaintext.prefix().into(),
+            scopes: ScopeSet::default(),
+            created_at: DateTime::UNIX_EPOCH,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        (plaintext.hash(), Arc::new(key))
+    }
+
+    #[test]
+    fn a_key_is_remembered_until_it_is_forgotten() {
+        let (cache, (hash, key)) = (KeyCache::default(), key());
+        assert_eq!(cache.get(&hash), None);
+        cache.remember(&cache.begin(), hash, &key);
+        assert_eq!(cache.get(&hash), Some(key));
+        cache.forget_all();
+        assert_eq!(cache.get(&hash), None);
+    }
+
+    #[test]
+    fn what_was_asked_before_a_revocation_is_not_remembered_after_it() {
+        let (cache, (hash, key)) = (KeyCache::default(), key());
+        let look_up = cache.begin();
+        cache.forget_all();
+        cache.remember(&look_up, hash, &key);
+        assert_eq!(cache.get(&hash), None);
+    }
+
+    #[test]
+    fn an_old_answer_is_not_believed() {
+        let (cache, (hash, key)) = (KeyCache::default(), key());
+        let long_ago = Instant::now()
+            .checked_sub(TTL)
+            .expect("the machine runs longer than that");
+        let look_up = LookUp {
+            began: long_ago,
+            ..cache.begin()
+        };
+        cache.remember(&look_up, hash, &key);
+        assert_eq!(cache.get(&hash), None);
+    }
+
+    #[test]
+    fn a_shard_never_grows_beyond_its_capacity() {
+        let (cache, (_, value)) = (KeyCache::default(), key());
+        for _ in 0..SHARD_CAPACITY + 100 {
+            let (hash, _) = key();
+            cache.remember(&cache.begin(), hash, &value);
+        }
+        let sizes = cache.shards.iter().map(|shard| shard.read().unwrap().len());
+        assert!(sizes.max().unwrap() <= SHARD_CAPACITY);
+    }
+}
