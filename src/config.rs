@@ -33,7 +33,10 @@ const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None
 const JWKS_FILE: Setting = Setting::text("QUIETLINE_JWKS_FILE", None);
 const JWT_ISSUER: Setting = Setting::text("QUIETLINE_JWT_ISSUER", None);
 const JWT_AUDIENCE: Setting = Setting::text("QUIETLINE_JWT_AUDIENCE", None);
-const LOG: Setting = Setting::text("QUIETLINE_LOG", Some("info"));
+const LOG: Setting = Setting::text("QUIETLINE_LOG", Some(DEFAULT_LOG));
+/// actix logs an error for every request that is not HTTP, and r2d2 one for every connection that
+/// fails: anybody could fill the log with the first, and our own 503 says the second.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
@@ -63,7 +66,7 @@ pub struct Config {
     /// Where the data is. `QUIETLINE_DATABASE_URL`, default `sqlite://quietline.db`; the scheme
     /// is `sqlite`, `postgres` or `postgresql`.
     pub database_url: DatabaseUrl,
-    /// Connections to PostgreSQL; SQLite ignores it. `QUIETLINE_DATABASE_POOL_SIZE`, default 16,
+    /// Connections to PostgreSQL, or SQLite's readers. `QUIETLINE_DATABASE_POOL_SIZE`, default 16,
     /// 1 to 256.
     pub database_pool_size: u32,
     /// Address and port to serve on, as `address:port` or `host:port`; a host is resolved when
@@ -76,7 +79,8 @@ pub struct Config {
     /// `QUIETLINE_JWKS_FILE`, `QUIETLINE_JWT_ISSUER` and `QUIETLINE_JWT_AUDIENCE`. By default
     /// there is none of them, and every token is refused.
     pub jwt: JwtSettings,
-    /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`, default `info`.
+    /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`; the default is `info`
+    /// without the noise of the libraries.
     pub log: String,
     /// How it is logged, `text` or `json`. `QUIETLINE_LOG_FORMAT`, default `text`.
     pub log_format: LogFormat,

@@ -118,6 +118,6 @@ fn record(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let change = Change::recorded(&organization, organization.clone(), access, &[event], now);
-    db::organizations::store_locked(conn, change, now)?;
+    db::organizations::store_locked(conn, change)?;
     Ok(())
 }

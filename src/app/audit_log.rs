@@ -2,8 +2,8 @@
 
 use crate::db::{self, Db};
 use crate::domain::audit::{AuditEntry, ChainFault, ChainHead, ChainVerifier};
-use crate::domain::ids::{OrgId, OrganizationRef};
-use crate::error::Result;
+use crate::domain::ids::OrgId;
+use crate::error::{Error, Result};
 
 /// Entries or organizations read at once while verifying: a few hundred KiB.
 const PAGE: i64 = 500;
@@ -17,7 +17,7 @@ pub async fn newest(db: &Db, org_id: OrgId, limit: i64) -> Result<Vec<AuditEntry
         .await
 }
 
-/// What [`verify`] and [`verify_all`] found of one organization.
+/// What verifying found of one organization's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
     /// Whose log it is.
@@ -28,47 +28,68 @@ pub struct Verification {
     pub fault: Option<ChainFault>,
 }
 
+/// What verifying found of many logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many logs were followed.
+    pub organizations: usize,
+    /// How many entries of them were found in order.
+    pub entries: i64,
+    /// The logs that have a fault.
+    pub faults: Vec<Verification>,
+}
+
+impl Summary {
+    /// Adds what was found of one more log.
+    pub fn add(&mut self, verification: Verification) {
+        self.organizations += 1;
+        self.entries += verification.entries;
+        if verification.fault.is_some() {
+            self.faults.push(verification);
+        }
+    }
+}
+
 /// Verifies the logs of all organizations, also of those whose own row is gone.
 ///
 /// # Errors
-/// Only those of the database.
-pub async fn verify_all(db: &Db) -> Result<Vec<Verification>> {
-    let mut found = Vec::new();
+/// [`Error::Unavailable`]; what cannot be read is a fault of its log and stops nothing.
+pub async fn verify_all(db: &Db) -> Result<Summary> {
+    let mut summary = Summary::default();
     let mut last: Option<OrgId> = None;
     loop {
-        let after = last.clone();
-        let page = db
-            .read(move |conn| db::organizations::list(conn, after.as_ref(), PAGE))
-            .await?;
-        let Some(newest) = page.last() else { break };
-        last = Some(newest.id.clone());
-        for organization in page {
-            found.push(verify(db, organization.id).await?);
+        let after = last.take();
+        let list =
+            move |conn: &mut db::DbConn| db::organizations::list_ids(conn, after.as_ref(), PAGE);
+        let page = db.read(list).await?;
+        if page.is_empty() {
+            break;
+        }
+        for org_id in page {
+            summary.add(verify(db, org_id.clone()).await?);
+            last = Some(org_id);
         }
     }
-    let mut after = String::new();
-    while let Some(org_id) = db
-        .read(move |conn| db::audit_log::next_organization(conn, &after))
+    for org_id in db
+        .read(|conn| db::audit_log::list_orphans(conn, PAGE))
         .await?
     {
-        after = org_id.to_string();
-        if !found
-            .iter()
-            .any(|verification| verification.org_id == org_id)
-        {
-            found.push(verify(db, org_id).await?);
-        }
+        summary.add(verify(db, org_id).await?);
     }
-    Ok(found)
+    Ok(summary)
 }
 
 /// Verifies the log of one organization, which may be written to meanwhile.
 ///
 /// # Errors
-/// Only those of the database.
+/// [`Error::Unavailable`]; what cannot be read is a fault of the log.
 pub async fn verify(db: &Db, org_id: OrgId) -> Result<Verification> {
     let mut chain = ChainVerifier::default();
-    let fault = follow(db, &org_id, &mut chain).await?.err();
+    let fault = match follow(db, &org_id, &mut chain).await {
+        Ok(followed) => followed.err(),
+        Err(Error::Internal(cause)) => Some(ChainFault::Unreadable(cause.to_string())),
+        Err(other) => return Err(other),
+    };
     Ok(Verification {
         org_id,
         entries: chain.length(),
@@ -117,11 +138,7 @@ async fn read_page(db: &Db, org_id: &OrgId, after: i64) -> Result<Vec<AuditEntry
 
 /// The head in the organization's row; that of an empty log when the row is gone.
 async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
-    let organization = OrganizationRef::Id(org_id.clone());
-    let found = db
-        .read(move |conn| db::organizations::find(conn, &organization))
-        .await?;
-    Ok(found
-        .map(|organization| organization.audit)
-        .unwrap_or_default())
+    let org_id = org_id.clone();
+    let head = db.read(move |conn| db::organizations::find_chain_head(conn, &org_id));
+    Ok(head.await?.unwrap_or_default())
 }

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use crate::db::{self, Db};
 use crate::domain::access::OrgAccess;
 use crate::domain::organization::{Change, Organization};
@@ -19,12 +17,7 @@ use crate::error::{Error, Resource, Result};
 ///
 /// # Errors
 /// Those of `decide`; [`Error::NotFound`] when there is no such organization.
-pub(super) async fn run<D>(
-    db: &Db,
-    access: OrgAccess,
-    now: DateTime<Utc>,
-    decide: D,
-) -> Result<Organization>
+pub(super) async fn run<D>(db: &Db, access: OrgAccess, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
@@ -39,7 +32,7 @@ where
         return Ok(seen);
     };
     let stored = db.write_statement(move |conn| {
-        let is_stored = db::organizations::store(conn, &change, now)?;
+        let is_stored = db::organizations::store(conn, &change)?;
         Ok(is_stored.then_some(change.after))
     });
     if let Some(organization) = stored.await? {
@@ -49,7 +42,7 @@ where
         let locked = db::organizations::lock(conn, access.organization())?.ok_or(NOT_FOUND)?;
         match decide(&locked)? {
             None => Ok(locked),
-            Some(change) => db::organizations::store_locked(conn, change, now),
+            Some(change) => db::organizations::store_locked(conn, change),
         }
     })
     .await

@@ -30,7 +30,7 @@ pub async fn update(
 ) -> Result<MissedCall> {
     let now = state.clock.now();
     let author = access.clone();
-    let organization = change::run(&state.db, access, now, move |before| {
+    let organization = change::run(&state.db, access, move |before| {
         let missed_call = before.missed_call.merge(&changes);
         let event = AuditEvent::missed_call_changed(&before.id, &before.missed_call, &missed_call);
         Ok(event.map(|event| {

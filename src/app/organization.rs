@@ -48,7 +48,7 @@ pub async fn update_settings(
 ) -> Result<Organization> {
     let now = state.clock.now();
     let author = access.clone();
-    change::run(&state.db, access, now, move |before| {
+    change::run(&state.db, access, move |before| {
         if !condition.admits(before.version) {
             return Err(Error::PreconditionFailed);
         }
@@ -92,6 +92,7 @@ pub struct NewOrganization {
 /// # Errors
 /// [`Error::Invalid`] when the external id is taken.
 pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Organization> {
+    let now = clock.now().trunc_subsecs(0);
     let organization = Organization {
         id: OrgId::generate(),
         external_id: new.external_id,
@@ -103,7 +104,8 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
         registry: RegistrySummary::default(),
         version: 1,
         audit: ChainHead::default(),
-        created_at: clock.now().trunc_subsecs(0),
+        created_at: now,
+        updated_at: now,
     };
     db.write(
         move |conn| match db::organizations::insert(conn, &organization)? {

@@ -44,12 +44,11 @@ pub async fn add_brand(
 pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
     let now = clock.now();
     db.write(move |conn| {
-        let brand = db::registry::find_brand(conn, &id)?.ok_or(Error::NotFound(Resource::Brand))?;
+        let not_found = Error::NotFound(Resource::Brand);
+        let brand = db::registry::find_brand(conn, &id)?.ok_or(not_found)?;
         let organization = lock(conn, &brand.org_id)?;
-        if brand.status != RegistrationStatus::Deleted {
-            db::registry::delete_brand(conn, &brand.org_id, &id, now)?;
-            summarize(conn, organization, now)?;
-        }
+        db::registry::delete_brand(conn, &brand.org_id, &id, now)?;
+        summarize(conn, organization, now)?;
         Ok(Brand {
             status: RegistrationStatus::Deleted,
             ..brand
@@ -105,10 +104,8 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
         let not_found = Error::NotFound(Resource::Campaign);
         let campaign = db::registry::find_campaign(conn, &id)?.ok_or(not_found)?;
         let organization = lock(conn, &campaign.org_id)?;
-        if campaign.status != RegistrationStatus::Deleted {
-            db::registry::delete_campaign(conn, &campaign.org_id, &id, now)?;
-            summarize(conn, organization, now)?;
-        }
+        db::registry::delete_campaign(conn, &campaign.org_id, &id, now)?;
+        summarize(conn, organization, now)?;
         Ok(Campaign {
             status: RegistrationStatus::Deleted,
             ..campaign
@@ -132,8 +129,8 @@ fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) 
             ..organization.clone()
         };
         // The registry is no setting: its changes are recorded where it is kept.
-        let change = Change::unrecorded(&organization, after);
-        db::organizations::store_locked(conn, change, now)?;
+        let change = Change::unrecorded(&organization, after, now);
+        db::organizations::store_locked(conn, change)?;
     }
     Ok(())
 }

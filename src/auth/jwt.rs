@@ -37,7 +37,7 @@ const CONTROL_CHARACTERS: &str = "a claim has control characters";
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; no copy of it is left behind.
+    /// Takes the text over.
     pub fn new(text: String) -> Secret {
         Secret(Zeroizing::new(text))
     }

@@ -230,7 +230,7 @@ pub(super) struct NewTokenArgs {
     #[arg(long, value_name = "FULLNAME")]
     pub(super) name: Option<String>,
     /// How long the token is valid, such as 15m or 1h
-    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1h", value_parser = ttl)]
     pub(super) ttl: Duration,
 }
 
@@ -256,6 +256,15 @@ pub(super) enum AuditCommand {
 fn text_enum<T: TextEnum>(text: &str) -> Result<T, String> {
     let all: Vec<&str> = T::ALL.iter().map(|value| value.as_str()).collect();
     T::parse(text).ok_or_else(|| format!("must be one of: {}", all.join(", ")))
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match (Duration::from_secs(1)..=TEN_YEARS).contains(&ttl) {
+        true => Ok(ttl),
+        false => Err("must be one second to ten years".to_owned()),
+    }
 }
 
 fn live_status(text: &str) -> Result<RegistrationStatus, String> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::app::audit_log::Verification;
+use crate::app::audit_log::{Summary, Verification};
 use crate::domain::audit::{AuditEntry, hex};
 
 use super::organizations::find;
@@ -11,28 +11,30 @@ use super::output::Output;
 use super::{Context, Outcome};
 
 pub(super) async fn verify(context: &Context, org: Option<&str>, out: &mut Output) -> Outcome {
-    let found = match org {
+    let summary = match org {
         Some(name) => {
             let organization = find(&context.db, name).await?;
-            vec![app::audit_log::verify(&context.db, organization.id).await?]
+            let mut summary = Summary::default();
+            summary.add(app::audit_log::verify(&context.db, organization.id).await?);
+            summary
         }
         None => app::audit_log::verify_all(&context.db).await?,
     };
-    let faults: Vec<&Verification> = found.iter().filter(|one| one.fault.is_some()).collect();
-    let entries: i64 = found.iter().map(|one| one.entries).sum();
+    let Summary {
+        organizations,
+        entries,
+        faults,
+    } = summary;
     let value = json!({
         "ok": faults.is_empty(),
-        "organizations": found.len(),
+        "organizations": organizations,
         "entries": entries,
-        "faults": faults.iter().map(|one| fault_value(one)).collect::<Vec<_>>(),
+        "faults": faults.iter().map(fault_value).collect::<Vec<_>>(),
     });
-    let mut lines: Vec<String> = faults.iter().map(|one| fault_line(one)).collect();
+    let mut lines: Vec<String> = faults.iter().map(fault_line).collect();
     lines.push(match faults.is_empty() {
-        true => format!(
-            "{entries} entries of {} organizations are intact",
-            found.len()
-        ),
-        false => format!("{} of {} logs are broken", faults.len(), found.len()),
+        true => format!("{entries} entries of {organizations} organizations are intact"),
+        false => format!("{} of {organizations} logs are broken", faults.len()),
     });
     out.print(&value, &lines.join("\n"))?;
     Ok(faults.is_empty())

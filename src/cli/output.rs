@@ -18,12 +18,18 @@ impl Output {
 
     /// Prints `value` as JSON, or `text` for people.
     pub(super) fn print(&mut self, value: &Value, text: &str) -> Result<(), BoxError> {
-        let mut stdout = io::stdout().lock();
         match self.json {
-            true => writeln!(stdout, "{value:#}")?,
-            false => writeln!(stdout, "{text}")?,
+            true => self.print_plain(&format!("{value:#}")),
+            false => self.print_plain(text),
         }
-        Ok(stdout.flush()?)
+    }
+
+    /// Prints `text` in either form. Nobody reading is no fault: `quietline org list | head -1`.
+    pub(super) fn print_plain(&mut self, text: &str) -> Result<(), BoxError> {
+        match announce(text) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            printed => Ok(printed?),
+        }
     }
 }
 

@@ -1,18 +1,21 @@
 //! `quietline serve` and `quietline migrate`.
 
 use std::net::SocketAddr;
+use std::panic::PanicHookInfo;
 
 use actix_web::web;
 use serde_json::json;
 
 use crate::config::Config;
 use crate::http::server;
+use crate::logging;
 use crate::state::AppState;
 
 use super::output::{self, Output};
 use super::{Outcome, jwt_keys, open};
 
 pub(super) async fn run(config: &Config) -> Outcome {
+    std::panic::set_hook(Box::new(log_panic));
     let keys = jwt_keys(config)?;
     if keys.is_empty() {
         log::warn!(
@@ -46,4 +49,14 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
         &format!("the schema of {url} is up to date"),
     )?;
     Ok(true)
+}
+
+/// A panic is one line of the log like everything else. Its message is left out: it may quote data.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    log::error!("panicked at {place}");
+    logging::flush();
 }

@@ -1,7 +1,5 @@
 //! `quietline token`: signs a token of the Tether dialect.
 
-use serde_json::json;
-
 use crate::auth::jwt::Claims;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +17,7 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
         full_name: args.name,
     };
     let token = jwt_keys(config)?.sign(&claims, Clock::System.now(), args.ttl)?;
-    // A bare word in both forms, so that it fits into a shell variable.
-    out.print(&json!(token), &token)?;
+    // The bare word in both forms, so that it fits into a shell variable.
+    out.print_plain(&token)?;
     Ok(true)
 }

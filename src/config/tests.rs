@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{Config, Overrides, SETTINGS, default_workers};
+use super::{Config, DEFAULT_LOG, Overrides, SETTINGS, default_workers};
 use crate::logging::LogFormat;
 
 const SECRET: &str = "canary canary canary canary canary";
@@ -53,7 +53,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.database_pool_size, 16);
     assert_eq!(config.listen, "127.0.0.1:8080");
     assert_eq!(config.workers, default_workers());
-    assert_eq!(config.log, "info");
+    assert_eq!(config.log, DEFAULT_LOG);
     assert_eq!(config.log_format, LogFormat::Text);
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());

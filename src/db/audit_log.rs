@@ -12,7 +12,7 @@ use crate::error::Result;
 use super::DbConn;
 use super::fixed::{self, FixedStatement, Pass};
 use super::organizations::stored_hash;
-use super::schema::audit_log;
+use super::schema::{audit_log, organizations};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log)]
@@ -154,12 +154,15 @@ pub fn list_oldest(
 
 // Not tenant-scoped: only whoever operates the server verifies every log.
 
-/// The next organization that has entries, in order of id, after `after`; its row may be gone.
-pub fn next_organization(conn: &mut DbConn, after: &str) -> Result<Option<OrgId>> {
-    let next = audit_log::table
-        .filter(audit_log::org_id.gt(after))
-        .order(audit_log::org_id.asc())
+/// Organizations that have entries and no row of their own, at most `limit`.
+pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
+    let orphans = audit_log::table
+        .left_join(organizations::table)
+        .filter(organizations::id.nullable().is_null())
         .select(audit_log::org_id)
-        .first(conn);
-    Ok(next.optional()?)
+        .distinct()
+        .order(audit_log::org_id)
+        .limit(limit)
+        .load(conn)?;
+    Ok(orphans)
 }

@@ -1,13 +1,14 @@
 //! A connection to either database, and the pool's way of making and checking one.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::r2d2::ManageConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, SqliteConnection};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::fixed;
 
@@ -39,28 +40,60 @@ pub(super) enum Manager {
     Postgres(String),
 }
 
+/// A connection of a pool, and what is known of its health.
+pub(super) struct PooledConn {
+    conn: DbConn,
+    used_at: Instant,
+    is_suspect: bool,
+}
+
+impl PooledConn {
+    /// A connection that was used so recently is taken to be alive without asking, which would be
+    /// a round trip for every request. If its server is gone, one request on it fails (503).
+    const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
+
+    /// Runs `work` on the connection and draws conclusions about its health.
+    pub(super) fn run<T>(&mut self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+        let outcome = work(&mut self.conn);
+        self.used_at = Instant::now();
+        self.is_suspect = matches!(outcome, Err(Error::Unavailable(_) | Error::Internal(_)));
+        outcome
+    }
+}
+
 impl ManageConnection for Manager {
-    type Connection = DbConn;
+    type Connection = PooledConn;
     type Error = ConnectionError;
 
-    fn connect(&self) -> ConnectionResult<DbConn> {
-        match self {
+    fn connect(&self) -> ConnectionResult<PooledConn> {
+        let conn = match self {
             Self::SqliteReader(path) => {
                 let mut conn = open_sqlite(path)?;
                 conn.batch_execute("PRAGMA query_only = ON")
                     .map_err(ConnectionError::CouldntSetupConfiguration)?;
-                Ok(DbConn::Sqlite(conn))
+                DbConn::Sqlite(conn)
             }
-            Self::Postgres(url) => open_postgres(url).map(DbConn::Postgres),
-        }
+            Self::Postgres(url) => DbConn::Postgres(open_postgres(url)?),
+        };
+        Ok(PooledConn {
+            conn,
+            used_at: Instant::now(),
+            is_suspect: false,
+        })
     }
 
-    fn is_valid(&self, conn: &mut DbConn) -> ConnectionResult<()> {
-        conn.batch_execute("SELECT 1")
+    fn is_valid(&self, pooled: &mut PooledConn) -> ConnectionResult<()> {
+        if !pooled.is_suspect && pooled.used_at.elapsed() < PooledConn::TRUSTED_AFTER_USE {
+            return Ok(());
+        }
+        pooled
+            .conn
+            .batch_execute("SELECT 1")
             .map_err(ConnectionError::CouldntSetupConfiguration)
     }
 
-    fn has_broken(&self, conn: &mut DbConn) -> bool {
+    fn has_broken(&self, pooled: &mut PooledConn) -> bool {
+        let conn = &mut pooled.conn;
         std::thread::panicking() || TransactionManagerOf::is_broken_transaction_manager(conn)
     }
 }
@@ -72,10 +105,24 @@ pub(super) fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConn
     let path = path
         .to_str()
         .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
+    create_private(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
     let mut conn = SqliteConnection::establish(path)?;
     conn.batch_execute(SQLITE_SETTINGS)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Makes the file if it is not there, readable by nobody else: it will hold attestations and
+/// everybody's audit log. SQLite gives its other files the same mode.
+fn create_private(path: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 /// Connects to PostgreSQL; limits that the URL does not set itself are added to it.
@@ -85,13 +132,21 @@ pub(super) fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
         ("tcp_user_timeout", "10000"),
         ("keepalives_idle", "30"),
     ];
-    let mut url = url.to_owned();
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut parameters: Vec<String> = query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
     for (name, value) in limits {
-        if !url.contains(&format!("{name}=")) {
-            let separator = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{separator}{name}={value}"));
+        let is_set = parameters
+            .iter()
+            .any(|part| part.split('=').next() == Some(name));
+        if !is_set {
+            parameters.push(format!("{name}={value}"));
         }
     }
+    let url = format!("{place}?{}", parameters.join("&"));
     let mut conn = PgConnection::establish(&url)?;
     conn.batch_execute(POSTGRES_SETTINGS)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;

@@ -15,6 +15,9 @@ use super::url::DatabaseUrl;
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
+/// Another process may be migrating a large file.
+const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 600000";
+
 /// Any number that no other program uses for an advisory lock in this database.
 const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
 
@@ -24,6 +27,7 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<()> {
         DatabaseUrl::Sqlite(path) => {
             let mut conn = open_sqlite(path).map_err(Error::unavailable)?;
             sqlite::check_version(&mut conn)?;
+            conn.batch_execute(SQLITE_PATIENCE)?;
             migrate_sqlite(&mut conn).map_err(Error::internal)
         }
         DatabaseUrl::Postgres(url) => {

@@ -147,6 +147,11 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<()> {
+        if let Backend::Sqlite(db) = &self.backend
+            && !db.is_writing()
+        {
+            return Err(Error::unavailable("the writer thread has ended"));
+        }
         self.read(connection::ping).await
     }
 }

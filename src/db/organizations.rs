@@ -1,6 +1,6 @@
 //! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in `domain`.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
@@ -104,11 +104,8 @@ pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
 
 /// Stores `change` if the organization is still what the change was decided on, else `false` and
 /// nothing is stored. It needs no lock, and on PostgreSQL no transaction around it either.
-pub fn store(conn: &mut DbConn, change: &Change, now: DateTime<Utc>) -> Result<bool> {
-    let row = OrganizationRow {
-        updated_at: now.naive_utc(),
-        ..OrganizationRow::of(&change.after)
-    };
+pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
+    let row = OrganizationRow::of(&change.after);
     let update = UpdateOrganization { row, change };
     match conn {
         DbConn::Postgres(_) if !change.entries.is_empty() => {
@@ -125,8 +122,8 @@ pub fn store(conn: &mut DbConn, change: &Change, now: DateTime<Utc>) -> Result<b
 }
 
 /// Stores `change` of an organization that is locked, and returns it as it then is.
-pub fn store_locked(conn: &mut DbConn, change: Change, now: DateTime<Utc>) -> Result<Organization> {
-    match store(conn, &change, now)? {
+pub fn store_locked(conn: &mut DbConn, change: Change) -> Result<Organization> {
+    match store(conn, &change)? {
         true => Ok(change.after),
         false => Err(Error::internal("a locked organization was changed")),
     }
@@ -188,6 +185,22 @@ impl FixedStatement for UpdateAndRecord<'_> {
     }
 }
 
+/// Where the audit log of an organization ends, whatever the rest of its row looks like.
+pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<ChainHead>> {
+    let row: Option<(i64, Vec<u8>)> = organizations::table
+        .filter(organizations::id.eq(org_id))
+        .select((organizations::audit_length, organizations::audit_head))
+        .get_result(conn)
+        .optional()?;
+    let Some((length, hash)) = row else {
+        return Ok(None);
+    };
+    Ok(Some(ChainHead {
+        length,
+        hash: stored_hash(hash)?,
+    }))
+}
+
 // Not tenant-scoped: the command line's list of all organizations, and the verification of every log.
 
 /// Organizations in order of their ids, which is the order of creation; `after` a given id.
@@ -200,6 +213,18 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
         .select(OrganizationRow::as_select())
         .load(conn)?;
     rows.into_iter().map(OrganizationRow::into_domain).collect()
+}
+
+/// Ids of organizations in their order; `after` a given one.
+pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
+    let after = after.map(OrgId::as_str).unwrap_or_default();
+    let ids = organizations::table
+        .filter(organizations::id.gt(after))
+        .order(organizations::id)
+        .limit(limit)
+        .select(organizations::id)
+        .load(conn)?;
+    Ok(ids)
 }
 
 impl OrganizationRow {
@@ -216,6 +241,7 @@ impl OrganizationRow {
             version,
             audit,
             created_at,
+            updated_at,
         } = organization.clone();
         Self {
             id,
@@ -245,7 +271,7 @@ impl OrganizationRow {
             audit_length: audit.length,
             audit_head: audit.hash.to_vec(),
             created_at: created_at.naive_utc(),
-            updated_at: created_at.naive_utc(),
+            updated_at: updated_at.naive_utc(),
         }
     }
 
@@ -294,6 +320,7 @@ impl OrganizationRow {
                 hash: stored_hash(self.audit_head)?,
             },
             created_at: self.created_at.and_utc(),
+            updated_at: self.updated_at.and_utc(),
         })
     }
 }

@@ -59,7 +59,7 @@ impl PostgresDb {
         let pool = self.pool.clone();
         spawn_blocking(move || {
             let mut conn = pool.get().map_err(Error::unavailable)?;
-            let outcome = run_caught(work, &mut conn);
+            let outcome = conn.run(|conn| run_caught(work, conn));
             drop(conn);
             drop(permit);
             outcome

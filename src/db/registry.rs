@@ -26,7 +26,7 @@ pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Res
     Ok(())
 }
 
-/// Marks a brand and its campaigns as deleted.
+/// Marks a brand and its campaigns as deleted, unless they are already.
 pub fn delete_brand(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -36,6 +36,7 @@ pub fn delete_brand(
     diesel::update(brands::table)
         .filter(brands::org_id.eq(org_id))
         .filter(brands::id.eq(id))
+        .filter(brands::status.ne(RegistrationStatus::Deleted))
         .set((
             brands::status.eq(RegistrationStatus::Deleted),
             brands::updated_at.eq(now.naive_utc()),
@@ -44,6 +45,7 @@ pub fn delete_brand(
     diesel::update(campaigns::table)
         .filter(campaigns::org_id.eq(org_id))
         .filter(campaigns::brand_id.eq(id))
+        .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
             campaigns::updated_at.eq(now.naive_utc()),
@@ -69,7 +71,7 @@ pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc
     Ok(())
 }
 
-/// Marks a campaign as deleted.
+/// Marks a campaign as deleted, unless it is already.
 pub fn delete_campaign(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -79,6 +81,7 @@ pub fn delete_campaign(
     diesel::update(campaigns::table)
         .filter(campaigns::org_id.eq(org_id))
         .filter(campaigns::id.eq(id))
+        .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
             campaigns::updated_at.eq(now.naive_utc()),

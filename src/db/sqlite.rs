@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 use diesel::sql_types::Integer;
 use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
@@ -22,14 +23,15 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// A SQLite file.
 pub(super) struct SqliteDb {
     readers: Pool<Manager>,
-    // Fields drop in this order: the writer finishes what it was given, then the log is folded in.
+    // Fields drop in this order: the writer finishes what it was given while the log is still kept short.
     writer: Writer,
     _checkpointer: Checkpointer,
 }
 
 impl SqliteDb {
     pub(super) fn open(path: &Path, readers: u32) -> Result<Self> {
-        let writer = open_sqlite(path).map_err(Error::unavailable)?;
+        let mut writer = open_sqlite(path).map_err(Error::unavailable)?;
+        writer.batch_execute(Writer::PATIENCE)?;
         let readers = Pool::builder()
             .max_size(readers)
             .min_idle(Some(1))
@@ -46,7 +48,12 @@ impl SqliteDb {
 
     pub(super) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
         let mut conn = self.readers.get().map_err(Error::unavailable)?;
-        work(&mut conn)
+        conn.run(work)
+    }
+
+    /// Whether writes are still being taken.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writer.is_running()
     }
 
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
@@ -76,7 +83,7 @@ pub(super) fn check_version(conn: &mut SqliteConnection) -> Result<()> {
     }
 }
 
-/// Copies the write-ahead log into the database file beside the writer, who then never waits for it.
+/// Copies the write-ahead log into the database file beside the writer, who then rarely waits for it.
 struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -86,11 +93,22 @@ impl Checkpointer {
     /// How often the log is looked at; at the highest write rates it grows by a few MiB in this time.
     const INTERVAL: Duration = Duration::from_millis(250);
 
-    /// Pages (4 KiB) from which the log is not only copied but started again from its beginning, for
-    /// which the writer has to wait a moment. 16 MiB; its bound of 64 MiB leaves room for slow disks.
+    /// Pages (4 KiB) from which the log is not only copied but started again from its beginning,
+    /// for which the writer has to wait a moment: 16 MiB.
     const RESTART_PAGES: i32 = 4096;
 
-    fn start(conn: SqliteConnection) -> Result<Self> {
+    /// Pages that may be left to copy while the writer waits: 4 MiB, a few milliseconds. More are
+    /// left only when some reader still needs the old state; then waiting would not help either.
+    const MAX_PAGES_LEFT: i32 = 1024;
+
+    /// Pages from which it is said that the log grows: 64 MiB.
+    const WARN_PAGES: i32 = 16_384;
+
+    /// How long the writer may be kept waiting for readers to let go of the log.
+    const PATIENCE: &str = "PRAGMA busy_timeout = 20";
+
+    fn start(mut conn: SqliteConnection) -> Result<Self> {
+        conn.batch_execute(Self::PATIENCE)?;
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".into())
@@ -103,20 +121,29 @@ impl Checkpointer {
     }
 
     fn run(mut conn: SqliteConnection, stopped: &Receiver<()>) {
+        let mut is_warned = false;
         while stopped.recv_timeout(Self::INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            if let Err(error) = Self::checkpoint(&mut conn) {
-                log::warn!("SQLite checkpoint failed, will try again: {error}");
+            match Self::checkpoint(&mut conn) {
+                Ok(pages) if pages >= Self::WARN_PAGES && !is_warned => {
+                    is_warned = true;
+                    log::warn!("the SQLite log has {pages} pages: something reads for a long time");
+                }
+                Ok(pages) => is_warned &= pages >= Self::WARN_PAGES,
+                Err(error) => log::warn!("SQLite checkpoint failed, will try again: {error}"),
             }
         }
     }
 
-    fn checkpoint(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
-        let log =
-            diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result::<Checkpoint>(conn)?;
-        if log.log >= Self::RESTART_PAGES {
-            diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(conn)?;
+    /// Folds the log in as far as nobody is in the way; returns the pages that it had.
+    fn checkpoint(conn: &mut SqliteConnection) -> diesel::QueryResult<i32> {
+        let passive = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)");
+        let seen: Checkpoint = passive.get_result(conn)?;
+        let is_nearly_done = seen.log - seen.checkpointed <= Self::MAX_PAGES_LEFT;
+        if seen.log >= Self::RESTART_PAGES && is_nearly_done {
+            let restart = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
+            let _busy_or_done: Checkpoint = restart.get_result(conn)?;
         }
-        Ok(())
+        Ok(seen.log)
     }
 }
 
@@ -137,4 +164,7 @@ struct Checkpoint {
     /// Pages in the log.
     #[diesel(sql_type = Integer)]
     log: i32,
+    /// How many of them are in the database file too.
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
 }

@@ -22,7 +22,13 @@ const QUEUE_LENGTH: usize = 1024;
 const BATCH_LENGTH: usize = 64;
 
 /// How long a write may wait for its turn. Later than this its caller has given up.
-const QUEUE_DEADLINE: Duration = Duration::from_secs(10);
+const QUEUE_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long another process may keep the file's lock before waiting writes are refused.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts to get that lock.
+const LOCK_POLL: Duration = Duration::from_millis(1);
 
 /// Hands writes to the writer thread; dropping it lets the thread finish them all first.
 pub(super) struct Writer {
@@ -31,13 +37,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// SQLite itself waits only this long for another process's lock, and [`begin`] asks again: its
+    /// own waits grow to 100 ms, too long to catch the short moments in which a busy server lets go.
+    pub(super) const PATIENCE: &str = "PRAGMA busy_timeout = 8";
+
     pub(super) fn start(mut conn: DbConn) -> Result<Self> {
         let (queue, waiting) = sync_channel(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
                 while let Some(batch) = next_batch(&waiting) {
-                    run_batch(&mut conn, batch);
+                    run_batch(&mut conn, batch, &waiting);
                 }
             })
             .map_err(|error| Error::internal(BoxError::from(error)))?;
@@ -74,6 +84,15 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Whether the thread still runs; it ends only by a defect or when the writer is dropped.
+    pub(super) fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
@@ -89,6 +108,9 @@ impl Drop for Writer {
 trait Job: Send {
     /// Does the work; says whether it is to be kept.
     fn run(&mut self, conn: &mut DbConn) -> bool;
+
+    /// Whether nobody waits for it any more, or nobody should.
+    fn is_stale(&self) -> bool;
 
     /// Tells the caller, with the fault that undid the work if one did.
     fn reply(self: Box<Self>, fault: Option<String>);
@@ -110,13 +132,14 @@ where
         let Some(work) = self.work.take() else {
             return false;
         };
-        let outcome = match Instant::now() > self.deadline {
-            true => Err(Error::unavailable("waited too long for its turn to write")),
-            false => run_caught(work, conn),
-        };
+        let outcome = run_caught(work, conn);
         let is_kept = outcome.is_ok();
         self.outcome = Some(outcome);
         is_kept
+    }
+
+    fn is_stale(&self) -> bool {
+        self.reply.is_closed() || Instant::now() > self.deadline
     }
 
     fn reply(self: Box<Self>, fault: Option<String>) {
@@ -150,9 +173,24 @@ fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
 }
 
 /// Runs every write of `batch` in one transaction, commits, and only then answers them.
-fn run_batch(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) {
-    let fault = match run_all(conn, &mut batch) {
-        Ok(()) => None,
+fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box<dyn Job>>) {
+    let (stale, mut batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.is_stale());
+    answer(stale, Some("waited too long for its turn to write"));
+    if batch.is_empty() {
+        return;
+    }
+    if let Err(error) = begin(conn) {
+        // Those behind have waited as long, and would wait as long again for the same answer.
+        batch.extend(waiting.try_iter());
+        log::error!(
+            "{} writes found the database locked: {}",
+            batch.len(),
+            chain(&error)
+        );
+        return answer(batch, Some("another process holds the database's lock"));
+    }
+    match run_all(conn, &mut batch) {
+        Ok(()) => answer(batch, None),
         Err(error) => {
             let fault = chain(&error);
             log::error!("a transaction of {} writes failed: {fault}", batch.len());
@@ -160,16 +198,31 @@ fn run_batch(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) {
             if let Err(error) = fixed::run(conn, &Rollback) {
                 log::debug!("rollback: {}", chain(&error));
             }
-            Some(fault)
+            answer(batch, Some(&fault));
         }
-    };
-    for job in batch {
-        job.reply(fault.clone());
+    }
+}
+
+fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
+    for job in jobs {
+        job.reply(fault.map(str::to_owned));
+    }
+}
+
+/// Takes the write lock, which another process may hold for a while.
+fn begin(conn: &mut DbConn) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        match fixed::run(conn, &BeginImmediate) {
+            Err(Error::Unavailable(_)) if started.elapsed() < LOCK_TIMEOUT => {
+                std::thread::sleep(LOCK_POLL);
+            }
+            outcome => return outcome,
+        }
     }
 }
 
 fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    fixed::run(conn, &BeginImmediate)?;
     for job in batch {
         fixed::run(conn, &Savepoint)?;
         if !job.run(conn) {

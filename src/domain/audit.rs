@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::access::{Actor, OrgAccess, Role};
-use super::ids::{ApiKeyId, OrgId, RequestId};
+use super::ids::{ApiKeyId, AuditId, OrgId};
 use super::missed_call::MissedCall;
 use super::organization::Settings;
 use super::text_enum::{TextEnum, text_enum};
@@ -294,7 +294,7 @@ impl AuditEntry {
         let mut entry = Self {
             org_id: org_id.clone(),
             seq: head.length + 1,
-            id: RequestId::generate().to_string(),
+            id: AuditId::generate(now, head.length + 1).to_string(),
             occurred_at: now.naive_utc(),
             actor: ActorRecord::of(access.actor()),
             action: event.action.as_str().to_owned(),
@@ -392,6 +392,9 @@ pub enum ChainFault {
         /// The last entry's `seq`.
         found: i64,
     },
+    /// An entry, or the organization's head, has values that none of ours have.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
     /// The last entry is not the one that the organization's row holds the hash of.
     #[error("entry {0} is not the one that was last written")]
     WrongHead(i64),

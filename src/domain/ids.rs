@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -94,6 +95,7 @@ impl ExternalId {
     pub fn parse(text: &str) -> Option<Self> {
         let is_plausible = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && !matches!(text, "." | "..")
             && parse_hyphenated(text).is_none();
         is_plausible.then(|| Self(text.to_owned()))
     }
@@ -118,6 +120,28 @@ impl OrganizationRef {
     }
 }
 
+/// Names an audit entry (a ULID).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditId(Ulid);
+
+impl AuditId {
+    /// An id for the entry at `seq`, made at `moment`. Ids of one organization sort like its log:
+    /// by time and, within a millisecond, by place; the rest is chance.
+    pub fn generate(moment: DateTime<Utc>, seq: i64) -> Self {
+        const CHANCE_BITS: u32 = 40;
+        let chance = u128::from(rand::random::<u64>() >> (u64::BITS - CHANCE_BITS));
+        let place = u128::from(seq.unsigned_abs()) << CHANCE_BITS;
+        let millis = moment.timestamp_millis().unsigned_abs();
+        Self(Ulid::from_parts(millis, place | chance))
+    }
+}
+
+impl fmt::Display for AuditId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Names one request in answers, log lines and audit entries (a ULID).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(Ulid);
@@ -126,11 +150,6 @@ impl RequestId {
     /// A new request id.
     pub fn generate() -> Self {
         Self(Ulid::generate())
-    }
-
-    /// Writes the id's 26 characters into `buffer` and returns them.
-    pub fn encode(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
-        self.0.array_to_str(buffer)
     }
 }
 
@@ -165,6 +184,8 @@ mod tests {
         }
         let bad = [
             "",
+            ".",
+            "..",
             " ",
             "a b",
             "é",

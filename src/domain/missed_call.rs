@@ -1,8 +1,5 @@
 //! The reply to a missed call: its template and its switch. Rendering it belongs to sending.
 
-/// Longest template, in Unicode code points (Tether spec, `missedCallMessage`).
-pub const MAX_MESSAGE_CHARS: usize = 500;
-
 /// The missed-call settings of an organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCall {

@@ -39,7 +39,7 @@ impl OrganizationName {
         let name = text.trim();
         let is_valid = !name.is_empty()
             && name.chars().count() <= Self::MAX_CHARS
-            && !name.chars().any(char::is_control);
+            && !text.chars().any(char::is_control);
         if !is_valid {
             let rule = "must be 1 to 200 characters after trimming, with no control characters";
             return Err(Violation::new("name", rule));
@@ -178,6 +178,8 @@ pub struct Organization {
     pub audit: ChainHead,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was last changed, its audit log included.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// The settings of PATCH /v1/organization.
@@ -248,11 +250,16 @@ pub struct Change {
 
 impl Change {
     /// The step from `before` to `after`, of which nothing is recorded here.
-    pub fn unrecorded(before: &Organization, after: Organization) -> Self {
+    pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
+        // Clocks differ between replicas, and a decision may wait for its turn: time never runs back.
+        let updated_at = now.max(before.updated_at);
         Self {
             from_version: before.version,
             from_audit_length: before.audit.length,
-            after,
+            after: Organization {
+                updated_at,
+                ..after
+            },
             entries: Vec::new(),
         }
     }
@@ -265,10 +272,11 @@ impl Change {
         events: &[AuditEvent],
         now: DateTime<Utc>,
     ) -> Self {
-        let mut change = Self::unrecorded(before, after);
+        let mut change = Self::unrecorded(before, after, now);
         for event in events {
             let after = &mut change.after;
-            let entry = AuditEntry::seal(&after.id, &after.audit, access, event, now);
+            let moment = after.updated_at;
+            let entry = AuditEntry::seal(&after.id, &after.audit, access, event, moment);
             after.audit = entry.head();
             change.entries.push(entry);
         }
@@ -366,7 +374,15 @@ mod tests {
                 Ok(kept)
             );
         }
-        for bad in ["", "  ", "a\0b", "a\nb", "a\u{9b}b", &"😀".repeat(201)] {
+        for bad in [
+            "",
+            "  ",
+            "a\0b",
+            "a\nb",
+            "a\n",
+            "a\u{9b}b",
+            &"😀".repeat(201),
+        ] {
             assert!(OrganizationName::parse(bad).is_err(), "{bad:?}");
         }
     }

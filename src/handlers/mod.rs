@@ -4,10 +4,14 @@
 pub mod agentmessage;
 pub mod tether_relay;
 
+use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use quietline_api::runtime::{Operation, Rejection};
 
 use crate::domain::access::Demand;
 use crate::error::{Error, Violation};
+
+/// Seconds after which a request that met no database may be repeated.
+const UNAVAILABLE_RETRY_SECS: u64 = 1;
 
 /// What the spec demands of the caller of `operation`.
 fn demand(operation: &'static Operation) -> Demand {
@@ -43,4 +47,18 @@ fn converted(violations: Vec<quietline_api::runtime::Violation>) -> Vec<Violatio
         .into_iter()
         .map(|violation| Violation::new(violation.path, violation.message))
         .collect()
+}
+
+/// The header that a status calls for, the same in both dialects.
+fn failure_header(error: &Error) -> Option<(HeaderName, String)> {
+    match error {
+        Error::Unauthenticated(_) => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
+        Error::MethodNotAllowed(allow) => Some((ALLOW, allow.clone())),
+        Error::RateLimited(wait) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Some((RETRY_AFTER, seconds.max(1).to_string()))
+        }
+        Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
+        _ => None,
+    }
 }

@@ -7,23 +7,27 @@ use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
 use log::{Level, log_enabled};
 
-use crate::error::{self, Error};
+use crate::error::{Error, chain};
 use crate::request::RequestContext;
 
 /// Logs the answer to a request, and for a 5xx what caused it.
 pub(super) fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
-    if !log_enabled!(Level::Info) {
-        return;
-    }
-    let request = response.request();
-    let extensions = request.extensions();
+    let extensions = response.request().extensions();
     let Some(context) = extensions.get::<RequestContext>() else {
         return;
     };
-    let (code, cause) = match &context.failure {
-        Some((code, cause)) => (*code, Some(cause)),
-        None => ("-", None),
-    };
+    if log_enabled!(Level::Info) {
+        write_line(response, context, duration);
+    }
+    if let Some((_, cause)) = &context.failure
+        && response.status().is_server_error()
+    {
+        log::error!("request_id={} failed: {}", context.id, chain(cause));
+    }
+}
+
+fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, duration: Duration) {
+    let request = response.request();
     // The template and not the path: it names no organization, and there are only so many.
     let route = match context.route {
         Some(route) => Cow::Borrowed(route),
@@ -31,17 +35,19 @@ pub(super) fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
             .match_pattern()
             .map_or(Cow::Borrowed("-"), Cow::Owned),
     };
+    let (code, cause) = match &context.failure {
+        Some((code, cause)) => (*code, Some(cause)),
+        None => ("", None),
+    };
+    // What a client chose stands in quotes, so that it cannot pass for a field of ours.
     log::info!(
-        "request_id={} method={} route={} status={} duration_us={} actor={} error={code:?} cause={:?}",
+        "request_id={} method={} route={route} status={} duration_us={} actor={:?} error={code:?} \
+         cause={:?}",
         context.id,
         request.method(),
-        route,
         response.status().as_u16(),
         duration.as_micros(),
-        context.actor.as_deref().unwrap_or("-"),
+        context.actor.as_deref().unwrap_or_default(),
         cause.map(Error::to_string).unwrap_or_default(),
     );
-    if let Some(cause) = cause.filter(|_| response.status().is_server_error()) {
-        log::error!("request_id={} failed: {}", context.id, error::chain(cause));
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
-use actix_web::rt::signal::unix::{SignalKind, signal};
+use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use actix_web::{HttpServer, rt, web};
+use futures_util::future::{Either, select};
 
 use crate::state::AppState;
 
@@ -40,20 +42,28 @@ pub async fn serve(
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
         .disable_signals()
         .bind(listen)?;
-    announce(&server.addrs())?;
-    let server = server.run();
-    let handle = server.handle();
-    let (mut terminate, mut interrupt) = (
+    // Heard from here on: whoever reads the announcement may send a signal at once.
+    let mut signals = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    announce(&server.addrs())?;
+    let server = server.run();
+    let handle = server.handle();
     rt::spawn(async move {
-        futures_util::future::select(Box::pin(terminate.recv()), Box::pin(interrupt.recv())).await;
-        log::info!(
-            "stopping: no new connections, at most {SHUTDOWN_TIMEOUT_SECS} s for open requests"
-        );
+        stop_signal(&mut signals).await;
+        log::info!("stopping: open requests have {SHUTDOWN_TIMEOUT_SECS} s to finish");
         state.begin_draining();
-        handle.stop(true).await;
+        let draining = handle.stop(true);
+        // Whoever asks twice does not want to wait.
+        let asked_again = pin!(stop_signal(&mut signals));
+        if let Either::Right(_) = select(pin!(draining), asked_again).await {
+            handle.stop(false).await;
+        }
     });
     server.await
+}
+
+async fn stop_signal((terminate, interrupt): &mut (Signal, Signal)) {
+    select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
 }

@@ -21,6 +21,7 @@ mod schema_tests;
 pub use answer::Answer;
 pub use caught::caught;
 pub use input::Input;
+pub use parameter::path_parameter;
 pub use rejection::{Rejection, Violation};
 pub use routes::Routes;
 

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use actix_web::HttpRequest;
 use serde_json::{Map, Value, json};
 
-use super::Violation;
 use super::schema::Schema;
+use super::{Operation, Violation};
 
 /// Where parameters stand in a request; one place is read at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,6 +238,20 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, String> {
     String::from_utf8(decoded)
         .map(Cow::Owned)
         .map_err(|_not_utf8| wrong())
+}
+
+/// The parameter `name` of the path of `request`, whose template is that of `operation`, decoded;
+/// `None` if its percent-encoding is wrong. For what has to be known before parameters are read.
+pub fn path_parameter<'a>(
+    request: &'a HttpRequest,
+    operation: &'static Operation,
+    name: &str,
+) -> Option<Cow<'a, str>> {
+    let raw = Raw::of(Place::Path, request, operation.path);
+    let Cow::Borrowed(text) = raw.get(name).ok()?.into_iter().next()? else {
+        return None;
+    };
+    raw.decode(text).ok()
 }
 
 /// Follows a reference within the spec.

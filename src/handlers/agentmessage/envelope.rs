@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse};
 use quietline_api::agentmessage::models::{ErrorBody, ErrorCode, ErrorResponse};
 
 use crate::error::{Error, Refusal, Violation};
+use crate::handlers::failure_header;
 use crate::request;
-
-/// Seconds after which a request that met no database may be repeated.
-pub const UNAVAILABLE_RETRY_SECS: u64 = 1;
 
 const ATTESTATION_REQUIRED: &str = "disabling auto replies requires auto_replies.attestation, \
      an explicit statement that your organization will handle HELP and STOP responses itself";
@@ -29,7 +26,7 @@ pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
         },
     };
     let mut response = HttpResponse::build(status);
-    if let Some(header) = header(&error) {
+    if let Some(header) = failure_header(&error) {
         response.insert_header(header);
     }
     let response = response.json(body);
@@ -139,20 +136,6 @@ fn details(error: &Error) -> Option<BTreeMap<String, String>> {
             );
             Some(BTreeMap::from([of(&rule)]))
         }
-        _ => None,
-    }
-}
-
-/// The header that a status calls for, the same in both dialects.
-pub fn header(error: &Error) -> Option<(HeaderName, String)> {
-    match error {
-        Error::Unauthenticated(_) => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
-        Error::MethodNotAllowed(allow) => Some((ALLOW, allow.clone())),
-        Error::RateLimited(wait) => {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Some((RETRY_AFTER, seconds.max(1).to_string()))
-        }
-        Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
         _ => None,
     }
 }

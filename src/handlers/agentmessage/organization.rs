@@ -129,7 +129,13 @@ fn response(organization: Organization) -> models::OrganizationResponse {
         settings,
         registry,
         created_at,
-        ..
+        // Not part of this dialect.
+        external_id: _,
+        kind: _,
+        missed_call: _,
+        version: _,
+        audit: _,
+        updated_at: _,
     } = organization;
     let data = models::Organization {
         id: id.uuid(),

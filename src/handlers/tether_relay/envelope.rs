@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use quietline_api::tether_relay::models::OrganizationErrorResponse;
 
 use crate::error::{Error, Violation};
-use crate::handlers::agentmessage::envelope::header;
+use crate::handlers::failure_header;
 use crate::request;
 
 const VALIDATION_ERROR: &str = "Validation error";
@@ -20,7 +20,7 @@ pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
         details: details.map(Cow::into_owned),
     };
     let mut response = HttpResponse::build(status);
-    if let Some(header) = header(&error) {
+    if let Some(header) = failure_header(&error) {
         response.insert_header(header);
     }
     let response = response.json(body);

@@ -4,7 +4,7 @@ pub mod envelope;
 mod missed_call_message;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::runtime::Operation;
+use quietline_api::runtime::{Operation, path_parameter};
 use quietline_api::tether_relay::api::{
     Api, GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
     GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
@@ -43,7 +43,8 @@ impl Api for TetherRelay {
         operation: &'static Operation,
     ) -> Result<OrgAccess> {
         request::note(request, |context| context.route = Some(operation.path));
-        let named = OrganizationRef::parse(request.match_info().query("organizationId"));
+        let named = path_parameter(request, operation, "organizationId");
+        let named = named.as_deref().and_then(OrganizationRef::parse);
         let caller = auth::user::authenticate(&self.state, request, named.as_ref()).await?;
         caller.require(super::demand(operation), Target::Named(named.as_ref()))
     }
