@@ -8,6 +8,7 @@ use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::error::Result;
 
 use super::DbConn;
+use super::connection::on_each_backend;
 use super::schema::api_keys;
 
 #[derive(Queryable, Selectable)]
@@ -80,10 +81,10 @@ pub fn revoke(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId, now: DateTime<Ut
 
 /// The key with this hash, revoked or not.
 pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<ApiKey>> {
-    let row = api_keys::table
+    let row: QueryResult<ApiKeyRow> = on_each_backend!(conn => api_keys::table
         .filter(api_keys::hash.eq(hash.as_bytes().as_slice()))
         .select(ApiKeyRow::as_select())
-        .get_result(conn);
+        .get_result(conn));
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::result::QueryResult;
+use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
 
 use crate::domain::audit::{ActorRecord, AuditEntry};
@@ -10,7 +10,7 @@ use crate::domain::ids::OrgId;
 use crate::error::Result;
 
 use super::DbConn;
-use super::fixed::{self, FixedStatement, Pass};
+use super::fixed::{self, piece};
 use super::organizations::stored_hash;
 use super::schema::{audit_log, organizations};
 
@@ -60,48 +60,55 @@ impl AuditRow {
 
 /// Adds `entry` to its organization's log. The organization's head moves in the same transaction.
 pub(super) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
-    fixed::run(conn, &AppendEntry(entry))
+    fixed::run(conn, &AppendEntry(AllButOrganization(entry)))
 }
 
 const INSERT: &str = "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, \
      actor_label, actor_identity, action, resource_type, resource_id, reason, request_id, \
      payload, previous_hash, hash) ";
 
-struct AppendEntry<'a>(&'a AuditEntry);
+struct AppendEntry<'a>(AllButOrganization<'a>);
 
-impl FixedStatement for AppendEntry<'_> {
-    type Id = AppendEntry<'static>;
+impl QueryId for AppendEntry<'_> {
+    type QueryId = AppendEntry<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
 
-    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-        pass.sql(INSERT);
-        pass.bind::<Text, _>("VALUES (", &self.0.org_id)?;
-        pass.sql(", ");
-        bind_all_but_organization(pass, self.0)?;
-        pass.sql(")");
-        Ok(())
+piece!(AppendEntry<'_>, |append, pass| {
+    pass.sql(INSERT);
+    pass.bind::<Text, _>("VALUES (", &append.0.0.org_id)?;
+    pass.sql(", ");
+    pass.piece(&append.0)?;
+    pass.sql(")");
+    Ok(())
+});
+
+/// The second half of a PostgreSQL statement whose first half calls the row that it has changed
+/// `changed`: adds the entries if there is such a row.
+pub(super) struct InsertForEachChanged<'a>(Vec<AllButOrganization<'a>>);
+
+impl<'a> InsertForEachChanged<'a> {
+    pub(super) fn new(entries: &'a [AuditEntry]) -> Self {
+        Self(entries.iter().map(AllButOrganization).collect())
     }
 }
 
-/// The second half of a PostgreSQL statement whose first half calls the row that it has changed
-/// `changed`: adds `entries` if there is such a row.
-pub(super) fn insert_for_each_of_changed<'b>(
-    pass: &mut Pass<'_, 'b>,
-    entries: &'b [AuditEntry],
-) -> QueryResult<()> {
+piece!(InsertForEachChanged<'_>, |insert, pass| {
     pass.sql(INSERT);
-    for (index, entry) in entries.iter().enumerate() {
+    for (index, entry) in insert.0.iter().enumerate() {
         pass.sql(if index == 0 { "" } else { " UNION ALL " });
         pass.sql("SELECT changed.id, ");
-        bind_all_but_organization(pass, entry)?;
+        pass.piece(entry)?;
         pass.sql(" FROM changed");
     }
     Ok(())
-}
+});
 
-fn bind_all_but_organization<'b>(
-    pass: &mut Pass<'_, 'b>,
-    entry: &'b AuditEntry,
-) -> QueryResult<()> {
+/// Every column but the first, bound.
+struct AllButOrganization<'a>(&'a AuditEntry);
+
+piece!(AllButOrganization<'_>, |all, pass| {
+    let entry = all.0;
     pass.bind::<BigInt, _>("", &entry.seq)?;
     pass.bind::<Text, _>(", ", &entry.id)?;
     pass.bind::<Timestamp, _>(", ", &entry.occurred_at)?;
@@ -116,7 +123,7 @@ fn bind_all_but_organization<'b>(
     pass.bind::<Text, _>(", ", &entry.payload)?;
     pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
     pass.bind::<Binary, _>(", ", entry.hash.as_slice())
-}
+});
 
 /// Entries of an organization, newest first, that come before `before`.
 pub fn list_newest(

@@ -21,6 +21,19 @@ pub enum DbConn {
     Sqlite(SqliteConnection),
 }
 
+/// Compiles `body` once for each database. The connection type above could run a query itself, but
+/// would build its text anew every time, which a hot statement cannot afford.
+macro_rules! on_each_backend {
+    ($conn:ident => $body:expr) => {
+        match $conn {
+            $crate::db::DbConn::Postgres($conn) => $body,
+            $crate::db::DbConn::Sqlite($conn) => $body,
+        }
+    };
+}
+
+pub(super) use on_each_backend;
+
 /// What every SQLite connection is set to. `synchronous=FULL`: what was acknowledged survives a
 /// power cut. Checkpoints are run by `sqlite::Checkpointer`, never by a connection on its own.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \

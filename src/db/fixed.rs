@@ -2,32 +2,23 @@
 //! UPDATE and no raw SQL there, and preparing costs more than running. Only the few statements that
 //! every write runs belong here; all others are written with Diesel's query builder.
 
+use diesel::backend::Backend;
+use diesel::connection::Connection;
+use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
-use diesel::{Connection, RunQueryDsl};
+use diesel::sqlite::Sqlite;
 
 use crate::error::Result;
 
-use super::connection::{DbConn, MultiBackend};
+use super::connection::DbConn;
 
-/// A statement of which there are few texts; only what is bound differs from one run to the next.
-pub(super) trait FixedStatement {
-    /// A type that stands for the text, and for no other text.
-    type Id: 'static;
+/// Takes up the text of a statement and its binds.
+pub(super) struct Pass<'a, 'b, DB: Backend>(pub(super) AstPass<'a, 'b, DB>);
 
-    /// Whether there is only one text. If there are several, the text itself finds the prepared form.
-    const IS_ONE_TEXT: bool = true;
-
-    /// Writes the text and its binds.
-    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()>;
-}
-
-/// Takes up the text of a statement.
-pub(super) struct Pass<'a, 'b>(AstPass<'a, 'b, MultiBackend>);
-
-impl<'b> Pass<'_, 'b> {
+impl<'b, DB: Backend> Pass<'_, 'b, DB> {
     /// Text as it stands.
     pub(super) fn sql(&mut self, text: &'static str) {
         self.0.push_sql(text);
@@ -36,37 +27,58 @@ impl<'b> Pass<'_, 'b> {
     /// Text, then a bound value.
     pub(super) fn bind<ST, T>(&mut self, text: &'static str, value: &'b T) -> QueryResult<()>
     where
-        MultiBackend: HasSqlType<ST>,
-        T: ToSql<ST, MultiBackend> + ?Sized,
+        DB: HasSqlType<ST>,
+        T: ToSql<ST, DB> + ?Sized,
     {
         self.0.push_sql(text);
         self.0.push_bind_param::<ST, T>(value)
     }
-}
 
-/// Makes a [`FixedStatement`] something that Diesel executes.
-struct Executable<'a, S>(&'a S);
-
-impl<S: FixedStatement> QueryFragment<MultiBackend> for Executable<'_, S> {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        self.0.build(&mut Pass(pass.reborrow()))
+    /// Another piece of the statement.
+    pub(super) fn piece(&mut self, piece: &'b impl QueryFragment<DB>) -> QueryResult<()> {
+        piece.walk_ast(self.0.reborrow())
     }
 }
 
-impl<S: FixedStatement> QueryId for Executable<'_, S> {
-    type QueryId = S::Id;
-    const HAS_STATIC_QUERY_ID: bool = S::IS_ONE_TEXT;
+/// Writes a piece of a statement once for both databases. Through Diesel's own wrapper of several
+/// connection types the text would be built anew for every execution.
+macro_rules! piece {
+    ($piece:ty, |$this:ident, $pass:ident| $build:block) => {
+        $crate::db::fixed::piece!(@on diesel::sqlite::Sqlite, $piece, $this, $pass, $build);
+        $crate::db::fixed::piece!(@on diesel::pg::Pg, $piece, $this, $pass, $build);
+    };
+    (@on $backend:ty, $piece:ty, $this:ident, $pass:ident, $build:block) => {
+        impl diesel::query_builder::QueryFragment<$backend> for $piece {
+            fn walk_ast<'b>(
+                &'b self,
+                pass: diesel::query_builder::AstPass<'_, 'b, $backend>,
+            ) -> diesel::result::QueryResult<()> {
+                let ($this, $pass) = (self, &mut $crate::db::fixed::Pass(pass));
+                $build
+            }
+        }
+    };
 }
 
-impl<S> RunQueryDsl<DbConn> for Executable<'_, S> {}
+pub(super) use piece;
 
 /// Runs `statement` and returns the number of rows that it touched.
-pub(super) fn execute<S: FixedStatement>(conn: &mut DbConn, statement: &S) -> Result<usize> {
-    Ok(conn.execute_returning_count(&Executable(statement))?)
+pub(super) fn execute<S>(conn: &mut DbConn, statement: &S) -> Result<usize>
+where
+    S: QueryFragment<Sqlite> + QueryFragment<Pg> + QueryId,
+{
+    let touched = match conn {
+        DbConn::Postgres(conn) => conn.execute_returning_count(statement),
+        DbConn::Sqlite(conn) => conn.execute_returning_count(statement),
+    };
+    Ok(touched?)
 }
 
 /// Runs `statement` for its effect.
-pub(super) fn run<S: FixedStatement>(conn: &mut DbConn, statement: &S) -> Result<()> {
+pub(super) fn run<S>(conn: &mut DbConn, statement: &S) -> Result<()>
+where
+    S: QueryFragment<Sqlite> + QueryFragment<Pg> + QueryId,
+{
     execute(conn, statement).map(drop)
 }
 
@@ -74,16 +86,13 @@ pub(super) fn run<S: FixedStatement>(conn: &mut DbConn, statement: &S) -> Result
 macro_rules! plain_statement {
     ($($(#[$meta:meta])* $name:ident = $text:literal;)+) => {$(
         $(#[$meta])*
+        #[derive(QueryId)]
         pub(super) struct $name;
 
-        impl FixedStatement for $name {
-            type Id = Self;
-
-            fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-                pass.sql($text);
-                Ok(())
-            }
-        }
+        piece!($name, |_this, pass| {
+            pass.sql($text);
+            Ok(())
+        });
     )+};
 }
 

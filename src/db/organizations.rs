@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::result::QueryResult;
+use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
 
 use crate::domain::audit::{ChainHead, EntryHash};
@@ -15,7 +15,9 @@ use crate::domain::quiet_hours::{QuietHours, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::{RegistrationStatus, RegistrySummary};
 use crate::error::{Error, Result};
 
-use super::fixed::{self, FixedStatement, Pass};
+use super::audit_log::InsertForEachChanged;
+use super::connection::on_each_backend;
+use super::fixed::{self, piece};
 use super::schema::organizations;
 use super::{DbConn, audit_log};
 
@@ -54,35 +56,36 @@ pub(super) struct OrganizationRow {
 
 /// The organization of either name, as it stands.
 pub fn find(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
-    let all = organizations::table.select(OrganizationRow::as_select());
-    let row = match organization {
-        OrganizationRef::Id(id) => all.filter(organizations::id.eq(id)).get_result(conn),
-        OrganizationRef::External(id) => all
-            .filter(organizations::external_id.eq(id))
-            .get_result(conn),
-    };
-    row.optional()?
-        .map(OrganizationRow::into_domain)
-        .transpose()
+    let row = on_each_backend!(conn => {
+        let all = organizations::table.select(OrganizationRow::as_select());
+        match organization {
+            OrganizationRef::Id(id) => all.filter(organizations::id.eq(id)).get_result(conn),
+            OrganizationRef::External(id) => {
+                all.filter(organizations::external_id.eq(id)).get_result(conn)
+            }
+        }
+    });
+    into_organization(row)
 }
 
 /// The organization of either name, which nobody else changes until this transaction ends.
 /// On SQLite the transaction is the only one that writes.
 pub fn lock(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
-    let DbConn::Postgres(pg) = conn else {
+    let DbConn::Postgres(conn) = conn else {
         return find(conn, organization);
     };
-    let all = organizations::table.select(OrganizationRow::as_select());
-    let row = match organization {
-        OrganizationRef::Id(id) => all
-            .filter(organizations::id.eq(id))
-            .for_update()
-            .get_result(pg),
+    let all = organizations::table
+        .select(OrganizationRow::as_select())
+        .for_update();
+    into_organization(match organization {
+        OrganizationRef::Id(id) => all.filter(organizations::id.eq(id)).get_result(conn),
         OrganizationRef::External(id) => all
             .filter(organizations::external_id.eq(id))
-            .for_update()
-            .get_result(pg),
-    };
+            .get_result(conn),
+    })
+}
+
+fn into_organization(row: QueryResult<OrganizationRow>) -> Result<Option<Organization>> {
     row.optional()?
         .map(OrganizationRow::into_domain)
         .transpose()
@@ -109,7 +112,8 @@ pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
     let update = UpdateOrganization { row, change };
     match conn {
         DbConn::Postgres(_) if !change.entries.is_empty() => {
-            Ok(fixed::execute(conn, &UpdateAndRecord(update))? > 0)
+            let entries = InsertForEachChanged::new(&change.entries);
+            Ok(fixed::execute(conn, &UpdateAndRecord { update, entries })? > 0)
         }
         DbConn::Postgres(_) | DbConn::Sqlite(_) => {
             let is_stored = fixed::execute(conn, &update)? > 0;
@@ -136,54 +140,58 @@ struct UpdateOrganization<'a> {
     change: &'a Change,
 }
 
-impl FixedStatement for UpdateOrganization<'_> {
-    type Id = UpdateOrganization<'static>;
-
-    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-        let row = &self.row;
-        pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
-        pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
-        pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
-        pass.bind::<Integer, _>(", mms_retention_days = ", &row.mms_retention_days)?;
-        pass.bind::<Bool, _>(", is_reseller = ", &row.is_reseller)?;
-        pass.bind::<Bool, _>(", quiet_hours_enabled = ", &row.quiet_hours_enabled)?;
-        pass.bind::<Text, _>(", quiet_hours_start = ", &row.quiet_hours_start)?;
-        pass.bind::<Text, _>(", quiet_hours_end = ", &row.quiet_hours_end)?;
-        pass.bind::<Text, _>(", quiet_hours_mode = ", &row.quiet_hours_mode)?;
-        pass.bind::<Bool, _>(", auto_replies_enabled = ", &row.auto_replies_enabled)?;
-        pass.bind::<Nullable<Text>, _>(", stop_text = ", &row.stop_text)?;
-        pass.bind::<Nullable<Text>, _>(", help_text = ", &row.help_text)?;
-        pass.bind::<Nullable<Text>, _>(", start_text = ", &row.start_text)?;
-        pass.bind::<Nullable<Text>, _>(", missed_call_message = ", &row.missed_call_message)?;
-        pass.bind::<Bool, _>(", missed_call_enabled = ", &row.missed_call_enabled)?;
-        pass.bind::<Nullable<Text>, _>(", brand_status = ", &row.brand_status)?;
-        pass.bind::<Integer, _>(", brand_count = ", &row.brand_count)?;
-        pass.bind::<Integer, _>(", campaign_count = ", &row.campaign_count)?;
-        pass.bind::<BigInt, _>(", version = ", &row.version)?;
-        pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
-        pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
-        pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
-        pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
-        pass.bind::<BigInt, _>(" AND version = ", &self.change.from_version)?;
-        pass.bind::<BigInt, _>(" AND audit_length = ", &self.change.from_audit_length)
-    }
+impl QueryId for UpdateOrganization<'_> {
+    type QueryId = UpdateOrganization<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
+
+piece!(UpdateOrganization<'_>, |update, pass| {
+    let row = &update.row;
+    pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
+    pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
+    pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
+    pass.bind::<Integer, _>(", mms_retention_days = ", &row.mms_retention_days)?;
+    pass.bind::<Bool, _>(", is_reseller = ", &row.is_reseller)?;
+    pass.bind::<Bool, _>(", quiet_hours_enabled = ", &row.quiet_hours_enabled)?;
+    pass.bind::<Text, _>(", quiet_hours_start = ", &row.quiet_hours_start)?;
+    pass.bind::<Text, _>(", quiet_hours_end = ", &row.quiet_hours_end)?;
+    pass.bind::<Text, _>(", quiet_hours_mode = ", &row.quiet_hours_mode)?;
+    pass.bind::<Bool, _>(", auto_replies_enabled = ", &row.auto_replies_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", stop_text = ", &row.stop_text)?;
+    pass.bind::<Nullable<Text>, _>(", help_text = ", &row.help_text)?;
+    pass.bind::<Nullable<Text>, _>(", start_text = ", &row.start_text)?;
+    pass.bind::<Nullable<Text>, _>(", missed_call_message = ", &row.missed_call_message)?;
+    pass.bind::<Bool, _>(", missed_call_enabled = ", &row.missed_call_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", brand_status = ", &row.brand_status)?;
+    pass.bind::<Integer, _>(", brand_count = ", &row.brand_count)?;
+    pass.bind::<Integer, _>(", campaign_count = ", &row.campaign_count)?;
+    pass.bind::<BigInt, _>(", version = ", &row.version)?;
+    pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
+    pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
+    pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
+    pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
+    pass.bind::<BigInt, _>(" AND version = ", &update.change.from_version)?;
+    pass.bind::<BigInt, _>(" AND audit_length = ", &update.change.from_audit_length)
+});
 
 /// The update and its audit entries in one statement, which is one round trip and one transaction.
-struct UpdateAndRecord<'a>(UpdateOrganization<'a>);
-
-impl FixedStatement for UpdateAndRecord<'_> {
-    type Id = UpdateAndRecord<'static>;
-    // One text for each number of entries, and a request causes five at most.
-    const IS_ONE_TEXT: bool = false;
-
-    fn build<'b>(&'b self, pass: &mut Pass<'_, 'b>) -> QueryResult<()> {
-        pass.sql("WITH changed AS (");
-        self.0.build(pass)?;
-        pass.sql(" RETURNING id) ");
-        audit_log::insert_for_each_of_changed(pass, &self.0.change.entries)
-    }
+struct UpdateAndRecord<'a> {
+    update: UpdateOrganization<'a>,
+    entries: InsertForEachChanged<'a>,
 }
+
+impl QueryId for UpdateAndRecord<'_> {
+    type QueryId = UpdateAndRecord<'static>;
+    // One text for each number of entries, and a request causes five at most: it is found by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+piece!(UpdateAndRecord<'_>, |both, pass| {
+    pass.sql("WITH changed AS (");
+    pass.piece(&both.update)?;
+    pass.sql(" RETURNING id) ");
+    pass.piece(&both.entries)
+});
 
 /// Where the audit log of an organization ends, whatever the rest of its row looks like.
 pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<ChainHead>> {
