@@ -1,4 +1,5 @@
-//! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with them.
+//! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with
+//! them.
 
 use actix_web::HttpRequest;
 

@@ -1,4 +1,5 @@
-//! Credentials become a [`Caller`](crate::domain::access::Caller). What the caller may do is decided in `domain::access`.
+//! Credentials become a [`Caller`](crate::domain::access::Caller). What the caller may do is
+//! decided in `domain::access`.
 
 pub mod api_key;
 pub mod jwt;

@@ -51,7 +51,8 @@ pub async fn authenticate(
 }
 
 /// The token's organization. Its other name is looked up only where that can decide anything: an
-/// admin's path names an organization by its id and the token by its external id, or the other way round.
+/// admin's path names an organization by its id and the token by its external id, or the other way
+/// round.
 async fn own_organization(
     state: &AppState,
     claimed: OrganizationRef,

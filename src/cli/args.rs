@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::config::Overrides;
 use crate::domain::access::Role;
@@ -248,7 +248,7 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         org: String,
         /// How many entries to show at most
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
         limit: i64,
     },
 }

@@ -1,9 +1,10 @@
 //! `quietline demo`: an organization to try things on, with credentials and ready curl lines.
-//! Its keys are derived from the JWT secret, so that they are the same at every start and stored nowhere.
+//! Its keys are derived from the JWT secret, so that they are the same at every start and stored
+//! nowhere.
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app;
 use crate::app::api_keys::NewApiKey;
@@ -145,7 +146,7 @@ fn base_url(listen: &str) -> String {
     format!("http://{place}")
 }
 
-fn value(demo: &Demo) -> serde_json::Value {
+fn value(demo: &Demo) -> Value {
     json!({
         "organization": super::organizations::value(&demo.organization),
         "keys": { "admin": demo.admin_key, "reader": demo.reader_key },
@@ -168,25 +169,35 @@ fn text(demo: &Demo, url: &str) -> String {
         ("key: read only", reader_key.clone()),
         ("token: ADMIN, 24 h", admin_token.clone()),
         ("token: SUPERADMIN, 24 h", superadmin_token.clone()),
-    ]);
+    ]) + "\n";
     let id = &organization.id;
-    format!(
-        "{credentials}
+    let organization = format!("{url}/v1/organization");
+    let missed_call = format!("{url}/api/organizations/{id}/missed-call-message");
+    let change = json!({ "name": "Acme Health Group", "quiet_hours": { "enabled": true } });
+    let disable = json!({ "auto_replies": { "enabled": false } });
+    let answer_calls = json!({
+        "missedCallMessage": "Hi {{contactName}}, we will call you back.",
+        "missedCallAutoMessageEnabled": true,
+    });
+    let lines = [
+        credentials,
+        "# Read the organization (AgentMessage dialect)".to_owned(),
+        curl("GET", &organization, reader_key, None),
+        "# Change it".to_owned(),
+        curl("PATCH", &organization, admin_key, Some(&change)),
+        "# Disabling the STOP/HELP guardrail without an attestation is refused".to_owned(),
+        curl("PATCH", &organization, admin_key, Some(&disable)),
+        "# Change the missed-call message (Tether dialect)".to_owned(),
+        curl("PUT", &missed_call, admin_token, Some(&answer_calls)),
+    ];
+    lines.join("\n")
+}
 
-# Read the organization (AgentMessage dialect)
-curl -s {url}/v1/organization -H 'Authorization: Bearer {reader_key}'
-
-# Change it
-curl -s -X PATCH {url}/v1/organization -H 'Authorization: Bearer {admin_key}' \\
-  -H 'Content-Type: application/json' -d '{{\"name\":\"Acme Health Group\",\"quiet_hours\":{{\"enabled\":true}}}}'
-
-# Disabling the STOP/HELP guardrail without an attestation is refused
-curl -s -X PATCH {url}/v1/organization -H 'Authorization: Bearer {admin_key}' \\
-  -H 'Content-Type: application/json' -d '{{\"auto_replies\":{{\"enabled\":false}}}}'
-
-# Change the missed-call message (Tether dialect)
-curl -s -X PUT {url}/api/organizations/{id}/missed-call-message -H 'Authorization: Bearer {admin_token}' \\
-  -H 'Content-Type: application/json' -d '{{\"missedCallMessage\":\"Hi {{{{contactName}}}}, we will call you back.\",\"missedCallAutoMessageEnabled\":true}}'
-"
-    )
+/// A command to paste, with an empty line after it.
+fn curl(method: &str, url: &str, token: &str, body: Option<&Value>) -> String {
+    let call = format!("curl -s -X {method} {url} -H 'Authorization: Bearer {token}'");
+    match body {
+        None => format!("{call}\n"),
+        Some(body) => format!("{call} \\\n  -H 'Content-Type: application/json' -d '{body}'\n"),
+    }
 }

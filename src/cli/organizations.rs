@@ -1,4 +1,5 @@
-//! `quietline org`: organizations are made and looked at here; their settings change through the APIs.
+//! `quietline org`: organizations are made and looked at here; their settings change through the
+//! APIs.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! What commands print: data on standard output, for people or as JSON, and complaints on standard error.
+//! What commands print: data on standard output, for people or as JSON, and complaints on standard
+//! error.
 
 use std::io::{self, Write};
 

@@ -77,7 +77,8 @@ pub fn revoke(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId, now: DateTime<Ut
     Ok(())
 }
 
-// Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first place.
+// Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
+// place.
 
 /// The key with this hash, revoked or not.
 pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<ApiKey>> {

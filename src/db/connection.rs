@@ -36,8 +36,8 @@ pub(super) use on_each_backend;
 
 /// What every SQLite connection is set to. `synchronous=FULL`: what was acknowledged survives a
 /// power cut. Checkpoints are run by `sqlite::Checkpointer`, never by a connection on its own.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
 
 /// Milliseconds; a statement that takes longer is not one of ours.
 const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; \
@@ -173,7 +173,8 @@ pub(super) fn ping(conn: &mut DbConn) -> Result<()> {
 
 /// Whether `error` says that the database cannot be had now, and not that we did something wrong.
 pub(super) fn is_passing_fault(error: &DieselError) -> bool {
-    // Diesel gives SQLite's result codes, and PostgreSQL's classes 53, 55 and 57, no kind of their own.
+    // Diesel gives SQLite's result codes, and PostgreSQL's classes 53, 55 and 57, no kind of their
+    // own.
     const PASSING: [&str; 12] = [
         "database is locked",
         "database or disk is full",

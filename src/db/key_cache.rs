@@ -1,5 +1,6 @@
 //! API keys that were looked up a moment ago, so that a busy key does not cost a query per request.
-//! A key revoked by this process is forgotten at once; one revoked elsewhere lives on for [`TTL`] at most.
+//! A key revoked by this process is forgotten at once; one revoked elsewhere lives on for [`TTL`]
+//! at most.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! Brings a database's schema up to date, under a lock, so that any number of servers may start at once.
+//! Brings a database's schema up to date, under a lock, so that any number of servers may start at
+//! once.
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{MigrationSource, MigrationVersion};
@@ -27,6 +28,7 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<()> {
         DatabaseUrl::Sqlite(path) => {
             let mut conn = open_sqlite(path).map_err(Error::unavailable)?;
             sqlite::check_version(&mut conn)?;
+            sqlite::use_write_ahead_log(&mut conn)?;
             conn.batch_execute(SQLITE_PATIENCE)?;
             migrate_sqlite(&mut conn).map_err(Error::internal)
         }

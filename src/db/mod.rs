@@ -1,5 +1,6 @@
-//! Every Diesel statement of the program, and the two ways to run one: [`Db::read`] and [`Db::write`].
-//! Which database it is, and which thread works on it, is known here and nowhere else.
+//! Every Diesel statement of the program, and the two ways to run one: [`Db::read`] and
+//! [`Db::write`]. Which database it is, and which thread works on it, is known here and nowhere
+//! else.
 
 pub mod api_keys;
 pub mod audit_log;
@@ -50,7 +51,8 @@ impl Db {
     /// how many requests may work on it at once; SQLite has one more that writes.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration fails.
+    /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration
+    /// fails.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         migrations::run(url)?;
         let backend = match url {
@@ -84,8 +86,8 @@ impl Db {
     }
 
     /// Runs `work` in one transaction that is durable when this returns. If `work` fails or panics,
-    /// all that it did is undone. It may run beside other requests' work, never interleaved on a row
-    /// that it has locked. At most one `write` per request.
+    /// all that it did is undone. It may run beside other requests' work, never interleaved on a
+    /// row that it has locked. At most one `write` per request.
     ///
     /// # Errors
     /// Those of `work`; [`Error::Unavailable`] when the database cannot take the write now.
@@ -136,8 +138,8 @@ impl Db {
         Ok(Some(key))
     }
 
-    /// Makes [`Db::find_api_key`] ask again. To be called when the revocation of a key is stored and
-    /// before it is acknowledged.
+    /// Makes [`Db::find_api_key`] ask again. To be called when the revocation of a key is stored
+    /// and before it is acknowledged.
     pub fn forget_api_keys(&self) {
         self.keys.forget_all();
     }

@@ -1,4 +1,5 @@
-//! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in `domain`.
+//! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in
+//! `domain`.
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
@@ -182,7 +183,8 @@ struct UpdateAndRecord<'a> {
 
 impl QueryId for UpdateAndRecord<'_> {
     type QueryId = UpdateAndRecord<'static>;
-    // One text for each number of entries, and a request causes five at most: it is found by its text.
+    // One text for each number of entries, and a request causes five at most: it is found by its
+    // text.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -209,7 +211,8 @@ pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<Chain
     }))
 }
 
-// Not tenant-scoped: the command line's list of all organizations, and the verification of every log.
+// Not tenant-scoped: the command line's list of all organizations, and the verification of every
+// log.
 
 /// Organizations in order of their ids, which is the order of creation; `after` a given id.
 pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<Organization>> {

@@ -1,4 +1,5 @@
-//! Rows of `brands` and `campaigns`. They are registered elsewhere; the command line mirrors them here.
+//! Rows of `brands` and `campaigns`. They are registered elsewhere; the command line mirrors them
+//! here.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

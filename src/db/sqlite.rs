@@ -1,10 +1,10 @@
-//! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second process
-//! (the command line) may write too; the file's lock then decides who goes first.
+//! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second
+//! process (the command line) may write too; the file's lock then decides who goes first.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
@@ -23,7 +23,8 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// A SQLite file.
 pub(super) struct SqliteDb {
     readers: Pool<Manager>,
-    // Fields drop in this order: the writer finishes what it was given while the log is still kept short.
+    // Fields drop in this order: the writer finishes what it was given while the log is still kept
+    // short.
     writer: Writer,
     _checkpointer: Checkpointer,
 }
@@ -65,6 +66,20 @@ impl SqliteDb {
     }
 }
 
+/// Turns the write-ahead log on, which the file then remembers.
+pub(super) fn use_write_ahead_log(conn: &mut SqliteConnection) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let started = Instant::now();
+    // The change of mode does not wait for other servers that make it, whatever the busy timeout.
+    while let Err(error) = conn.batch_execute("PRAGMA journal_mode = WAL") {
+        if started.elapsed() > PATIENCE {
+            return Err(error.into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// Refuses a SQLite that is known to lose data.
 pub(super) fn check_version(conn: &mut SqliteConnection) -> Result<()> {
     diesel::define_sql_function! {
@@ -83,14 +98,16 @@ pub(super) fn check_version(conn: &mut SqliteConnection) -> Result<()> {
     }
 }
 
-/// Copies the write-ahead log into the database file beside the writer, who then rarely waits for it.
+/// Copies the write-ahead log into the database file beside the writer, who then rarely waits for
+/// it.
 struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
-    /// How often the log is looked at; at the highest write rates it grows by a few MiB in this time.
+    /// How often the log is looked at; at the highest write rates it grows by a few MiB in this
+    /// time.
     const INTERVAL: Duration = Duration::from_millis(250);
 
     /// Pages (4 KiB) from which the log is not only copied but started again from its beginning,

@@ -1,4 +1,5 @@
-//! Which database a URL names. The scheme decides, so that a mistyped one is an error and not a file.
+//! Which database a URL names. The scheme decides, so that a mistyped one is an error and not a
+//! file.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -38,7 +38,8 @@ pub(super) struct Writer {
 
 impl Writer {
     /// SQLite itself waits only this long for another process's lock, and [`begin`] asks again: its
-    /// own waits grow to 100 ms, too long to catch the short moments in which a busy server lets go.
+    /// own waits grow to 100 ms, too long to catch the short moments in which a busy server lets
+    /// go.
     pub(super) const PATIENCE: &str = "PRAGMA busy_timeout = 8";
 
     pub(super) fn start(mut conn: DbConn) -> Result<Self> {

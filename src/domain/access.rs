@@ -1,5 +1,6 @@
 //! Who calls and what they may do. [`Caller::require`] is the one place that decides, a pure
-//! function of the credential and of what the spec demands; where credentials come from is not known here.
+//! function of the credential and of what the spec demands; where credentials come from is not
+//! known here.
 
 use crate::error::{Error, Resource, Result};
 
@@ -149,7 +150,8 @@ pub enum Target<'a> {
     Named(Option<&'a OrganizationRef>),
 }
 
-/// Proof that a caller may act on an organization; only [`Caller::require`] and the command line make it.
+/// Proof that a caller may act on an organization; only [`Caller::require`] and the command line
+/// make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgAccess {
     organization: OrganizationRef,
@@ -248,7 +250,8 @@ impl Caller {
 }
 
 fn check_scopes(granted: ScopeSet, demanded: &[&str]) -> Result<()> {
-    // A demand that names an unknown scope is met by nobody; one without scopes is not for API keys.
+    // A demand that names an unknown scope is met by nobody; one without scopes is not for API
+    // keys.
     let has = |name: &&str| Scope::parse(name).is_some_and(|scope| granted.contains(scope));
     match !demanded.is_empty() && demanded.iter().all(has) {
         true => Ok(()),

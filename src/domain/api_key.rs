@@ -28,8 +28,8 @@ impl PlaintextApiKey {
         Self::from_symbols(|| random.random_range(0..BASE_62.len()))
     }
 
-    /// The key that `seed` always leads to, for demonstration data that is made again at every start.
-    /// It is as secret as the seed.
+    /// The key that `seed` always leads to, for demonstration data that is made again at every
+    /// start. It is as secret as the seed.
     pub fn derive(seed: &[u8]) -> Self {
         // 34 symbols need more than one digest's bytes; each byte modulo 62 is even enough here.
         let bytes = [0_u8, 1].map(|block| {
@@ -69,7 +69,8 @@ impl PlaintextApiKey {
         &self.0[..Self::PREFIX_LENGTH]
     }
 
-    /// What is stored and looked up. A fast hash is right: there is nothing to guess in 202 random bits.
+    /// What is stored and looked up. A fast hash is right: there is nothing to guess in 202 random
+    /// bits.
     pub fn hash(&self) -> HashedApiKey {
         HashedApiKey(Sha256::digest(self.0.as_bytes()).into())
     }
@@ -127,7 +128,8 @@ impl ScopeSet {
         }
     }
 
-    /// Reads what [`ScopeSet::to_text`] wrote. A name that this version does not know grants nothing.
+    /// Reads what [`ScopeSet::to_text`] wrote. A name that this version does not know grants
+    /// nothing.
     pub(crate) fn from_stored(text: &str) -> Self {
         text.split(' ').filter_map(Scope::parse).collect()
     }

@@ -238,7 +238,8 @@ pub struct SettingsChanges {
 /// A decided change: what the organization becomes, and what is recorded of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The version that was decided on. If the organization has another by now, the decision is void.
+    /// The version that was decided on. If the organization has another by now, the decision is
+    /// void.
     pub from_version: i64,
     /// The length of the audit log at that time, likewise.
     pub from_audit_length: i64,
@@ -251,7 +252,8 @@ pub struct Change {
 impl Change {
     /// The step from `before` to `after`, of which nothing is recorded here.
     pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
-        // Clocks differ between replicas, and a decision may wait for its turn: time never runs back.
+        // Clocks differ between replicas, and a decision may wait for its turn: time never runs
+        // back.
         let updated_at = now.max(before.updated_at);
         Self {
             from_version: before.version,
@@ -313,7 +315,8 @@ pub enum ChangeError {
 }
 
 impl Organization {
-    /// The settings that `changes` lead to. Rules are checked in the order of the fields in the spec.
+    /// The settings that `changes` lead to. Rules are checked in the order of the fields in the
+    /// spec.
     ///
     /// # Errors
     /// The first rule that the change breaks; none of it is then applied.

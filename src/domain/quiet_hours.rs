@@ -1,5 +1,6 @@
-//! Quiet hours: the daily window in which no message is sent, and what happens to one that would be.
-//! Holds the settings only; which local time applies to a message is decided where messages are sent.
+//! Quiet hours: the daily window in which no message is sent, and what happens to one that would
+//! be. Holds the settings only; which local time applies to a message is decided where messages are
+//! sent.
 
 use std::fmt;
 
@@ -97,7 +98,8 @@ impl QuietHours {
     /// These settings with `changes` merged in field by field.
     ///
     /// # Errors
-    /// A window whose start is its end has no defined length (PATCH /v1/organization, `quiet_hours`).
+    /// A window whose start is its end has no defined length (PATCH /v1/organization,
+    /// `quiet_hours`).
     pub fn merge(self, changes: &QuietHoursChanges) -> Result<Self, Violation> {
         let merged = Self {
             enabled: changes.enabled.unwrap_or(self.enabled),

@@ -20,7 +20,10 @@ pub trait TextEnum: Copy + Sized + 'static {
 
 /// Declares an enum with its spellings and implements [`TextEnum`] for it.
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
+    (
+        $(#[$meta:meta])*
+        $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]

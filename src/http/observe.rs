@@ -1,4 +1,5 @@
-//! The outermost middleware: gives every request its id, tells the client, and logs what became of it.
+//! The outermost middleware: gives every request its id, tells the client, and logs what became of
+//! it.
 
 use std::time::Instant;
 

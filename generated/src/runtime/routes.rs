@@ -2,6 +2,7 @@
 //! Registers operations grouped by path, so that a known path answers any method.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 
@@ -29,11 +30,8 @@ impl Routes {
         for (path, methods) in self.0 {
             let allow = methods.keys().copied().collect::<Vec<_>>().join(", ");
             let refuse = refuse.clone();
-            let refusal = web::to(move |request: HttpRequest| {
-                let response = refuse(&request, allow.clone());
-                async move { response }
-            });
-            let mut resource = web::resource(path).default_service(refusal);
+            let refusal = move |request: HttpRequest| ready(refuse(&request, allow.clone()));
+            let mut resource = web::resource(path).default_service(web::to(refusal));
             for (method, route) in methods {
                 let method = method
                     .parse()

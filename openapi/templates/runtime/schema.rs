@@ -70,15 +70,8 @@ impl Schema {
                 found.push((rank, Violation::new(path, "is required")));
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let read_only = schema.get("x-read-only").and_then(Value::as_array);
                 for name in unexpected {
-                    let is_read_only =
-                        read_only.is_some_and(|names| names.iter().any(|known| known == name));
-                    let words = if is_read_only {
-                        "is read-only"
-                    } else {
-                        "unknown field"
-                    };
+                    let words = unexpected_words(schema, name);
                     found.push((rank, Violation::new(child(&path, name), words)));
                 }
             }
@@ -106,6 +99,13 @@ impl Schema {
         }
         holder.as_object()
     }
+}
+
+/// What is wrong with a property that `schema` does not list.
+fn unexpected_words(schema: &Map<String, Value>, name: &str) -> &'static str {
+    let read_only = schema.get("x-read-only").and_then(Value::as_array);
+    let is_read_only = read_only.is_some_and(|names| names.iter().any(|known| known == name));
+    if is_read_only { "is read-only" } else { "unknown field" }
 }
 
 fn dotted(location: &Location) -> String {

@@ -7,37 +7,47 @@ pub(super) fn of(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// Reads `If-Match`: `*` or a list of tags, compared strongly. What is not a strong tag matches nothing.
+/// Reads `If-Match`: `*` or a list of tags, compared strongly.
 pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
     match header.map(str::trim) {
         None | Some("*") => VersionCondition::Any,
-        Some(list) => VersionCondition::OneOf(
-            members(list)
-                .filter_map(opaque)
-                .map(str::to_owned)
-                .collect(),
-        ),
-    }
-}
-
-/// Whether `If-None-Match` names `tag`: `*` or a list of tags, compared weakly.
-pub(super) fn is_none_match(header: Option<&str>, tag: &str) -> bool {
-    match header.map(str::trim) {
-        None => true,
-        Some("*") => false,
         Some(list) => {
-            members(list).all(|member| member.strip_prefix("W/").unwrap_or(member) != tag)
+            let strong = tags(list).into_iter().filter(|tag| !tag.is_weak);
+            VersionCondition::OneOf(strong.map(|tag| tag.opaque.to_owned()).collect())
         }
     }
 }
 
-fn members(list: &str) -> impl Iterator<Item = &str> {
-    // A comma inside a tag would split it, but none of our tags has one.
-    list.split(',').map(str::trim)
+/// Whether `If-None-Match` leaves `version` unnamed: `*` or a list of tags, compared weakly.
+pub(super) fn is_none_match(header: Option<&str>, version: i64) -> bool {
+    match header.map(str::trim) {
+        None => true,
+        Some("*") => false,
+        Some(list) => {
+            let version = version.to_string();
+            tags(list).iter().all(|tag| tag.opaque != version)
+        }
+    }
 }
 
-fn opaque(tag: &str) -> Option<&str> {
-    tag.strip_prefix('"')?.strip_suffix('"')
+struct Tag<'a> {
+    is_weak: bool,
+    opaque: &'a str,
+}
+
+/// The tags of a list; none at all if one of its members is no tag. A comma within a tag would
+/// split it, but ours have none, so that such a tag matches nothing either way.
+fn tags(list: &str) -> Vec<Tag<'_>> {
+    let members = list.split(',').map(|member| {
+        let member = member.trim();
+        let (is_weak, quoted) = match member.strip_prefix("W/") {
+            Some(quoted) => (true, quoted),
+            None => (false, member),
+        };
+        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        Some(Tag { is_weak, opaque })
+    });
+    members.collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -56,6 +66,8 @@ mod tests {
             (Some("\"70\""), false),
             (Some("7"), false),
             (Some("\""), false),
+            (Some("\"7\", other"), false),
+            (Some("*, \"7\""), false),
             (Some(""), false),
         ];
         for (header, admitted) in table {
@@ -73,9 +85,10 @@ mod tests {
             (Some("\"6\",W/\"7\""), false),
             (Some("\"6\""), true),
             (Some("7"), true),
+            (Some("\"7\", other"), true),
         ];
         for (header, unmatched) in table {
-            assert_eq!(is_none_match(header, &of(7)), unmatched, "{header:?}");
+            assert_eq!(is_none_match(header, 7), unmatched, "{header:?}");
         }
     }
 }

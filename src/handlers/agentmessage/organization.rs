@@ -27,7 +27,7 @@ pub(super) async fn get(
     let organization = app::organization::show(&state.db, access).await?;
     let etag = entity_tag::of(organization.version);
     Ok(
-        match entity_tag::is_none_match(params.if_none_match.as_deref(), &etag) {
+        match entity_tag::is_none_match(params.if_none_match.as_deref(), organization.version) {
             true => GetOrganizationSuccess::Ok {
                 body: response(organization),
                 etag,
