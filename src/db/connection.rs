@@ -1,6 +1,8 @@
 //! A connection to either database, and the pool's way of making and checking one.
 
-use std::path::PathBuf;
+use std::os::fd::IntoRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
@@ -114,11 +116,10 @@ impl ManageConnection for Manager {
 type TransactionManagerOf = <DbConn as Connection>::TransactionManager;
 
 /// Opens the SQLite file at `path`, making it if it is not there.
-pub(super) fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConnection> {
+pub(super) fn open_sqlite(path: &Path) -> ConnectionResult<SqliteConnection> {
     let path = path
         .to_str()
         .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
-    create_private(path).map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
     let mut conn = SqliteConnection::establish(path)?;
     conn.batch_execute(SQLITE_SETTINGS)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -127,15 +128,18 @@ pub(super) fn open_sqlite(path: &std::path::Path) -> ConnectionResult<SqliteConn
 
 /// Makes the file if it is not there, readable by nobody else: it will hold attestations and
 /// everybody's audit log. SQLite gives its other files the same mode.
-fn create_private(path: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
+    match options.append(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => {
+            // Never closed: on POSIX that would drop the locks which this process's connections
+            // hold on the file, and other processes would take it for one that nobody uses.
+            let _kept_open = file.into_raw_fd();
+            Ok(())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Connects to PostgreSQL; limits that the URL does not set itself are added to it.
