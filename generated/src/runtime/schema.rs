@@ -106,7 +106,11 @@ impl Schema {
 fn unexpected_words(schema: &Map<String, Value>, name: &str) -> &'static str {
     let read_only = schema.get("x-read-only").and_then(Value::as_array);
     let is_read_only = read_only.is_some_and(|names| names.iter().any(|known| known == name));
-    if is_read_only { "is read-only" } else { "unknown field" }
+    if is_read_only {
+        "is read-only"
+    } else {
+        "unknown field"
+    }
 }
 
 fn dotted(location: &Location) -> String {

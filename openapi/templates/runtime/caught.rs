@@ -16,7 +16,9 @@ pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Rejection> {
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
         match polled {
             Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(Rejection::Internal("the operation panicked".to_owned()))),
+            Err(_) => Poll::Ready(Err(Rejection::Internal(
+                "the operation panicked".to_owned(),
+            ))),
         }
     })
     .await

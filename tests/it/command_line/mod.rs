@@ -1,1 +1,15 @@
 //! The program as its operators run it: commands, configuration, start and stop.
+
+mod audit;
+mod configuration;
+mod crash;
+mod demo;
+mod http_client;
+mod keys;
+mod organizations;
+mod other_processes;
+mod program;
+mod serve;
+mod slow_clients;
+mod stop;
+mod token;

@@ -1,1 +1,9 @@
 //! What holds for every operation of both specs.
+
+mod audit_coverage;
+mod authorization_table;
+mod credentials;
+mod error_codes;
+mod generated_is_current;
+mod outside;
+mod upstream;

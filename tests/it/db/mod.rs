@@ -1,1 +1,8 @@
 //! The database: schema, concurrency, durability and the audit chain.
+
+mod audit_chain;
+mod concurrency;
+mod migrations;
+mod parallel;
+mod same_answers;
+mod writer;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use actix_web::{test, web};
+use actix_web::web;
 use chrono::{DateTime, TimeZone, Utc};
 use quietline::app::api_keys::NewApiKey;
 use quietline::app::organization::NewOrganization;
@@ -18,13 +17,12 @@ use quietline::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::text_enum::TextEnum;
-use quietline::http::create_app;
 use quietline::state::AppState;
 use serde_json::Value;
 
 use super::database::TestDatabase;
+use super::request::TestRequest;
 use super::response::Response;
-use super::spec;
 
 /// The secret that the tests' tokens are signed with.
 pub const JWT_SECRET: &str = "a secret of the tests, 32 bytes long or more";
@@ -59,8 +57,14 @@ impl TestApp {
         };
         let keys = JwtKeys::new(&settings).expect("a good secret");
         let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), keys));
-        let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID)).await.id;
-        Self { state, org_id, database }
+        let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
+            .await
+            .id;
+        Self {
+            state,
+            org_id,
+            database,
+        }
     }
 
     /// Another organization on the same server.
@@ -79,7 +83,11 @@ impl TestApp {
         let shown = plaintext.reveal().to_owned();
         let access = OrgAccess::command_line(org_id.clone());
         let scopes = scopes.iter().copied().collect();
-        let new = NewApiKey { label: "test".to_owned(), scopes, plaintext };
+        let new = NewApiKey {
+            label: "test".to_owned(),
+            scopes,
+            plaintext,
+        };
         quietline::app::api_keys::create(&self.state.db, &self.state.clock, access, new)
             .await
             .expect("a key");
@@ -99,7 +107,10 @@ impl TestApp {
             role: role.as_str().to_owned(),
             full_name: None,
         };
-        self.state.jwt_keys.sign(&claims, now(), Duration::from_secs(3600)).expect("a token")
+        self.state
+            .jwt_keys
+            .sign(&claims, now(), Duration::from_secs(3600))
+            .expect("a token")
     }
 
     /// Adds a live brand to the tests' organization.
@@ -114,7 +125,9 @@ impl TestApp {
     /// The tests' organization as it is stored.
     pub async fn stored(&self) -> Organization {
         let name = OrganizationRef::Id(self.org_id.clone());
-        quietline::app::organization::find(&self.state.db, name).await.expect("it is there")
+        quietline::app::organization::find(&self.state.db, name)
+            .await
+            .expect("it is there")
     }
 
     /// The audit entries of the tests' organization, oldest first, without those of its API keys.
@@ -134,8 +147,7 @@ impl TestApp {
 
     /// A request that is sent with [`TestRequest::send`].
     pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
-        let request = test::TestRequest::default().method(method).uri(path);
-        TestRequest { app: self, request }
+        TestRequest::new(self, method, path)
     }
 
     /// GET of `path` with a bearer token.
@@ -145,61 +157,35 @@ impl TestApp {
 
     /// PATCH of the organization with an API key.
     pub async fn patch(&self, key: &str, body: Value) -> Response {
-        self.request(Method::PATCH, "/v1/organization").bearer(key).json(&body).send().await
+        self.request(Method::PATCH, "/v1/organization")
+            .bearer(key)
+            .json(&body)
+            .send()
+            .await
     }
 
     /// PUT of the tests' organization's missed-call message with a token.
     pub async fn put(&self, token: &str, body: Value) -> Response {
-        self.request(Method::PUT, &self.missed_call_path()).bearer(token).json(&body).send().await
+        self.request(Method::PUT, &self.missed_call_path())
+            .bearer(token)
+            .json(&body)
+            .send()
+            .await
     }
 }
 
-async fn create(state: &AppState, kind: OrganizationKind, external_id: Option<&str>) -> Organization {
+async fn create(
+    state: &AppState,
+    kind: OrganizationKind,
+    external_id: Option<&str>,
+) -> Organization {
     let name = OrganizationName::parse("Acme Health, Inc.").expect("a name");
     let new = NewOrganization {
         kind,
         external_id: external_id.and_then(ExternalId::parse),
         settings: Settings::new(name, Some("ap@acme.example".to_owned())),
     };
-    quietline::app::organization::create(&state.db, &state.clock, new).await.expect("created")
-}
-
-/// A request to the application under test.
-pub struct TestRequest<'a> {
-    app: &'a TestApp,
-    request: test::TestRequest,
-}
-
-impl TestRequest<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.request = self.request.append_header((name, value));
-        self
-    }
-
-    pub fn bearer(self, token: &str) -> Self {
-        self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
-    }
-
-    pub fn json(self, body: &Value) -> Self {
-        self.body("application/json", body.to_string())
-    }
-
-    pub fn body(mut self, content_type: &str, body: impl Into<web::Bytes>) -> Self {
-        self.request = self.request.append_header((CONTENT_TYPE, content_type)).set_payload(body);
-        self
-    }
-
-    /// Sends it; the answer has been held against the spec.
-    pub async fn send(self) -> Response {
-        let service = test::init_service(create_app(self.app.state.clone())).await;
-        let request = self.request.to_request();
-        let (method, path) = (request.method().clone(), request.path().to_owned());
-        let answer = test::call_service(&service, request).await;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let bytes = test::read_body(answer).await;
-        let response = Response { status, headers, bytes };
-        spec::check(&method, &path, &response);
-        response
-    }
+    quietline::app::organization::create(&state.db, &state.clock, new)
+        .await
+        .expect("created")
 }

@@ -66,11 +66,42 @@ impl TestDatabase {
                 let path = folder.path().join("test.db");
                 let path = path.to_str().expect("a UTF-8 path");
                 let mut conn = SqliteConnection::establish(path).expect("the test's own file");
-                conn.batch_execute("PRAGMA busy_timeout = 5000").expect("a setting");
-                conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+                conn.batch_execute("PRAGMA busy_timeout = 5000")
+                    .expect("a setting");
+                conn.batch_execute(sql)
+                    .unwrap_or_else(|error| panic!("{sql}: {error}"));
             }
             Self::Postgres { .. } => run_on(&self.url_text(), sql),
         }
+    }
+
+    /// Runs SQL as [`TestDatabase::execute`] does, with foreign keys switched off.
+    pub fn execute_unchecked(&self, sql: &str) {
+        let unchecked = match self {
+            Self::Sqlite(_) => "PRAGMA foreign_keys = OFF",
+            Self::Postgres { .. } => "SET session_replication_role = replica",
+        };
+        self.execute(&format!("{unchecked}; {sql}"));
+    }
+
+    /// The texts that `sql` selects as `value`, asked behind the program's back.
+    pub fn values(&self, sql: &str) -> Vec<String> {
+        let rows: QueryResult<Vec<Value>> = match self {
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("test.db");
+                let path = path.to_str().expect("a UTF-8 path");
+                let mut conn = SqliteConnection::establish(path).expect("the test's own file");
+                conn.batch_execute("PRAGMA busy_timeout = 5000")
+                    .expect("a setting");
+                diesel::sql_query(sql).load(&mut conn)
+            }
+            Self::Postgres { .. } => {
+                let mut conn = PgConnection::establish(&self.url_text()).expect("the test's own");
+                diesel::sql_query(sql).load(&mut conn)
+            }
+        };
+        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.into_iter().map(|row| row.value).collect()
     }
 }
 
@@ -84,8 +115,16 @@ impl Drop for TestDatabase {
 
 fn run_on(url: &str, sql: &str) {
     let mut conn = PgConnection::establish(url).expect("the PostgreSQL of TEST_DATABASE_URL");
-    conn.batch_execute("SET client_min_messages = warning").expect("a setting");
-    conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    conn.batch_execute("SET client_min_messages = warning")
+        .expect("a setting");
+    conn.batch_execute(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+#[derive(QueryableByName)]
+struct Value {
+    #[diesel(sql_type = Text)]
+    value: String,
 }
 
 #[derive(QueryableByName)]
@@ -96,10 +135,16 @@ struct Schema {
 
 fn sweep_leftovers(server: &str) {
     let mut conn = PgConnection::establish(server).expect("the PostgreSQL of TEST_DATABASE_URL");
-    let all = "SELECT nspname::text AS name FROM pg_namespace WHERE nspname ~ '^test_[0-9]+_[0-9a-f]{8}$'";
-    let schemas: Vec<Schema> = diesel::sql_query(all).load(&mut conn).expect("a list of schemas");
+    let all = "SELECT nspname::text AS name FROM pg_namespace \
+               WHERE nspname ~ '^test_[0-9]+_[0-9a-f]{8}$'";
+    let schemas: Vec<Schema> = diesel::sql_query(all)
+        .load(&mut conn)
+        .expect("a list of schemas");
     for Schema { name } in schemas {
-        let born = name.split('_').nth(1).and_then(|secs| secs.parse::<u64>().ok());
+        let born = name
+            .split('_')
+            .nth(1)
+            .and_then(|secs| secs.parse::<u64>().ok());
         if born.is_some_and(|born| born + LEFTOVER_AGE_SECS < unix_secs()) {
             run_on(server, &format!("DROP SCHEMA IF EXISTS {name} CASCADE"));
         }
@@ -107,5 +152,8 @@ fn sweep_leftovers(server: &str) {
 }
 
 fn unix_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs()
 }

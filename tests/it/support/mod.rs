@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod database;
+pub mod request;
 pub mod response;
 pub mod spec;
 

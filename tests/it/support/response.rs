@@ -21,7 +21,10 @@ impl Response {
 
     /// A header's text; panics when it is missing.
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}"));
+        let value = self
+            .headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}: {self:?}"));
         value.to_str().expect("visible ASCII")
     }
 
@@ -39,6 +42,7 @@ impl Response {
     pub fn text(&self, pointer: &str) -> String {
         let json = self.json();
         let text = json.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_else(|| panic!("no {pointer}: {json}")).to_owned()
+        text.unwrap_or_else(|| panic!("no {pointer}: {json}"))
+            .to_owned()
     }
 }

@@ -22,21 +22,35 @@ fn read(text: &str) -> Value {
 
 /// Panics unless the spec documents this answer. Paths that no spec knows are not its business.
 pub fn check(method: &Method, path: &str, response: &Response) {
-    assert_eq!(response.header("x-request-id").len(), 26, "a ULID on every answer");
-    let Some((spec, template)) = find(path) else { return };
+    assert_eq!(
+        response.header("x-request-id").len(),
+        26,
+        "a ULID on every answer"
+    );
+    let Some((spec, template)) = find(path) else {
+        return;
+    };
     let item = &spec["paths"][template];
     let method = method.as_str().to_ascii_lowercase();
     let operation = match item.get(&method) {
         Some(operation) => operation,
         // A method that the path does not have: any operation documents the answer.
-        None => item.get("get").unwrap_or_else(|| panic!("{template} has no GET")),
+        None => item
+            .get("get")
+            .unwrap_or_else(|| panic!("{template} has no GET")),
     };
     let status = response.status.to_string();
     let documented = resolve(spec, &operation["responses"][&status]);
-    assert!(documented.is_object(), "{method} {path}: {status} is not documented: {response:?}");
+    assert!(
+        documented.is_object(),
+        "{method} {path}: {status} is not documented: {response:?}"
+    );
     check_headers(spec, documented, response);
     match documented.pointer("/content/application~1json/schema") {
-        None => assert!(response.bytes.is_empty(), "{status} has no body: {response:?}"),
+        None => assert!(
+            response.bytes.is_empty(),
+            "{status} has no body: {response:?}"
+        ),
         Some(schema) => check_body(spec, schema, response),
     }
 }
@@ -53,18 +67,17 @@ fn matches(template: &str, path: &str) -> bool {
     let (template, path): (Vec<_>, Vec<_>) =
         (template.split('/').collect(), path.split('/').collect());
     template.len() == path.len()
-        && template
-            .iter()
-            .zip(&path)
-            .all(|(wanted, given)| wanted == given || (wanted.starts_with('{') && !given.is_empty()))
+        && template.iter().zip(&path).all(|(wanted, given)| {
+            wanted == given || (wanted.starts_with('{') && !given.is_empty())
+        })
 }
 
 /// Follows a local `$ref`.
 pub fn resolve<'a>(spec: &'a Value, node: &'a Value) -> &'a Value {
     match node["$ref"].as_str() {
-        Some(target) => {
-            spec.pointer(&target[1..]).unwrap_or_else(|| panic!("{target} leads nowhere"))
-        }
+        Some(target) => spec
+            .pointer(&target[1..])
+            .unwrap_or_else(|| panic!("{target} leads nowhere")),
         None => node,
     }
 }
@@ -75,7 +88,9 @@ fn check_headers(spec: &Value, documented: &Value, response: &Response) {
         if header["required"] == true {
             response.header(name);
         }
-        let Some(value) = response.headers.get(name) else { continue };
+        let Some(value) = response.headers.get(name) else {
+            continue;
+        };
         let text = value.to_str().expect("visible ASCII");
         let value = match header["schema"]["type"].as_str() {
             Some("integer") => json!(text.parse::<i64>().expect("an integer header")),
@@ -91,8 +106,14 @@ fn check_body(spec: &Value, schema: &Value, response: &Response) {
 }
 
 fn assert_fits(validator: &Validator, value: &Value, what: &str) {
-    let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
-    assert!(faults.is_empty(), "{what} does not fit its schema: {faults:?}: {value}");
+    let faults: Vec<String> = validator
+        .iter_errors(value)
+        .map(|fault| fault.to_string())
+        .collect();
+    assert!(
+        faults.is_empty(),
+        "{what} does not fit its schema: {faults:?}: {value}"
+    );
 }
 
 /// A validator of `schema`, with formats checked; compiled once.
@@ -121,7 +142,9 @@ fn with_null_types(mut node: Value) -> Value {
                 *child = with_null_types(child.take());
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = with_null_types(item.take())),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| *item = with_null_types(item.take())),
         _ => {}
     }
     node

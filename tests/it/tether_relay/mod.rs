@@ -1,1 +1,11 @@
-//! Operations of the Tether dialect, one file each.
+//! Operations of the Tether dialect, and what they have in common.
+
+mod access;
+mod audit;
+mod body;
+mod get_missed_call_message;
+mod methods_and_paths;
+mod names;
+mod put_missed_call_message;
+mod tokens;
+mod users;

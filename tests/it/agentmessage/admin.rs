@@ -1,0 +1,173 @@
+//! An organization with a key that may read and change it, and short ways to do both. What a
+//! change has to mean is for the tests to say.
+
+use actix_web::http::Method;
+use actix_web::web::Bytes;
+use quietline::app;
+use quietline::domain::access::Scope;
+use quietline::domain::audit::AuditEntry;
+use quietline::domain::ids::{ApiKeyId, BrandId, OrgId, OrganizationRef};
+use quietline::domain::organization::{Organization, OrganizationKind};
+use quietline::domain::registry::RegistrationStatus;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::request::TestRequest;
+use crate::support::response::Response;
+
+/// The one path of the settings.
+pub const PATH: &str = "/v1/organization";
+
+/// Whoever holds the key of an organization's settings.
+pub struct Admin {
+    pub app: TestApp,
+    pub org_id: OrgId,
+    pub key: String,
+}
+
+impl Admin {
+    /// Of the tests' organization, which is a company.
+    pub async fn new() -> Self {
+        let app = TestApp::new().await;
+        let org_id = app.org_id.clone();
+        Self::of(app, org_id).await
+    }
+
+    /// Of a person's organization.
+    pub async fn personal() -> Self {
+        let app = TestApp::new().await;
+        let org_id = app.organization(OrganizationKind::Personal).await.id;
+        Self::of(app, org_id).await
+    }
+
+    async fn of(app: TestApp, org_id: OrgId) -> Self {
+        let scopes = [Scope::OrgRead, Scope::OrgAdminWrite];
+        let key = app.api_key_of(&org_id, &scopes).await;
+        Self { app, org_id, key }
+    }
+
+    /// A PATCH with this key and without a body so far.
+    pub fn patching(&self) -> TestRequest<'_> {
+        self.app.request(Method::PATCH, PATH).bearer(&self.key)
+    }
+
+    pub async fn patch(&self, body: &Value) -> Response {
+        self.patching().json(body).send().await
+    }
+
+    /// PATCH with a body that need not be JSON.
+    pub async fn patch_text(&self, body: impl Into<Bytes>) -> Response {
+        self.patching().body("application/json", body).send().await
+    }
+
+    pub async fn get(&self) -> Response {
+        self.app.get(PATH, &self.key).await
+    }
+
+    /// The organization as GET shows it.
+    pub async fn data(&self) -> Value {
+        self.get().await.json()["data"].take()
+    }
+
+    /// PATCHes with success; the answer is what GET then shows, and is returned.
+    pub async fn change(&self, body: Value) -> Value {
+        let patched = self.patch(&body).await;
+        assert_eq!(patched.status, 200, "{body}: {patched:?}");
+        let shown = self.get().await;
+        assert_eq!(patched.json(), shown.json(), "{body}");
+        assert_eq!(patched.header("etag"), shown.header("etag"), "{body}");
+        patched.json()["data"].take()
+    }
+
+    /// PATCHes in vain: `details` are all that is wrong, and nothing has changed.
+    pub async fn refused(&self, body: Value, details: Value) {
+        let before = self.stored().await;
+        let response = self.patch(&body).await;
+        assert_invalid(&response, &details, &body.to_string());
+        assert_eq!(self.stored().await, before, "{body}");
+    }
+
+    /// [`Admin::refused`] for each value of one field, with the words for it.
+    pub async fn each_refused(&self, path: &str, rows: impl IntoIterator<Item = (Value, &str)>) {
+        for (value, words) in rows {
+            self.refused(nested(path, value), json!({ path: words }))
+                .await;
+        }
+    }
+
+    /// The organization as it is stored, version and audit head included.
+    pub async fn stored(&self) -> Organization {
+        let name = OrganizationRef::Id(self.org_id.clone());
+        app::organization::find(&self.app.state.db, name)
+            .await
+            .expect("it is there")
+    }
+
+    /// The audit entries of changed settings, oldest first.
+    pub async fn audit(&self) -> Vec<AuditEntry> {
+        let newest = app::audit_log::newest(&self.app.state.db, self.org_id.clone(), 10_000);
+        let mut entries = newest.await.expect("entries");
+        entries.retain(|entry| entry.resource_type == "organization");
+        entries.reverse();
+        entries
+    }
+
+    /// The id of the key.
+    pub async fn key_id(&self) -> ApiKeyId {
+        let prefix = &self.key[..12];
+        let keys = app::api_keys::list(&self.app.state.db, self.org_id.clone(), 10).await;
+        let mut keys = keys.expect("keys").into_iter();
+        keys.find(|key| key.prefix == prefix)
+            .expect("the own key")
+            .id
+    }
+
+    pub async fn add_brand(&self, status: RegistrationStatus) -> BrandId {
+        let (db, clock) = (&self.app.state.db, &self.app.state.clock);
+        let added =
+            app::registry::add_brand(db, clock, self.org_id.clone(), "Brand".to_owned(), status);
+        added.await.expect("a brand").id
+    }
+
+    pub async fn delete_brand(&self, id: BrandId) {
+        let (db, clock) = (&self.app.state.db, &self.app.state.clock);
+        app::registry::delete_brand(db, clock, id)
+            .await
+            .expect("it is there");
+    }
+}
+
+/// `{"a": {"b": value}}` for the path `a.b`.
+pub fn nested(path: &str, value: Value) -> Value {
+    path.rsplit('.')
+        .fold(value, |inner, name| json!({ name: inner }))
+}
+
+/// What the audit log says was changed.
+pub fn payload(entry: &AuditEntry) -> Value {
+    serde_json::from_str(&entry.payload).expect("a payload is JSON")
+}
+
+/// A 422 that names exactly the faults of `details`.
+pub fn assert_invalid(response: &Response, details: &Value, what: &str) {
+    assert_eq!(response.status, 422, "{what}: {response:?}");
+    assert_eq!(response.code(), "VALIDATION_FAILED", "{what}");
+    assert_eq!(
+        response.text("/error/message"),
+        "validation failed",
+        "{what}"
+    );
+    assert_eq!(response.details(), *details, "{what}");
+}
+
+/// A failure of this status and code, whose request id is the header's too.
+pub fn assert_error(response: &Response, status: u16, code: &str, what: &str) {
+    assert_eq!(response.status, status, "{what}: {response:?}");
+    assert_eq!(response.code(), code, "{what}");
+    assert_eq!(response.json()["success"], false, "{what}");
+    assert_eq!(
+        response.text("/error/request_id"),
+        response.header("x-request-id"),
+        "{what}"
+    );
+}

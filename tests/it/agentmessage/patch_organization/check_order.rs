@@ -1,0 +1,136 @@
+//! The order of checks: credential, scope, body, fields, If-Match, rules. Each row has a fault of
+//! a later step than the one that has to be told.
+
+use actix_web::http::Method;
+use quietline::domain::access::Scope;
+use quietline::domain::text_enum::TextEnum;
+use serde_json::Value;
+
+use crate::agentmessage::admin::{Admin, PATH, assert_error};
+use crate::support::request::TestRequest;
+use crate::support::response::Response;
+
+/// Everything that can be wrong after the scope, as (content type, body, If-Match).
+type Fault = (&'static str, &'static str, &'static str);
+
+const JSON: &str = "application/json";
+const RULE: &str = r#"{"auto_replies":{"enabled":false}}"#;
+const FIELD: &str = r#"{"name":null,"auto_replies":{"enabled":false}}"#;
+const MALFORMED: &str = r#"{"name":null,"name":null"#;
+const FAULTS: [Fault; 6] = [
+    ("text/plain", MALFORMED, "\"0\""),
+    (JSON, MALFORMED, "\"0\""),
+    (JSON, FIELD, "\"0\""),
+    (JSON, FIELD, "*"),
+    (JSON, RULE, "\"0\""),
+    (JSON, RULE, "*"),
+];
+
+async fn send(request: TestRequest<'_>, (content_type, body, if_match): Fault) -> Response {
+    request
+        .header("if-match", if_match)
+        .body(content_type, body)
+        .send()
+        .await
+}
+
+fn too_long(body: &str) -> String {
+    format!("{body}{}", " ".repeat(65_537))
+}
+
+#[actix_web::test]
+async fn a_missing_or_bad_credential_is_told_before_anything_else() {
+    let admin = Admin::new().await;
+    for fault in FAULTS {
+        for token in [None, Some("am_live_x"), Some("0")] {
+            let request = admin.app.request(Method::PATCH, PATH);
+            let request = token
+                .into_iter()
+                .fold(request, |request, token| request.bearer(token));
+            let response = send(request, fault).await;
+            assert_error(&response, 401, "UNAUTHORIZED", &format!("{fault:?}"));
+            assert_eq!(response.details(), Value::Null);
+        }
+    }
+    let long = admin
+        .app
+        .request(Method::PATCH, PATH)
+        .body("text/plain", too_long(MALFORMED));
+    assert_error(&long.send().await, 401, "UNAUTHORIZED", "too long");
+}
+
+#[actix_web::test]
+async fn a_missing_scope_is_told_before_anything_of_the_request_is_read() {
+    let admin = Admin::new().await;
+    let others = Scope::ALL
+        .iter()
+        .copied()
+        .filter(|scope| *scope != Scope::OrgAdminWrite);
+    let key = admin
+        .app
+        .api_key_of(&admin.org_id, &others.collect::<Vec<_>>())
+        .await;
+    let before = admin.stored().await;
+    for fault in FAULTS
+        .into_iter()
+        .chain([(JSON, r#"{"name":"Other"}"#, "*"), (JSON, "{}", "*")])
+    {
+        let response = send(admin.app.request(Method::PATCH, PATH).bearer(&key), fault).await;
+        assert_error(&response, 403, "FORBIDDEN", &format!("{fault:?}"));
+        assert_eq!(response.text("/error/message"), "missing required scope");
+    }
+    let long = admin.app.request(Method::PATCH, PATH).bearer(&key);
+    let long = long.body("text/plain", too_long(MALFORMED)).send().await;
+    assert_error(&long, 403, "FORBIDDEN", "too long");
+    assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn each_later_step_is_told_only_when_the_earlier_ones_are_right() {
+    let admin = Admin::new().await;
+    let expected = [
+        (415, "UNSUPPORTED_MEDIA_TYPE"),
+        (400, "INVALID_INPUT"),
+        (422, "VALIDATION_FAILED"),
+        (422, "VALIDATION_FAILED"),
+        (412, "PRECONDITION_FAILED"),
+        (422, "ATTESTATION_REQUIRED"),
+    ];
+    let before = admin.stored().await;
+    for (fault, (status, code)) in FAULTS.into_iter().zip(expected) {
+        let response = send(admin.patching(), fault).await;
+        assert_error(&response, status, code, &format!("{fault:?}"));
+    }
+    assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_body_that_is_too_long_is_told_before_its_fields_and_the_tag() {
+    let admin = Admin::new().await;
+    for body in [RULE, FIELD, MALFORMED] {
+        let request = admin
+            .patching()
+            .header("if-match", "\"0\"")
+            .body(JSON, too_long(body));
+        assert_error(&request.send().await, 413, "PAYLOAD_TOO_LARGE", body);
+    }
+}
+
+#[actix_web::test]
+async fn a_broken_rule_on_one_block_does_not_hide_a_wrong_field_in_it() {
+    let admin = Admin::new().await;
+    let body =
+        r#"{"auto_replies":{"enabled":false,"stop_text":""},"quiet_hours":{"start":"08:00"}}"#;
+    let response = admin.patch_text(body).await;
+    assert_error(&response, 422, "VALIDATION_FAILED", body);
+    let details = response.details();
+    assert_eq!(
+        details["auto_replies.stop_text"],
+        "must not be blank or contain NUL"
+    );
+    assert_eq!(
+        details.get("auto_replies.attestation"),
+        None,
+        "another rule, another code"
+    );
+}

@@ -1,0 +1,190 @@
+//! `If-Match`: a change of exactly the version that was read.
+
+use futures_util::future::join;
+use quietline::domain::registry::RegistrationStatus;
+use serde_json::json;
+
+use crate::agentmessage::admin::{Admin, assert_error};
+use crate::support::response::Response;
+
+async fn patch_if_match(admin: &Admin, lines: &[&str], name: &str) -> Response {
+    let request = admin.patching().json(&json!({ "name": name }));
+    let request = lines
+        .iter()
+        .fold(request, |request, line| request.header("if-match", line));
+    request.send().await
+}
+
+async fn refused(admin: &Admin, value: &str) {
+    let before = admin.stored().await;
+    let response = patch_if_match(admin, &[value], "Refused").await;
+    assert_error(&response, 412, "PRECONDITION_FAILED", value);
+    assert!(!response.headers.contains_key("etag"), "{value}");
+    assert_eq!(admin.stored().await, before, "{value}");
+}
+
+async fn tag(admin: &Admin) -> String {
+    admin.get().await.header("etag").to_owned()
+}
+
+#[actix_web::test]
+async fn a_match_a_list_with_a_match_and_a_star_are_admitted() {
+    let admin = Admin::new().await;
+    for (number, template) in [
+        "TAG",
+        "*",
+        "\"other\", TAG",
+        "TAG,\"other\"",
+        "W/\"other\" ,\tTAG , \"more\"",
+        "W/TAG, TAG",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let value = template.replace("TAG", &tag(&admin).await);
+        let name = format!("Name {number}");
+        let response = patch_if_match(&admin, &[&value], &name).await;
+        assert_eq!(response.status, 200, "{value}: {response:?}");
+        assert_eq!(response.text("/data/name"), name, "{value}");
+    }
+    let present = tag(&admin).await;
+    let response = patch_if_match(&admin, &["\"other\"", &present], "Two lines").await;
+    assert_eq!(response.status, 200, "two lines are one list");
+}
+
+#[actix_web::test]
+async fn another_tag_or_a_weak_one_is_refused_and_changes_nothing() {
+    let admin = Admin::new().await;
+    let present = tag(&admin).await;
+    let bare = present.trim_matches('"');
+    for value in [
+        "\"other\"".to_owned(),
+        "\"\"".to_owned(),
+        format!("\"{bare}0\""),
+        format!("\"0{bare}\""),
+        format!("\"+{bare}\""),
+        "\"a\", \"b\"".to_owned(),
+        format!("W/{present}"),
+        format!("\"a\", W/{present}"),
+    ] {
+        refused(&admin, &value).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_value_of_another_form_matches_nothing() {
+    let admin = Admin::new().await;
+    let present = tag(&admin).await;
+    let bare = present.trim_matches('"');
+    for value in [
+        String::new(),
+        bare.to_owned(),
+        format!("'{bare}'"),
+        format!("\"{bare}"),
+        format!("{bare}\""),
+        format!("\" {bare}\""),
+        format!("\"{bare} \""),
+        format!("w/{present}"),
+        "**".to_owned(),
+        "\"*\"".to_owned(),
+        ",".to_owned(),
+    ] {
+        refused(&admin, &value).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_list_with_one_malformed_member_matches_nothing() {
+    let admin = Admin::new().await;
+    let present = tag(&admin).await;
+    for value in [
+        format!("{present}, other"),
+        format!("other, {present}"),
+        format!("*, {present}"),
+        format!("{present}, *"),
+    ] {
+        refused(&admin, &value).await;
+    }
+}
+
+#[actix_web::test]
+async fn bytes_that_are_no_text_match_nothing() {
+    let admin = Admin::new().await;
+    let before = admin.stored().await;
+    let request = admin.patching().header_bytes("if-match", b"\"\xff\"");
+    let response = request.json(&json!({"name": "Refused"})).send().await;
+    assert_error(&response, 412, "PRECONDITION_FAILED", "0xFF");
+    assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_tag_of_before_another_change_is_stale() {
+    let admin = Admin::new().await;
+    let first = tag(&admin).await;
+    admin.change(json!({"mms_retention_days": 31})).await;
+    refused(&admin, &first).await;
+    let second = tag(&admin).await;
+    admin.add_brand(RegistrationStatus::Active).await;
+    refused(&admin, &second).await;
+    let third = tag(&admin).await;
+    assert_eq!(patch_if_match(&admin, &[&third], "Other").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_patch_without_effect_is_held_against_the_tag_too() {
+    let admin = Admin::new().await;
+    let present = tag(&admin).await;
+    for (value, status) in [(present.as_str(), 200), ("*", 200), ("\"other\"", 412)] {
+        let request = admin.patching().header("if-match", value).json(&json!({}));
+        assert_eq!(request.send().await.status, status, "{value}");
+    }
+    assert_eq!(tag(&admin).await, present);
+}
+
+#[actix_web::test]
+async fn if_none_match_does_not_hold_a_patch_back() {
+    let admin = Admin::new().await;
+    let request = admin
+        .patching()
+        .header("if-none-match", "*")
+        .json(&json!({"name": "Other"}));
+    assert_eq!(request.send().await.status, 200);
+}
+
+#[actix_web::test]
+async fn of_two_writers_with_the_same_tag_one_wins() {
+    let admin = Admin::new().await;
+    for round in 0..5 {
+        let present = tag(&admin).await;
+        let names = [format!("Left {round}"), format!("Right {round}")];
+        let (left, right) = join(
+            patch_if_match(&admin, &[&present], &names[0]),
+            patch_if_match(&admin, &[&present], &names[1]),
+        )
+        .await;
+        let mut statuses = [left.status, right.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412]);
+        let winner = if left.status == 200 { &left } else { &right };
+        assert_eq!(admin.get().await.json(), winner.json());
+    }
+    assert_eq!(admin.audit().await.len(), 5);
+}
+
+#[actix_web::test]
+async fn two_writers_of_different_fields_without_a_tag_both_win() {
+    let admin = Admin::new().await;
+    for round in 31..36 {
+        let (name, days) = (
+            json!({"name": format!("Name {round}")}),
+            json!({"mms_retention_days": round}),
+        );
+        let (left, right) = join(admin.patch(&name), admin.patch(&days)).await;
+        assert_eq!((left.status, right.status), (200, 200));
+        let data = admin.data().await;
+        assert_eq!(data["name"], name["name"]);
+        assert_eq!(data["mms_retention_days"], round);
+    }
+    assert_eq!(admin.audit().await.len(), 10);
+    assert_eq!(admin.stored().await.version, 11);
+}

@@ -1,0 +1,112 @@
+//! HTTP/1.1 by hand on a TCP connection, so that a request can be sent slowly or in part.
+
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longer than any limit of the server.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// A connection that is kept for several requests.
+pub struct Connection(BufReader<TcpStream>);
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The head of a request with a JSON body of `length` bytes, or of one without a body.
+pub fn head(method: &str, path: &str, token: &str, length: usize) -> String {
+    let body = match length {
+        0 => String::new(),
+        _ => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n{body}\r\n")
+}
+
+impl Connection {
+    pub fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, text: &str) -> Result<()> {
+        self.0.get_mut().write_all(text.as_bytes())
+    }
+
+    /// Sends a request and reads its answer.
+    pub fn call(&mut self, method: &str, path: &str, token: &str, body: &str) -> Result<Answer> {
+        self.send(&format!("{}{body}", head(method, path, token, body.len())))?;
+        self.answer()
+    }
+
+    pub fn get(&mut self, path: &str, token: &str) -> Answer {
+        self.call("GET", path, token, "").unwrap()
+    }
+
+    /// Reads one answer.
+    pub fn answer(&mut self) -> Result<Answer> {
+        let first = self.line()?;
+        let status = first
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| Error::new(ErrorKind::InvalidData, first))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else {
+                break;
+            };
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: String::new(),
+        };
+        let length = answer
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        answer.body = String::from_utf8(body).unwrap();
+        Ok(answer)
+    }
+
+    /// Everything until the server closes the connection.
+    pub fn rest(&mut self) -> Result<String> {
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).map(|_| rest)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+}

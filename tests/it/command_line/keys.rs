@@ -1,0 +1,135 @@
+//! `key`: created, listed, revoked.
+
+use serde_json::{Value, json};
+
+use super::program::{Program, text};
+
+#[test]
+fn key_create_prints_the_key_once_and_key_list_never() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let create = [
+        "key", "create", "--org", &org, "--label", " CI ", "--scopes",
+    ];
+    let mut key = program.json(&[&create[..], &["org:admin:write, org:read"]].concat());
+    let plaintext = text(&key, "plaintext");
+    let secret = plaintext.strip_prefix("am_live_").unwrap();
+    assert_eq!(secret.len(), 34);
+    assert!(
+        secret.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+        "{plaintext}"
+    );
+    assert_eq!(text(&key, "prefix"), plaintext[..12]);
+    let fields = key.as_object_mut().unwrap();
+    fields.remove("plaintext");
+    let expected = [
+        "created_at",
+        "id",
+        "label",
+        "last_used_at",
+        "org_id",
+        "prefix",
+        "revoked_at",
+        "scopes",
+    ];
+    assert_eq!(fields.keys().collect::<Vec<_>>(), expected);
+    assert_eq!((&key["org_id"], &key["label"]), (&json!(org), &json!("CI")));
+    assert_eq!(key["scopes"], json!(["org:read", "org:admin:write"]));
+    assert_eq!(
+        (&key["last_used_at"], &key["revoked_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(program.json(&["key", "list", "--org", &org]), json!([key]));
+    let listed = program.run(&["key", "list", "--org", &org]);
+    assert!(!listed.stdout.contains(secret), "{listed:?}");
+}
+
+#[test]
+fn keys_are_listed_newest_first() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let created: Vec<String> = (0..3).map(|_| program.key(&org, "org:read").0).collect();
+    let listed = program.json(&["key", "list", "--org", &org]);
+    let listed: Vec<String> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| text(key, "id"))
+        .collect();
+    assert_eq!(listed, created.into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_key_is_revoked_once_and_stays_listed() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (id, _) = program.key(&org, "org:read");
+    let revoked = program.json(&["key", "revoke", &id]);
+    assert!(text(&revoked, "revoked_at").ends_with('Z'), "{revoked}");
+    assert_eq!(program.json(&["key", "revoke", &id]), revoked, "again");
+    assert_eq!(
+        program.json(&["key", "list", "--org", &org]),
+        json!([revoked])
+    );
+    let log = program.json(&["audit", "list", "--org", &org]);
+    let actions: Vec<&str> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["api_key.revoke", "api_key.create"]);
+}
+
+#[test]
+fn bad_scopes_and_labels_are_refused_and_no_key_is_made() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let create = |label: &str, scopes: &str| {
+        program.complaint(&[
+            "key", "create", "--org", &org, "--label", label, "--scopes", scopes,
+        ])
+    };
+    for scopes in [
+        "org:write",
+        "org:read,org:read",
+        "org:read,",
+        "",
+        "ORG:READ",
+    ] {
+        let complaint = create("label", scopes);
+        assert!(complaint.contains("scope"), "{scopes:?}: {complaint}");
+    }
+    for label in ["", "  ", &"x".repeat(101), "a\nb"] {
+        let complaint = create(label, "org:read");
+        assert!(complaint.contains("label"), "{label:?}: {complaint}");
+    }
+    assert_eq!(program.json(&["key", "list", "--org", &org]), json!([]));
+    assert_eq!(program.json(&["audit", "list", "--org", &org]), json!([]));
+}
+
+#[test]
+fn an_unknown_key_cannot_be_revoked() {
+    let program = Program::new();
+    for id in ["0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3", "am_live_xyz", ""] {
+        let complaint = program.complaint(&["key", "revoke", id]);
+        assert!(complaint.contains("there is no API key"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_key_stands_in_the_database_as_its_hash_only() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, plaintext) = program.key(&org, "org:read");
+    let secret = &plaintext[12..];
+    let rows = [
+        "SELECT id || label || prefix || scopes AS value FROM api_keys",
+        "SELECT actor_label || actor_identity || payload AS value FROM audit_log",
+    ];
+    for sql in rows {
+        let found = program.database.values(sql);
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].contains(secret), "{found:?}");
+    }
+}

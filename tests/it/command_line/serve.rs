@@ -1,0 +1,167 @@
+//! `serve`: what it says, what it answers, and that it sees what other processes do.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use ulid::Ulid;
+
+use super::http_client::Connection;
+use super::program::{Program, text};
+use crate::support::database::TestDatabase;
+
+#[test]
+fn serve_says_in_one_line_where_it_listens_and_on_which_database() {
+    let program = Program::new();
+    let server = program.serve();
+    assert!(
+        server.line.contains(&format!("http://{}", server.address)),
+        "{}",
+        server.line
+    );
+    assert!(server.address.starts_with("127.0.0.1:") && !server.address.ends_with(":0"));
+    let database = match &program.database {
+        TestDatabase::Sqlite(_) => program.database.url_text(),
+        TestDatabase::Postgres { .. } => "postgres://".to_owned(),
+    };
+    assert!(server.line.contains(&database), "{}", server.line);
+    server.signal("TERM");
+    let (_, rest) = server.wait();
+    assert_eq!(rest, "", "one line");
+}
+
+#[test]
+fn serve_answers_the_probes_and_both_dialects_on_one_connection() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read");
+    let token = program.run(&["token", "--role", "SUPERADMIN"]).stdout;
+    let server = program.serve();
+    let mut connection = server.connect();
+    let path = format!("/api/organizations/{org}/missed-call-message");
+    let table = [
+        ("/healthz", "", 200),
+        ("/readyz", "", 200),
+        ("/v1/organization", key.as_str(), 200),
+        ("/v1/organization", "wrong", 401),
+        (&path, token.trim(), 200),
+        (&path, "wrong", 401),
+        ("/no/such/path", "", 404),
+    ];
+    let mut ids = Vec::new();
+    for (path, token, status) in table {
+        let answer = connection.get(path, token);
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/json"),
+            "{path}"
+        );
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        assert!(Ulid::from_string(&id).is_ok(), "{id}");
+        ids.push(id);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 7, "each request has an id of its own");
+}
+
+/// Another process cannot tell the server; it finds out within a second.
+#[test]
+fn a_key_that_the_command_line_revokes_is_refused_within_one_second() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (id, key) = program.key(&org, "org:read");
+    let server = program.serve();
+    let mut connection = server.connect();
+    for _ in 0..3 {
+        assert_eq!(connection.get("/v1/organization", &key).status, 200);
+    }
+    program.json(&["key", "revoke", &id]);
+    let revoked = Instant::now();
+    let answer = loop {
+        let asked = Instant::now();
+        let answer = connection.get("/v1/organization", &key);
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(
+            asked - revoked < Duration::from_secs(1),
+            "it is still accepted"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.json()["error"]["code"], "UNAUTHORIZED");
+    let again = server.connect().get("/v1/organization", &key);
+    assert_eq!(again.status, 401, "and stays refused");
+}
+
+#[test]
+fn what_the_command_line_changes_is_in_the_very_next_answer() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read");
+    let server = program.serve();
+    let mut connection = server.connect();
+    let before = connection.get("/v1/organization", &key);
+    let arguments = ["brand", "add", "--org", &org, "--name", "B"];
+    let brand = text(&program.json(&arguments), "id");
+    let with_brand = connection.get("/v1/organization", &key);
+    assert_eq!(
+        with_brand.json()["data"]["registration_status"]["brand_count"],
+        1
+    );
+    assert_ne!(with_brand.header("etag"), before.header("etag"));
+    program.json(&["brand", "delete", &brand]);
+    let after = connection.get("/v1/organization", &key);
+    assert_eq!(after.json()["data"], before.json()["data"]);
+}
+
+#[test]
+fn the_command_line_and_the_server_write_at_the_same_time() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:admin:write");
+    let server = program.serve();
+    let address = server.address.clone();
+    let writer = std::thread::spawn(move || {
+        let mut connection = Connection::open(&address);
+        for number in 0..200 {
+            let body = json!({ "name": format!("n{number}") }).to_string();
+            let answer = connection
+                .call("PATCH", "/v1/organization", &key, &body)
+                .unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    });
+    for number in 0..5 {
+        let name = format!("b{number}");
+        program.json(&["brand", "add", "--org", &org, "--name", &name]);
+    }
+    writer.join().unwrap();
+    assert_eq!(program.json(&["org", "show", &org])["version"], 206);
+    assert_eq!(program.run(&["audit", "verify"]).code, 0);
+}
+
+#[test]
+fn a_place_that_is_taken_is_a_failure() {
+    let program = Program::new();
+    let server = program.serve();
+    let complaint = program.complaint(&["serve", "--listen", &server.address]);
+    assert!(complaint.contains(&server.address), "{complaint}");
+}
+
+#[test]
+fn without_any_key_for_tokens_every_token_is_refused_and_keys_work() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read");
+    let token = program.run(&["token", "--role", "SUPERADMIN"]).stdout;
+    let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env_remove("QUIETLINE_JWT_SECRET");
+    let server = program.start(command);
+    let mut connection = server.connect();
+    let path = format!("/api/organizations/{org}/missed-call-message");
+    assert_eq!(connection.get(&path, token.trim()).status, 401);
+    assert_eq!(connection.get("/v1/organization", &key).status, 200);
+}

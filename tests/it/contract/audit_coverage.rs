@@ -1,0 +1,393 @@
+//! Which entries every operation leaves on the audit log. Goal: no change without its record and no
+//! record without a change. Method: each request of the table on an organization of its own.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::Method;
+use quietline::domain::access::{Role, Scope};
+use quietline::domain::audit::AuditEntry;
+use quietline_api::runtime::Operation;
+use quietline_api::{agentmessage, tether_relay};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::app::{EXTERNAL_ID, now};
+use crate::support::response::Response;
+
+/// A request, the status of its answer, and the entries that it leaves: action, before, after.
+struct Case {
+    body: Value,
+    status: u16,
+    entries: Vec<(&'static str, Value, Value)>,
+}
+
+fn changes(body: Value, entries: Vec<(&'static str, Value, Value)>) -> Case {
+    Case {
+        body,
+        status: 200,
+        entries,
+    }
+}
+
+fn changes_nothing(body: Value) -> Case {
+    changes(body, Vec::new())
+}
+
+fn is_refused(body: Value, status: u16) -> Case {
+    Case {
+        body,
+        status,
+        entries: Vec::new(),
+    }
+}
+
+/// The rows of the operation; an operation without any is a defect of this table.
+fn cases(operation: &Operation) -> Vec<Case> {
+    match operation.id {
+        "getOrganization" | "get_organizations_organizationId_missed_call_message" => {
+            vec![changes_nothing(Value::Null)]
+        }
+        "patchOrganization" => [
+            changes_of_the_organization(),
+            changes_of_blocks(),
+            vec![several_changes_at_once()],
+            no_changes_of_the_organization(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        "put_organizations_organizationId_missed_call_message" => missed_call_messages(),
+        unknown => panic!("{unknown} has no row"),
+    }
+}
+
+fn changes_of_the_organization() -> Vec<Case> {
+    let retention = |before, after| vec![("retention.update", before, after)];
+    let organization = |before, after| vec![("organization.update", before, after)];
+    vec![
+        changes(
+            json!({"message_retention_days": 90}),
+            retention(
+                json!({"message_retention_days": 60}),
+                json!({"message_retention_days": 90}),
+            ),
+        ),
+        changes(
+            json!({"mms_retention_days": 365}),
+            retention(
+                json!({"mms_retention_days": 30}),
+                json!({"mms_retention_days": 365}),
+            ),
+        ),
+        changes(
+            json!({"message_retention_days": 30, "mms_retention_days": 31}),
+            retention(
+                json!({"message_retention_days": 60, "mms_retention_days": 30}),
+                json!({"message_retention_days": 30, "mms_retention_days": 31}),
+            ),
+        ),
+        changes(
+            json!({"name": "  Other, Inc. ", "billing_email": "ap@acme.example"}),
+            organization(
+                json!({"name": "Acme Health, Inc."}),
+                json!({"name": "Other, Inc."}),
+            ),
+        ),
+        changes(
+            json!({"billing_email": null}),
+            organization(
+                json!({"billing_email": "ap@acme.example"}),
+                json!({"billing_email": null}),
+            ),
+        ),
+        changes(
+            json!({"is_reseller": true}),
+            vec![(
+                "reseller.update",
+                json!({"is_reseller": false}),
+                json!({"is_reseller": true}),
+            )],
+        ),
+    ]
+}
+
+fn changes_of_blocks() -> Vec<Case> {
+    let quiet = |before, after| vec![("quiet_hours.update", before, after)];
+    let replies = |before, after| vec![("auto_replies.update", before, after)];
+    vec![
+        changes(
+            json!({"quiet_hours": {"enabled": true, "start": "21:00"}}),
+            quiet(json!({"enabled": false}), json!({"enabled": true})),
+        ),
+        changes(
+            json!({"quiet_hours": {"start": "20:30", "end": "09:00", "mode": "defer"}}),
+            quiet(
+                json!({"start": "21:00", "end": "08:00", "mode": "reject"}),
+                json!({"start": "20:30", "end": "09:00", "mode": "defer"}),
+            ),
+        ),
+        changes(
+            json!({"auto_replies": {"help_text": "Call us.", "stop_text": null}}),
+            replies(json!({"help_text": null}), json!({"help_text": "Call us."})),
+        ),
+        changes(
+            json!({"auto_replies": {"enabled": false, "attestation": "We answer 😀."}}),
+            replies(
+                json!({"enabled": true}),
+                json!({"enabled": false, "attestation": "We answer 😀."}),
+            ),
+        ),
+    ]
+}
+
+fn several_changes_at_once() -> Case {
+    let body = json!({
+        "name": "Other, Inc.",
+        "message_retention_days": 61,
+        "is_reseller": true,
+        "quiet_hours": {"enabled": true},
+        "auto_replies": {"start_text": "Welcome back."},
+    });
+    let entries = vec![
+        (
+            "auto_replies.update",
+            json!({"start_text": null}),
+            json!({"start_text": "Welcome back."}),
+        ),
+        (
+            "organization.update",
+            json!({"name": "Acme Health, Inc."}),
+            json!({"name": "Other, Inc."}),
+        ),
+        (
+            "quiet_hours.update",
+            json!({"enabled": false}),
+            json!({"enabled": true}),
+        ),
+        (
+            "reseller.update",
+            json!({"is_reseller": false}),
+            json!({"is_reseller": true}),
+        ),
+        (
+            "retention.update",
+            json!({"message_retention_days": 60}),
+            json!({"message_retention_days": 61}),
+        ),
+    ];
+    changes(body, entries)
+}
+
+fn no_changes_of_the_organization() -> Vec<Case> {
+    let attestation = json!({"auto_replies": {"enabled": true, "attestation": "Unasked for."}});
+    vec![
+        changes_nothing(json!({})),
+        changes_nothing(json!({"quiet_hours": {}, "auto_replies": {}})),
+        changes_nothing(json!({"name": " Acme Health, Inc. ", "is_reseller": false})),
+        changes_nothing(json!({"message_retention_days": 60.0, "mms_retention_days": 30})),
+        changes_nothing(json!({"quiet_hours": {"start": "21:00", "end": "08:00"}})),
+        changes_nothing(json!({"auto_replies": {"stop_text": null, "help_text": null}})),
+        changes_nothing(attestation),
+        is_refused(json!({"name": null, "message_retention_days": 90}), 422),
+        is_refused(
+            json!({"name": "Other", "auto_replies": {"enabled": false}}),
+            422,
+        ),
+        is_refused(
+            json!({"name": "Other", "quiet_hours": {"start": "08:00"}}),
+            422,
+        ),
+        is_refused(json!([]), 400),
+    ]
+}
+
+fn missed_call_messages() -> Vec<Case> {
+    const ACTION: &str = "missed_call_message.update";
+    let text = "Hi {{contactName}}, we call back. 😀";
+    vec![
+        changes(
+            json!({"missedCallMessage": text}),
+            vec![(
+                ACTION,
+                json!({"missed_call_message": null}),
+                json!({"missed_call_message": text}),
+            )],
+        ),
+        changes(
+            json!({"missedCallAutoMessageEnabled": true}),
+            vec![(
+                ACTION,
+                json!({"missed_call_auto_message_enabled": false}),
+                json!({"missed_call_auto_message_enabled": true}),
+            )],
+        ),
+        changes(
+            json!({"missedCallMessage": text, "missedCallAutoMessageEnabled": true}),
+            vec![(
+                ACTION,
+                json!({"missed_call_message": null, "missed_call_auto_message_enabled": false}),
+                json!({"missed_call_message": text, "missed_call_auto_message_enabled": true}),
+            )],
+        ),
+        changes_nothing(json!({})),
+        changes_nothing(json!({"missedCallMessage": ""})),
+        changes_nothing(json!({"missedCallAutoMessageEnabled": false})),
+        changes_nothing(json!({"somethingElse": {"is": ["ignored"]}})),
+        is_refused(
+            json!({"missedCallMessage": null, "missedCallAutoMessageEnabled": true}),
+            400,
+        ),
+        is_refused(json!({"missedCallMessage": "x".repeat(501)}), 400),
+    ]
+}
+
+fn operations() -> impl Iterator<Item = &'static Operation> {
+    let all = [
+        agentmessage::api::operations::ALL,
+        tether_relay::api::operations::ALL,
+    ];
+    all.into_iter().flatten().copied()
+}
+
+async fn call(app: &TestApp, token: &str, operation: &Operation, body: &Value) -> Response {
+    let path = operation
+        .path
+        .replace("{organizationId}", app.org_id.as_str());
+    let method: Method = operation.method.parse().unwrap();
+    let request = app.request(method, &path).bearer(token);
+    match body {
+        Value::Null => request.send().await,
+        body => request.json(body).send().await,
+    }
+}
+
+/// A credential that may call `operation`, and how the log names it.
+async fn credential(app: &TestApp, operation: &Operation) -> (String, String) {
+    if operation.scopes.is_empty() {
+        return (app.jwt(Role::Admin), "user:user-1 (ADMIN)".to_owned());
+    }
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let keys = quietline::app::api_keys::list(&app.state.db, app.org_id.clone(), 1).await;
+    let id = keys.unwrap().remove(0).id;
+    (key, format!("api_key:{id} (test)"))
+}
+
+fn seen(entry: &AuditEntry) -> (String, Value, Value) {
+    let mut payload: Value = serde_json::from_str(&entry.payload).unwrap();
+    let (before, after) = (payload["before"].take(), payload["after"].take());
+    assert_eq!(payload.as_object().unwrap().len(), 2, "{}", entry.payload);
+    (entry.action.clone(), before, after)
+}
+
+async fn check(operation: &Operation, case: &Case) {
+    let app = TestApp::new().await;
+    let (token, label) = credential(&app, operation).await;
+    let response = call(&app, &token, operation, &case.body).await;
+    let name = format!("{} {}", operation.id, case.body);
+    assert_eq!(response.status, case.status, "{name}: {response:?}");
+    let entries = app.audit().await;
+    let mut found: Vec<_> = entries.iter().map(seen).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected: Vec<_> = case
+        .entries
+        .iter()
+        .map(|(action, before, after)| ((*action).to_owned(), before.clone(), after.clone()))
+        .collect();
+    assert_eq!(found, expected, "{name}");
+    let grown = i64::from(!entries.is_empty());
+    assert_eq!(app.stored().await.version, 1 + grown, "{name}: version");
+    for entry in &entries {
+        assert_eq!(
+            (entry.actor.kind.as_str(), &entry.actor.label),
+            ("customer", &label),
+            "{name}"
+        );
+        assert_eq!(entry.request_id, response.header("x-request-id"), "{name}");
+        assert_eq!(entry.resource_type, "organization", "{name}");
+        assert_eq!(entry.resource_id, app.org_id.as_str(), "{name}");
+        assert_eq!(entry.occurred_at, now().naive_utc(), "{name}");
+        assert_eq!(entry.reason, None, "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn every_change_leaves_exactly_its_entries_and_nothing_else_leaves_any() {
+    for operation in operations() {
+        let cases = cases(operation);
+        let writes = !matches!(operation.method, "GET" | "HEAD");
+        let has_changes = cases.iter().any(|case| !case.entries.is_empty());
+        assert_eq!(
+            writes, has_changes,
+            "{} shows what it records",
+            operation.id
+        );
+        let has_no_op = cases
+            .iter()
+            .any(|case| case.entries.is_empty() && case.status < 300);
+        assert!(has_no_op, "{} shows when it records nothing", operation.id);
+        for case in &cases {
+            check(operation, case).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_change_that_is_repeated_is_recorded_once() {
+    for operation in operations() {
+        for case in cases(operation)
+            .iter()
+            .filter(|case| !case.entries.is_empty())
+        {
+            let app = TestApp::new().await;
+            let (token, _) = credential(&app, operation).await;
+            for _ in 0..3 {
+                assert_eq!(call(&app, &token, operation, &case.body).await.status, 200);
+            }
+            assert_eq!(app.audit().await.len(), case.entries.len(), "{}", case.body);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_platform_is_recorded_without_its_identity_in_the_label() {
+    let app = TestApp::new().await;
+    let body = json!({"missedCallMessage": "Hello"});
+    let path = format!("/api/organizations/{EXTERNAL_ID}/missed-call-message");
+    let token = app.jwt_of(Role::Superadmin, None);
+    let response = app
+        .request(Method::PUT, &path)
+        .bearer(&token)
+        .json(&body)
+        .send()
+        .await;
+    assert_eq!(response.status, 200);
+    let entry = app.audit().await.remove(0);
+    assert_eq!(
+        (entry.actor.kind.as_str(), entry.actor.label.as_str()),
+        ("platform", "platform")
+    );
+    assert_eq!(entry.actor.identity, "user:user-1");
+    assert_eq!(entry.resource_id, app.org_id.as_str());
+}
+
+#[actix_web::test]
+async fn ids_of_entries_are_ulids_and_no_two_are_alike() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+    for days in 61..81 {
+        let body = json!({"message_retention_days": days, "mms_retention_days": days});
+        assert_eq!(app.patch(&key, body).await.status, 200);
+    }
+    let entries = app.audit().await;
+    let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+    let requests: BTreeSet<&str> = entries
+        .iter()
+        .map(|entry| entry.request_id.as_str())
+        .collect();
+    assert_eq!((ids.len(), requests.len()), (20, 20));
+    assert!(
+        ids.iter().all(|id| ulid::Ulid::from_string(id).is_ok()),
+        "{ids:?}"
+    );
+    assert!(ids.is_disjoint(&requests));
+}

@@ -1,0 +1,310 @@
+//! What no operation of the specs describes: probes, unknown paths, headers of every answer, and
+//! faults of the server itself.
+
+use actix_web::http::Method;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
+use quietline::db::DatabaseUrl;
+use quietline::domain::access::{Role, Scope};
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use crate::support::TestApp;
+use crate::support::response::Response;
+
+const ORGANIZATION: &str = "/v1/organization";
+
+async fn send(app: &TestApp, method: &Method, path: &str) -> Response {
+    app.request(method.clone(), path).send().await
+}
+
+fn assert_agent_message(response: &Response, status: u16, code: &str, message: &str) {
+    let request_id = response.header("x-request-id");
+    let expected = json!({
+        "success": false,
+        "error": { "code": code, "message": message, "request_id": request_id },
+    });
+    assert_eq!((response.status, response.json()), (status, expected));
+}
+
+#[actix_web::test]
+async fn the_probes_answer_without_a_credential() {
+    let app = TestApp::new().await;
+    for path in ["/healthz", "/readyz"] {
+        let response = send(&app, &Method::GET, path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.json()["status"].is_string(), "{path}");
+        let head = send(&app, &Method::HEAD, path).await;
+        assert_eq!(head.status, 200, "{path}");
+        let refused = send(&app, &Method::POST, path).await;
+        assert_eq!(
+            (refused.status, refused.header("allow")),
+            (405, "GET, HEAD"),
+            "{path}"
+        );
+        assert_eq!(refused.code(), "METHOD_NOT_ALLOWED");
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_stops_is_alive_and_not_ready() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    app.state.begin_draining();
+    assert_eq!(send(&app, &Method::GET, "/healthz").await.status, 200);
+    let response = send(&app, &Method::GET, "/readyz").await;
+    assert_agent_message(
+        &response,
+        503,
+        "UNAVAILABLE",
+        "service temporarily unavailable",
+    );
+    assert!(response.header("retry-after").parse::<u32>().unwrap() >= 1);
+    assert_eq!(
+        app.get(ORGANIZATION, &key).await.status,
+        200,
+        "what still comes is served"
+    );
+}
+
+#[actix_web::test]
+async fn an_unknown_path_is_not_found_in_the_words_of_its_dialect() {
+    let app = TestApp::new().await;
+    let agent_message = [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/no-such-thing",
+        "/v1/organization/",
+        "/v1/organization/x",
+        "/v1//organization",
+        "//v1/organization",
+        "/V1/organization",
+        "/v2/organization",
+        "/apis",
+        "/favicon.ico",
+        "/%F0%9F%98%80",
+        "/v1/organization%00",
+        "/v1/%2e%2e/healthz",
+    ];
+    let tether = [
+        "/api",
+        "/api/",
+        "/api/x",
+        "/api/organizations",
+        "/api/organizations/x",
+    ];
+    for method in [Method::GET, Method::POST, Method::DELETE] {
+        for path in agent_message {
+            let response = send(&app, &method, path).await;
+            assert_agent_message(&response, 404, "NOT_FOUND", "not found");
+        }
+        for path in tether {
+            let response = send(&app, &method, path).await;
+            assert_eq!(response.status, 404, "{path}");
+            assert!(response.json()["error"].is_string(), "{path}: {response:?}");
+            assert!(
+                response.json().get("success").is_none(),
+                "{path}: {response:?}"
+            );
+        }
+    }
+}
+
+/// Requests of all kinds: good ones, refused ones, ones for nobody.
+async fn all_kinds(app: &TestApp) -> Vec<Response> {
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let token = app.jwt(Role::Admin);
+    let etag = app.get(ORGANIZATION, &key).await.header("etag").to_owned();
+    let conditional = app.request(Method::GET, ORGANIZATION).bearer(&key);
+    let text = app
+        .request(Method::PATCH, ORGANIZATION)
+        .bearer(&key)
+        .body("text/plain", "{}");
+    let broken = app
+        .request(Method::PATCH, ORGANIZATION)
+        .bearer(&key)
+        .body("application/json", "{");
+    let large = "x".repeat(70_000);
+    let large = app
+        .request(Method::PATCH, ORGANIZATION)
+        .bearer(&key)
+        .body("application/json", large);
+    let other = app
+        .missed_call_path()
+        .replace(app.org_id.as_str(), "no-such-organization");
+    vec![
+        send(app, &Method::GET, "/healthz").await,
+        send(app, &Method::GET, "/readyz").await,
+        send(app, &Method::GET, "/").await,
+        send(app, &Method::GET, "/api/x").await,
+        send(app, &Method::GET, ORGANIZATION).await,
+        send(app, &Method::TRACE, ORGANIZATION).await,
+        send(app, &Method::DELETE, &app.missed_call_path()).await,
+        send(app, &Method::PUT, &app.missed_call_path()).await,
+        app.get(ORGANIZATION, &key).await,
+        conditional.header("If-None-Match", &etag).send().await,
+        app.patch(&key, json!({"name": "New"})).await,
+        app.patch(&key, json!({"name": null})).await,
+        app.get(&app.missed_call_path(), &token).await,
+        app.put(&token, json!({"missedCallMessage": null})).await,
+        app.get(&other, &token).await,
+        text.send().await,
+        broken.send().await,
+        large.send().await,
+    ]
+}
+
+#[actix_web::test]
+async fn every_answer_has_a_request_id_of_its_own_and_an_error_repeats_it() {
+    let app = TestApp::new().await;
+    let mut ids = Vec::new();
+    for response in all_kinds(&app).await {
+        let id = response.header("x-request-id").to_owned();
+        assert!(
+            Ulid::from_string(&id).is_ok_and(|ulid| ulid.to_string() == id),
+            "{id}"
+        );
+        assert_eq!(response.headers.get_all("x-request-id").count(), 1);
+        let body: Value = serde_json::from_slice(&response.bytes).unwrap_or_default();
+        if let Some(repeated) = body.pointer("/error/request_id") {
+            assert_eq!(repeated, &id);
+        }
+        ids.push(id);
+    }
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+#[actix_web::test]
+async fn no_answer_may_be_cached_and_every_body_is_json() {
+    let app = TestApp::new().await;
+    for response in all_kinds(&app).await {
+        assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
+        match response.bytes.is_empty() {
+            true => assert_eq!(response.status, 304),
+            false => assert_eq!(response.header("content-type"), "application/json"),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_request_id_of_the_client_is_not_taken_over() {
+    let app = TestApp::new().await;
+    let theirs = "01JTBQH2FZ8K1RXC0WJ4Z9P3VM";
+    for path in ["/healthz", ORGANIZATION, "/api/x"] {
+        let request = app
+            .request(Method::GET, path)
+            .header("X-Request-Id", theirs);
+        assert_ne!(request.send().await.header("x-request-id"), theirs);
+    }
+}
+
+#[actix_web::test]
+async fn a_fault_of_the_server_is_500_without_a_word_about_its_inside() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let token = app.jwt(Role::Admin);
+    app.database
+        .execute("ALTER TABLE organizations RENAME TO hidden");
+    let answers = [
+        (app.get(ORGANIZATION, &key).await, None),
+        (app.patch(&key, json!({"name": "New"})).await, None),
+        (
+            app.get(&app.missed_call_path(), &token).await,
+            Some("Failed to read configuration"),
+        ),
+        (
+            app.put(&token, json!({"missedCallMessage": "x"})).await,
+            Some("Failed to update configuration"),
+        ),
+    ];
+    for (response, tether) in answers {
+        match tether {
+            None => assert_agent_message(&response, 500, "INTERNAL", "internal error"),
+            Some(error) => {
+                let expected = json!({ "error": error, "details": "Internal error" });
+                assert_eq!((response.status, response.json()), (500, expected));
+            }
+        }
+        let whole = format!("{response:?}").to_lowercase();
+        for word in [
+            "select", "table", "relation", "sqlite", "postgres", "hidden",
+        ] {
+            assert!(!whole.contains(word), "{word}: {whole}");
+        }
+    }
+    app.database
+        .execute("ALTER TABLE hidden RENAME TO organizations");
+    assert_eq!(
+        app.get(ORGANIZATION, &key).await.status,
+        200,
+        "and goes on afterwards"
+    );
+    assert_eq!(app.patch(&key, json!({"name": "New"})).await.status, 200);
+}
+
+/// Keeps every write of the organizations waiting until it is dropped.
+enum Lock {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Lock {
+    fn take(url: &DatabaseUrl) -> Self {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+                conn.batch_execute("BEGIN IMMEDIATE").unwrap();
+                Self::Sqlite(conn)
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut conn = PgConnection::establish(url).unwrap();
+                conn.batch_execute("BEGIN; SELECT 1 FROM organizations FOR UPDATE")
+                    .unwrap();
+                Self::Postgres(conn)
+            }
+        }
+    }
+
+    fn release(self) {
+        match self {
+            Self::Sqlite(mut conn) => conn.batch_execute("ROLLBACK").unwrap(),
+            Self::Postgres(mut conn) => conn.batch_execute("ROLLBACK").unwrap(),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_database_that_takes_no_write_is_503_with_retry_after_and_reads_go_on() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let token = app.jwt(Role::Admin);
+    let before = app.stored().await;
+    let lock = Lock::take(&app.database.url());
+    let (patched, put) = futures_util::join!(
+        app.patch(&key, json!({"name": "New"})),
+        app.put(&token, json!({"missedCallMessage": "x"})),
+    );
+    assert_agent_message(
+        &patched,
+        503,
+        "UNAVAILABLE",
+        "service temporarily unavailable",
+    );
+    assert_eq!(
+        (put.status, &put.json()["error"]),
+        (503, &json!("Service unavailable"))
+    );
+    for response in [&patched, &put] {
+        assert!(response.header("retry-after").parse::<u32>().unwrap() >= 1);
+    }
+    assert_eq!(app.get(ORGANIZATION, &key).await.status, 200);
+    assert_eq!(send(&app, &Method::GET, "/readyz").await.status, 200);
+    lock.release();
+    assert_eq!(app.stored().await, before, "nothing was changed");
+    assert_eq!(app.patch(&key, json!({"name": "New"})).await.status, 200);
+    assert_eq!(app.audit().await.len(), 1);
+}

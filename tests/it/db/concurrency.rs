@@ -1,0 +1,270 @@
+//! Many writers and readers of one organization: nothing is lost, nothing half done is seen.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use quietline::app;
+use quietline::db::{self, Db, DbConn};
+use quietline::domain::access::{OrgAccess, Scope};
+use quietline::domain::ids::OrganizationRef;
+use quietline::domain::missed_call::MissedCallChanges;
+use quietline::domain::organization::{
+    Change, Organization, OrganizationName, SettingsChanges, VersionCondition,
+};
+use quietline::domain::quiet_hours::QuietHoursChanges;
+use quietline::domain::registry::RegistrationStatus;
+use quietline::error::{Error, Result};
+use serde_json::{Value, json};
+
+use super::parallel::in_parallel;
+use crate::support::TestApp;
+use crate::support::app::now;
+
+fn rename(name: &str) -> SettingsChanges {
+    let name = Some(OrganizationName::parse(name).unwrap());
+    SettingsChanges {
+        name,
+        ..SettingsChanges::default()
+    }
+}
+
+async fn update(
+    app: &TestApp,
+    condition: VersionCondition,
+    changes: SettingsChanges,
+) -> Result<Organization> {
+    let access = OrgAccess::command_line(app.org_id.clone());
+    app::organization::update_settings(&app.state, access, condition, changes).await
+}
+
+fn payload(entry: &quietline::domain::audit::AuditEntry) -> Value {
+    serde_json::from_str(&entry.payload).unwrap()
+}
+
+#[actix_web::test]
+async fn of_64_writers_at_once_none_loses_its_change() {
+    let app = TestApp::new().await;
+    let versions = in_parallel(64, async |number| {
+        let changes = rename(&format!("writer {number}"));
+        update(&app, VersionCondition::Any, changes)
+            .await
+            .unwrap()
+            .version
+    });
+    let mut versions = versions;
+    versions.sort_unstable();
+    assert_eq!(
+        versions,
+        (2..=65).collect::<Vec<i64>>(),
+        "each change has a version of its own"
+    );
+    assert_eq!(app.stored().await.version, 65);
+    let entries = app.audit().await;
+    let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
+    assert_eq!(seqs, (1..=64).collect::<Vec<i64>>());
+    let mut name = json!("Acme Health, Inc.");
+    for entry in &entries {
+        let payload = payload(entry);
+        assert_eq!(
+            payload["before"]["name"], name,
+            "entry {} continues the last",
+            entry.seq
+        );
+        name = payload["after"]["name"].clone();
+    }
+    assert_eq!(name, app.stored().await.settings.name.as_str());
+}
+
+#[actix_web::test]
+async fn writers_that_toggle_one_switch_count_only_what_they_changed() {
+    let app = TestApp::new().await;
+    in_parallel(64, async |number| {
+        let enabled = Some(number % 2 == 0);
+        let quiet_hours = QuietHoursChanges {
+            enabled,
+            ..QuietHoursChanges::default()
+        };
+        let changes = SettingsChanges {
+            quiet_hours,
+            ..SettingsChanges::default()
+        };
+        update(&app, VersionCondition::Any, changes).await.unwrap();
+    });
+    let entries = app.audit().await;
+    assert!(!entries.is_empty());
+    for (number, entry) in entries.iter().enumerate() {
+        assert_eq!(entry.seq, i64::try_from(number).unwrap() + 1);
+        let is_on = number % 2 == 0;
+        let expected = json!({"before": {"enabled": !is_on}, "after": {"enabled": is_on}});
+        assert_eq!(payload(entry), expected);
+    }
+    let stored = app.stored().await;
+    assert_eq!(stored.version, 1 + i64::try_from(entries.len()).unwrap());
+    assert_eq!(stored.settings.quiet_hours.enabled, entries.len() % 2 == 1);
+}
+
+#[actix_web::test]
+async fn writers_of_different_parts_keep_each_other_s_changes() {
+    let app = TestApp::new().await;
+    in_parallel(24, async |number| {
+        let (db, clock, org_id) = (&app.state.db, &app.state.clock, app.org_id.clone());
+        match number % 3 {
+            0 => {
+                let changes = rename(&format!("name {number}"));
+                update(&app, VersionCondition::Any, changes).await.unwrap();
+            }
+            1 => {
+                let message = Some(format!("message {number}"));
+                let changes = MissedCallChanges {
+                    message,
+                    enabled: None,
+                };
+                let access = OrgAccess::command_line(org_id);
+                app::missed_call::update(&app.state, access, changes)
+                    .await
+                    .unwrap();
+            }
+            _ => {
+                let (name, status) = (format!("brand {number}"), RegistrationStatus::Active);
+                app::registry::add_brand(db, clock, org_id, name, status)
+                    .await
+                    .unwrap();
+            }
+        }
+    });
+    let stored = app.stored().await;
+    assert!(stored.settings.name.as_str().starts_with("name "));
+    assert!(stored.missed_call.message.unwrap().starts_with("message "));
+    assert_eq!(stored.registry.brand_count, 8);
+    assert_eq!(stored.version, 25);
+    assert_eq!(app.audit().await.len(), 16);
+}
+
+#[actix_web::test]
+async fn of_writers_with_the_same_condition_exactly_one_wins() {
+    let app = TestApp::new().await;
+    for round in 1..=5 {
+        let condition = VersionCondition::OneOf(vec![round.to_string()]);
+        let outcomes = in_parallel(16, async |number| {
+            let changes = rename(&format!("round {round} writer {number}"));
+            update(&app, condition.clone(), changes).await
+        });
+        let refused = |outcome: &&_| matches!(outcome, Err(Error::PreconditionFailed));
+        assert_eq!(outcomes.iter().filter(refused).count(), 15);
+        let winner = outcomes.into_iter().find_map(Result::ok).unwrap();
+        assert_eq!(winner.version, round + 1);
+        assert_eq!(app.stored().await, winner);
+    }
+    assert_eq!(app.audit().await.len(), 5);
+}
+
+#[actix_web::test]
+async fn of_patches_with_the_same_if_match_one_is_answered_200_and_the_others_412() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let etag = app
+        .get("/v1/organization", &key)
+        .await
+        .header("etag")
+        .to_owned();
+    let statuses = in_parallel(12, async |number| {
+        let request = app.request(Method::PATCH, "/v1/organization").bearer(&key);
+        let body = json!({ "name": format!("writer {number}") });
+        request
+            .header("If-Match", &etag)
+            .json(&body)
+            .send()
+            .await
+            .status
+    });
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 412).count(),
+        11,
+        "{statuses:?}"
+    );
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn two_servers_on_one_database_write_without_refusals_or_losses() {
+    let app = TestApp::new().await;
+    let second = Db::open(&app.database.url(), 4).unwrap();
+    in_parallel(8, async |number| {
+        let db = if number % 2 == 0 {
+            &app.state.db
+        } else {
+            &second
+        };
+        for round in 0..25 {
+            let (name, status) = (format!("{number}-{round}"), RegistrationStatus::Pending);
+            let org_id = app.org_id.clone();
+            app::registry::add_brand(db, &app.state.clock, org_id, name, status)
+                .await
+                .unwrap();
+        }
+    });
+    let stored = app.stored().await;
+    assert_eq!(stored.registry.brand_count, 200);
+    assert_eq!(stored.version, 201);
+}
+
+/// Sets name and billing address to the same number, in two statements.
+fn set_both(
+    conn: &mut DbConn,
+    organization: &OrganizationRef,
+    number: i32,
+) -> Result<Organization> {
+    let before = db::organizations::lock(conn, organization)?.unwrap();
+    let mut after = before.clone();
+    after.version += 1;
+    after.settings.name = OrganizationName::parse(&number.to_string()).unwrap();
+    let before = db::organizations::store_locked(conn, Change::unrecorded(&before, after, now()))?;
+    std::thread::sleep(Duration::from_millis(1));
+    let mut after = before.clone();
+    after.version += 1;
+    after.settings.billing_email = Some(number.to_string());
+    db::organizations::store_locked(conn, Change::unrecorded(&before, after, now()))
+}
+
+#[actix_web::test]
+async fn a_reader_never_sees_half_a_change_or_one_that_is_undone() {
+    let app = TestApp::new().await;
+    let organization = OrganizationRef::Id(app.org_id.clone());
+    let first = organization.clone();
+    app.state
+        .db
+        .write(move |conn| set_both(conn, &first, 0))
+        .await
+        .unwrap();
+    let is_over = AtomicBool::new(false);
+    let reads = in_parallel(4, async |thread| {
+        let mut reads = 0;
+        if thread == 0 {
+            for number in 1..=100 {
+                let organization = organization.clone();
+                let work = move |conn: &mut DbConn| match number % 3 {
+                    0 => set_both(conn, &organization, -number)
+                        .and(Err(Error::internal("on purpose"))),
+                    _ => set_both(conn, &organization, number),
+                };
+                assert_eq!(app.state.db.write(work).await.is_ok(), number % 3 != 0);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        }
+        while !is_over.load(Ordering::Relaxed) {
+            let settings = app.stored().await.settings;
+            let (name, email) = (settings.name.as_str(), settings.billing_email.unwrap());
+            assert_eq!(name, email);
+            assert!(!name.starts_with('-'), "{name} was undone");
+            reads += 1;
+        }
+        reads
+    });
+    assert!(reads[1..].iter().all(|reads| *reads > 10), "{reads:?}");
+}

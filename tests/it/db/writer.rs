@@ -1,0 +1,202 @@
+//! Writes that wait together: each stands or falls alone, and what was accepted is done.
+
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use quietline::app;
+use quietline::db::{self, Db, DbConn};
+use quietline::domain::ids::OrgId;
+use quietline::domain::organization::{Organization, OrganizationName};
+use quietline::error::{Error, Result};
+
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+/// An organization called `name`, which is like `pattern` otherwise.
+fn named(pattern: &Organization, name: &str) -> Organization {
+    let mut organization = pattern.clone();
+    organization.id = OrgId::generate();
+    organization.external_id = None;
+    organization.settings.name = OrganizationName::parse(name).unwrap();
+    organization
+}
+
+fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
+    assert!(db::organizations::insert(conn, organization)?);
+    Ok(())
+}
+
+async fn stored_names(db: &Db) -> Vec<String> {
+    let all = app::organization::list(db, None, 10_000).await.unwrap();
+    all.into_iter()
+        .map(|organization| organization.settings.name.into_string())
+        .collect()
+}
+
+/// Keeps the writer busy until the sender is used or dropped.
+fn block(db: &Db) -> (BoxFuture<'static, Result<()>>, Sender<()>) {
+    let (release, released) = channel::<()>();
+    let db = db.clone();
+    let blocked = async move {
+        let wait = move |_: &mut DbConn| {
+            released
+                .recv_timeout(Duration::from_secs(5))
+                .unwrap_or_default();
+            Ok(())
+        };
+        db.write(wait).await
+    };
+    (blocked.boxed(), release)
+}
+
+#[actix_web::test]
+async fn a_write_that_fails_or_panics_undoes_itself_and_none_of_its_neighbours() {
+    let app = TestApp::new().await;
+    let pattern = app.stored().await;
+    let (blocked, release) = block(&app.state.db);
+    let mut writes = vec![blocked];
+    for number in 0..18 {
+        let (db, organization) = (app.state.db.clone(), named(&pattern, &number.to_string()));
+        let work = move |conn: &mut DbConn| {
+            insert(conn, &organization)?;
+            match number % 3 {
+                0 => Ok(()),
+                1 => Err(Error::internal("on purpose")),
+                _ => panic!("on purpose"),
+            }
+        };
+        writes.push(async move { db.write(work).await }.boxed());
+    }
+    // Polled last, when all the others are waiting for the writer.
+    writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());
+    let outcomes = join_all(writes).await;
+    let done: Vec<bool> = outcomes[1..=18].iter().map(Result::is_ok).collect();
+    let expected: Vec<bool> = (0..18).map(|number| number % 3 == 0).collect();
+    assert_eq!(done, expected);
+    let mut names = stored_names(&app.state.db).await;
+    names.retain(|name| name.parse::<u32>().is_ok());
+    names.sort_by_key(|name| name.parse::<u32>().unwrap());
+    assert_eq!(names, ["0", "3", "6", "9", "12", "15"]);
+}
+
+#[actix_web::test]
+async fn after_a_panic_the_database_goes_on_reading_and_writing() {
+    let app = TestApp::new().await;
+    let pattern = app.stored().await;
+    for number in 0..10 {
+        let panics = |_: &mut DbConn| -> Result<()> { panic!("on purpose") };
+        let outcome = app.state.db.write(panics).await;
+        assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
+        let organization = named(&pattern, &number.to_string());
+        app.state
+            .db
+            .write(move |conn| insert(conn, &organization))
+            .await
+            .unwrap();
+    }
+    assert_eq!(stored_names(&app.state.db).await.len(), 11);
+}
+
+#[actix_web::test]
+async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
+    let app = TestApp::new().await;
+    let pattern = app.stored().await;
+    let first = named(&pattern, "first");
+    let again = Organization {
+        id: first.id.clone(),
+        ..named(&pattern, "again")
+    };
+    let before = named(&pattern, "before");
+    app.state
+        .db
+        .write(move |conn| insert(conn, &first))
+        .await
+        .unwrap();
+    let work = move |conn: &mut DbConn| {
+        insert(conn, &before)?;
+        match db::organizations::insert(conn, &again)? {
+            true => Ok(()),
+            false => Err(Error::internal("the id is taken")),
+        }
+    };
+    assert!(app.state.db.write(work).await.is_err());
+    assert_eq!(
+        stored_names(&app.state.db).await,
+        ["Acme Health, Inc.", "first"]
+    );
+}
+
+#[actix_web::test]
+async fn what_was_answered_before_the_database_is_closed_is_durable() {
+    let TestApp {
+        state, database, ..
+    } = TestApp::on(TestDatabase::sqlite()).await;
+    let pattern = app::organization::list(&state.db, None, 1).await.unwrap();
+    let writes = (0..200).map(|number| {
+        let (db, organization) = (state.db.clone(), named(&pattern[0], &number.to_string()));
+        async move { db.write(move |conn| insert(conn, &organization)).await }
+    });
+    for outcome in join_all(writes).await {
+        outcome.unwrap();
+    }
+    drop(state);
+    let reopened = Db::open(&database.url(), 1).unwrap();
+    assert_eq!(stored_names(&reopened).await.len(), 201);
+}
+
+#[actix_web::test]
+async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
+    let app = TestApp::new().await;
+    let pattern = app.stored().await;
+    for number in 0..200 {
+        let pair = ["a", "b"].map(|half| named(&pattern, &format!("{number}{half}")));
+        let work = move |conn: &mut DbConn| pair.iter().try_for_each(|one| insert(conn, one));
+        let mut write = Box::pin(app.state.db.write(work));
+        // Accepted; then its caller goes away.
+        assert!(
+            write
+                .as_mut()
+                .now_or_never()
+                .is_none_or(|outcome| outcome.is_ok())
+        );
+        if number % 7 == 0 {
+            write.await.unwrap();
+        }
+    }
+    // Later than everything that was accepted before.
+    app.state.db.write(|_| Ok(())).await.unwrap();
+    let mut names = stored_names(&app.state.db).await;
+    names.retain(|name| name != "Acme Health, Inc.");
+    assert!(names.len() >= 2 * 29, "what was waited for is done");
+    assert!(
+        names
+            .chunks(2)
+            .all(|pair| pair[0][..pair[0].len() - 1] == pair[1][..pair[1].len() - 1])
+    );
+}
+
+#[actix_web::test]
+async fn too_many_waiting_writes_are_refused_at_once_and_the_others_are_done() {
+    let app = TestApp::on(TestDatabase::sqlite()).await;
+    let pattern = app.stored().await;
+    let (blocked, release) = block(&app.state.db);
+    let mut writes = vec![blocked];
+    for number in 0..3_000 {
+        let (db, organization) = (app.state.db.clone(), named(&pattern, &number.to_string()));
+        writes.push(async move { db.write(move |conn| insert(conn, &organization)).await }.boxed());
+    }
+    // Polled last, when all the others wait or are refused.
+    writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());
+    let outcomes = join_all(writes).await;
+    let is_refused = |outcome: &&Result<()>| matches!(outcome, Err(Error::Unavailable(_)));
+    let refused = outcomes.iter().filter(is_refused).count();
+    let done = outcomes[1..=3_000]
+        .iter()
+        .filter(|outcome| outcome.is_ok())
+        .count();
+    assert!(refused > 0, "3000 writes wait");
+    assert_eq!(done + refused, 3_000);
+    assert_eq!(stored_names(&app.state.db).await.len(), 1 + done);
+}

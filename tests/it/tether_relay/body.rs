@@ -1,0 +1,159 @@
+//! Bodies that are wrong as such, in the envelope of this dialect.
+
+use actix_web::http::Method;
+use quietline::domain::access::Role;
+
+use super::users::assert_failure;
+use crate::support::TestApp;
+use crate::support::request::TestRequest;
+use crate::support::response::Response;
+
+const MAX_BYTES: usize = 65_536;
+const BODY: &str = r#"{"missedCallMessage":"Hi"}"#;
+
+fn putting(app: &TestApp) -> TestRequest<'_> {
+    app.request(Method::PUT, &app.missed_call_path())
+        .bearer(&app.jwt(Role::Admin))
+}
+
+async fn malformed(app: &TestApp, body: impl Into<Vec<u8>>) -> Response {
+    let body = body.into();
+    let what = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+    let answer = putting(app).body("application/json", body).send().await;
+    assert_failure(&answer, 400, "Validation error", &what);
+    answer
+}
+
+#[actix_web::test]
+async fn what_is_not_one_json_object_is_refused() {
+    let app = TestApp::new().await;
+    for body in [
+        "",
+        " ",
+        "{",
+        "{\"missedCallMessage\":\"x\",}",
+        "{\"missedCallMessage\":\"x\"}x",
+        "{}{}",
+        "{'a':1}",
+        "missedCallMessage=x",
+        "\u{feff}{}",
+        "{\"missedCallMessage\":\"a\nb\"}",
+        "{\"x\":NaN}",
+        "{\"x\":01}",
+        "[]",
+        "[{}]",
+        "null",
+        "\"x\"",
+        "true",
+        "1",
+        "{\"missedCallMessage\":\"\\ud83d\"}",
+        "{\"x\":\"\\ude00\\ud83d\"}",
+    ] {
+        malformed(&app, body).await;
+    }
+    malformed(&app, b"{\"missedCallMessage\":\"\xff\"}".as_slice()).await;
+    malformed(&app, b"{\"x\":\"\xed\xa0\xbd\"}".as_slice()).await;
+    assert_eq!(app.stored().await.version, 1);
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_object_is_told_so() {
+    let app = TestApp::new().await;
+    let details = malformed(&app, "[]").await.text("/details");
+    assert_eq!(details, "request body must be a JSON object");
+}
+
+#[actix_web::test]
+async fn a_key_twice_in_one_object_is_refused_in_ignored_properties_too() {
+    let app = TestApp::new().await;
+    for body in [
+        r#"{"missedCallMessage":"x","missedCallMessage":"x"}"#,
+        r#"{"missedCallMessage":"x","missedCallMess\u0061ge":"y"}"#,
+        r#"{"x":1,"x":1}"#,
+        r#"{"x":[{"y":1,"y":2}]}"#,
+    ] {
+        malformed(&app, body).await;
+    }
+    assert_eq!(app.stored().await.version, 1);
+}
+
+#[actix_web::test]
+async fn nesting_of_more_than_32_levels_is_refused_in_ignored_properties_too() {
+    let app = TestApp::new().await;
+    let nested = |inner: usize| format!("{{\"x\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
+    let deepest = putting(&app)
+        .body("application/json", nested(31))
+        .send()
+        .await;
+    assert_eq!(deepest.status, 200, "32 levels: {deepest:?}");
+    for inner in [32, 128, 30_000] {
+        malformed(&app, nested(inner)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
+    let app = TestApp::new().await;
+    let padded = |length: usize| format!("{BODY}{}", " ".repeat(length - BODY.len()));
+    for announced in [true, false] {
+        for (length, status) in [(MAX_BYTES, 200), (MAX_BYTES + 1, 413)] {
+            let mut request = putting(&app).body("application/json", padded(length));
+            if !announced {
+                request = request.chunked();
+            }
+            let answer = request.send().await;
+            assert_eq!(answer.status, status, "{length} {announced}");
+            if status == 413 {
+                assert_failure(&answer, 413, "Payload too large", "one byte more");
+                assert_eq!(answer.text("/details"), "The request body exceeds 64 KiB");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
+    let app = TestApp::new().await;
+    let before = app.stored().await;
+    for content_type in [
+        "text/plain",
+        "application/merge-patch+json",
+        "application/json; charset=latin1",
+        "",
+    ] {
+        let answer = putting(&app).body(content_type, BODY).send().await;
+        assert_failure(&answer, 415, "Unsupported media type", content_type);
+        assert_eq!(
+            answer.text("/details"),
+            "The content type must be application/json"
+        );
+    }
+    let none = putting(&app).payload(BODY).send().await;
+    assert_failure(&none, 415, "Unsupported media type", "no type");
+    let two = putting(&app)
+        .body("application/json", BODY)
+        .header("content-type", "application/json");
+    assert_failure(
+        &two.send().await,
+        415,
+        "Unsupported media type",
+        "two types",
+    );
+    let gzip = putting(&app)
+        .body("application/json", BODY)
+        .header("content-encoding", "gzip");
+    assert_failure(&gzip.send().await, 415, "Unsupported media type", "gzip");
+    assert_eq!(app.stored().await, before);
+}
+
+#[actix_web::test]
+async fn json_in_utf_8_is_read_however_its_type_is_written() {
+    let app = TestApp::new().await;
+    for content_type in [
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON;charset=\"UTF-8\"",
+    ] {
+        let answer = putting(&app).body(content_type, BODY).send().await;
+        assert_eq!(answer.status, 200, "{content_type}");
+    }
+}
