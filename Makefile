@@ -1,7 +1,8 @@
 # Two commands are the whole set-up: `make run` and `make test`. Longer recipes are in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt lint generate check-generated schema
+.PHONY: help run test fmt lint generate check-generated schema bench \
+	contract sdk collection breaking-changes
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -28,6 +29,21 @@ generate: ## make generated/ from openapi/; installs the pinned generator into .
 check-generated: ## fail if generated/ is not what the generator makes of openapi/
 	scripts/generate
 	git diff --exit-code -- generated
+
+contract: ## schemathesis against a real server on both databases
+	@scripts/contract
+
+sdk: ## make, build and test the client SDKs
+	@scripts/sdk
+
+collection: ## Postman and Bruno collections with the demonstration's credentials
+	@scripts/collection
+
+breaking-changes: ## compare openapi/ with the last release
+	@scripts/breaking-changes
+
+bench: ## the benchmark of docs/PERFORMANCE.md; BENCH_SECONDS and BENCH_ROUNDS say how long
+	@scripts/bench
 
 schema: ## print src/db/schema.rs from PostgreSQL; installs the Diesel command line
 	scripts/with-postgres scripts/print-schema

@@ -1,0 +1,1 @@
+"""The parts of the benchmark: databases, seeding, servers, load and the report."""

@@ -1,0 +1,186 @@
+"""Large databases: one organization is made by the command line and changed through the API; SQL
+multiplies it. Everything is realistic but the hashes of the audit log, which are random: `quietline
+audit verify` would call such a database broken."""
+
+import hashlib
+import json
+
+from . import settings
+from .client import Client
+from .databases import Sqlite
+from .seed import Organization
+from .servers import Server, quietline
+
+SCOPES = "org:read,org:admin:write,audit:read"
+
+
+def organization_id(number):
+    """The id of an organization, as load.lua makes it."""
+    return f"00000000-0000-7000-8000-{number:012x}"
+
+
+def key(number):
+    """The API key of an organization, as load.lua makes it."""
+    return f"am_live_{number:034}"
+
+
+def fill(database, name, organizations, entries_each, entries_of_first):
+    """Makes `name` with that many organizations, a key for each and that many audit entries for
+    each; organization 1 has `entries_of_first` more. Returns bytes per organization and entry."""
+    source = _make_source(database, name)
+    dialect = _Sqlite(database, name) if isinstance(database, Sqlite) else _Postgres(database, name)
+    sizes = [database.size(name)]
+    dialect.insert(
+        "organizations", source, range(1, organizations + 1), _organization(entries_each)
+    )
+    dialect.insert("api_keys", source, range(1, organizations + 1), _API_KEY)
+    sizes.append(database.size(name))
+    for seq in range(1, entries_each + 1):
+        dialect.insert("audit_log", source, range(1, organizations + 1), _entry("{n}", str(seq)))
+    numbers = range(entries_each + 1, entries_each + entries_of_first + 1)
+    dialect.insert("audit_log", source, numbers, _entry("1", "{n}"))
+    database.execute(
+        name,
+        f"UPDATE organizations SET audit_length = {numbers.stop - 1}"
+        f" WHERE id = '{organization_id(1)}'",
+    )
+    dialect.finish()
+    sizes.append(database.size(name))
+    entries = organizations * entries_each + entries_of_first
+    return (sizes[1] - sizes[0]) / organizations, (sizes[2] - sizes[1]) / max(entries, 1)
+
+
+def _make_source(database, name):
+    """An organization with a retention and a quiet-hours entry in its log, which are 2 and 3."""
+    database.create(name)
+    url = database.url(name)
+    created = json.loads(
+        quietline(
+            url, "--json", "org", "create", "--name", "Northwind Dental Partners 0000, Inc.",
+            "--billing-email", "accounts-payable-0000@northwind-dental.example",
+        )
+    )  # fmt: skip
+    command = ("--json", "key", "create", "--org", created["id"], "--scopes", SCOPES)
+    plaintext = json.loads(quietline(url, *command, "--label", "settings service"))["plaintext"]
+    server = Server([settings.QUIETLINE, "serve"], url)
+    try:
+        changes = {
+            "message_retention_days": 365,
+            "quiet_hours": {"enabled": True, "start": "19:00", "end": "08:00"},
+        }
+        source = Organization(created["id"], plaintext, "")
+        Client(server.port).patch_organization(source, changes)
+    finally:
+        server.stop()
+    return created["id"]
+
+
+# What a copy has of its own; `{…}` are the dialect's functions of the number n.
+_API_KEY = {
+    "id": "{uuid}",
+    "org_id": "{uuid}",
+    "prefix": "'am_live_0000'",
+    "hash": "{key_hash}",
+}
+
+
+def _organization(entries):
+    return {
+        "id": "{uuid}",
+        "external_id": "{hex24}",
+        "version": "1",
+        "audit_length": str(entries),
+        "audit_head": "{random32}",
+    }
+
+
+def _entry(number, seq):
+    uuid = "{uuid}" if number == "{n}" else f"'{organization_id(int(number))}'"
+    return {
+        "org_id": uuid,
+        "seq": seq,
+        "id": "{ulid}",
+        "resource_id": uuid,
+        "request_id": "{ulid}",
+        "previous_hash": "{random32}",
+        "hash": "{random32}",
+    }
+
+
+def _copies(table, columns, own, source, numbers, functions):
+    """The statement that multiplies the source's row in `table` for `numbers`."""
+    values = [own.get(column, f"source.{column}").format(**functions) for column in columns]
+    filters = {
+        "organizations": f"source.id = '{source}'",
+        "api_keys": f"source.org_id = '{source}'",
+        "audit_log": f"source.org_id = '{source}' AND source.seq = 2 + n % 2",
+    }
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"
+        f" FROM {table} AS source, {numbers} WHERE {filters[table]}"
+    )
+
+
+class _Sqlite:
+    _FUNCTIONS = {
+        "n": "n",
+        "uuid": "'00000000-0000-7000-8000-' || printf('%012x', n)",
+        "hex24": "lower(hex(randomblob(12)))",
+        "ulid": "substr(hex(randomblob(13)), 1, 26)",
+        "random32": "randomblob(32)",
+        "key_hash": "key_hash(n)",
+    }
+
+    def __init__(self, database, name):
+        self._database, self._name = database, name
+
+    def insert(self, table, source, numbers, own):
+        """Multiplies the source's row in `table`."""
+        with self._database.connect(self._name) as connection:
+            connection.create_function("key_hash", 1, _key_hash, deterministic=True)
+            connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;")
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            counted = (
+                f"(WITH RECURSIVE numbers(n) AS (SELECT {numbers.start} UNION ALL"
+                f" SELECT n + 1 FROM numbers WHERE n + 1 < {numbers.stop}) SELECT n FROM numbers)"
+            )
+            if numbers:
+                connection.execute(_copies(table, columns, own, source, counted, self._FUNCTIONS))
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def finish(self):
+        """Nothing: SQLite keeps no statistics unless it is told to, and the server does not."""
+
+
+def _key_hash(number):
+    return hashlib.sha256(key(number).encode()).digest()
+
+
+class _Postgres:
+    _FUNCTIONS = {
+        "n": "n",
+        "uuid": "'00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')",
+        "hex24": "substr(md5(n::text), 1, 24)",
+        "ulid": "upper(substr(md5(random()::text), 1, 26))",
+        "random32": "sha256(random()::text::bytea)",
+        "key_hash": "sha256(('am_live_' || lpad(n::text, 34, '0'))::bytea)",
+    }
+
+    def __init__(self, database, name):
+        self._database, self._name = database, name
+
+    def insert(self, table, source, numbers, own):
+        """Multiplies the source's row in `table`."""
+        query = (
+            "SELECT string_agg(column_name, ',' ORDER BY ordinal_position)"
+            f" FROM information_schema.columns WHERE table_name = '{table}'"
+        )
+        columns = self._database.text(self._name, query).split(",")
+        counted = f"generate_series({numbers.start}, {numbers.stop - 1}) AS n"
+        statement = _copies(table, columns, own, source, counted, self._FUNCTIONS)
+        self._database.execute(self._name, statement)
+
+    def finish(self):
+        """What autovacuum would do sooner or later, in the middle of a measurement."""
+        self._database.execute(self._name, "VACUUM (ANALYZE, FREEZE)")
+        self._database.execute(self._name, "CHECKPOINT")

@@ -1,0 +1,148 @@
+"""Databases of either kind: made, copied, asked for a number, dropped."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import urllib.parse
+
+from . import settings
+
+
+class Sqlite:
+    """SQLite files in a directory of their own on the disk that holds `target/`."""
+
+    name = "sqlite"
+
+    def __init__(self):
+        settings.RESULTS.mkdir(parents=True, exist_ok=True)
+        self._directory = tempfile.mkdtemp(prefix="sqlite-", dir=settings.RESULTS)
+
+    def path(self, name):
+        """The file of the database `name`."""
+        return os.path.join(self._directory, name + ".db")
+
+    def url(self, name):
+        """What a server is told to open `name`."""
+        return "sqlite://" + self.path(name)
+
+    def create(self, name):
+        """Leaves it to the server: a file is made when it is opened."""
+
+    def copy(self, template, name):
+        """Makes `name` a fresh copy of `template`, which nobody has open."""
+        self.drop(name)
+        with self.connect(template) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copyfile(self.path(template), self.path(name))
+        os.sync()
+
+    def drop(self, name):
+        """Removes `name` if it is there."""
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.path(name) + suffix)
+
+    @contextlib.contextmanager
+    def connect(self, name):
+        """A connection for bulk work."""
+        connection = sqlite3.connect(self.path(name), timeout=30, isolation_level=None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def execute(self, name, statements):
+        """Runs `statements`, separated by semicolons."""
+        with self.connect(name) as connection:
+            connection.executescript(statements)
+
+    def numbers(self, name, query):
+        """The row of numbers that `query` answers."""
+        with self.connect(name) as connection:
+            return [int(value) for value in connection.execute(query).fetchone()]
+
+    def size(self, name):
+        """Bytes of the database."""
+        pages, size = (
+            self.numbers(name, f"PRAGMA {pragma}")[0] for pragma in ("page_count", "page_size")
+        )
+        return pages * size
+
+    def close(self):
+        """Removes all of them."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class Postgres:
+    """Databases called `bench_<pid>_…` on the server that TEST_DATABASE_URL names."""
+
+    name = "postgres"
+
+    def __init__(self):
+        self._server = urllib.parse.urlsplit(os.environ["TEST_DATABASE_URL"])
+        self._made = set()
+
+    def _database(self, name):
+        return f"bench_{os.getpid()}_{name}"
+
+    def url(self, name):
+        """What a server or a client is told to open `name`."""
+        return urllib.parse.urlunsplit(self._server._replace(path="/" + self._database(name)))
+
+    def create(self, name):
+        """Makes an empty database."""
+        self._administer(f"CREATE DATABASE {self._database(name)}")
+        self._made.add(name)
+
+    def copy(self, template, name):
+        """Makes `name` a fresh copy of `template`, which nobody has open."""
+        self.drop(name)
+        self._administer(
+            f"CREATE DATABASE {self._database(name)} TEMPLATE {self._database(template)}"
+        )
+        self._made.add(name)
+
+    def drop(self, name):
+        """Removes `name` if it is there."""
+        self._administer(f"DROP DATABASE IF EXISTS {self._database(name)} WITH (FORCE)")
+        self._made.discard(name)
+
+    def _administer(self, statement):
+        psql(urllib.parse.urlunsplit(self._server), statement)
+
+    def execute(self, name, statements):
+        """Runs `statements`, separated by semicolons."""
+        psql(self.url(name), statements)
+
+    def numbers(self, name, query):
+        """The row of numbers that `query` answers."""
+        return [int(value) for value in self.text(name, query).split("|")]
+
+    def text(self, name, query):
+        """What `query` answers, as text."""
+        return psql(self.url(name), query).strip()
+
+    def size(self, name):
+        """Bytes of the database."""
+        return self.numbers(name, "SELECT pg_database_size(current_database())")[0]
+
+    def version(self):
+        """The server's version."""
+        return psql(urllib.parse.urlunsplit(self._server), "SHOW server_version").strip()
+
+    def close(self):
+        """Removes all of them."""
+        for name in sorted(self._made):
+            self.drop(name)
+
+
+def psql(url, statements):
+    """What psql prints for `statements`, values only."""
+    command = ["psql", "-X", "-qAt", "-v", "ON_ERROR_STOP=1", "-d", url]
+    done = subprocess.run(command, input=statements, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"psql: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,162 @@
+"""From measurements to a table with ratios against the floors."""
+
+import statistics
+
+from .load import WORKLOADS
+
+DATABASES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+TITLES = {
+    "static": "static 700-byte reply from actix, no work (limit of the HTTP layer)",
+    "baseline-sqlite": "SQLite: plain first version (`benches/baseline`)",
+    "quietline-sqlite": "**SQLite: quietline**",
+    "baseline-postgres": "PostgreSQL: plain first version",
+    "quietline-postgres": "**PostgreSQL: quietline**",
+    "pgbench": "pgbench, the same work in one round trip, 16 clients, no HTTP",
+}
+
+# (what, workloads, database, compared with, least ratio)
+_RATIO_FLOORS = (
+    ("of the static reply", ("w1",), "sqlite", "static", 0.5),
+    ("times the first version", ("w1",), "sqlite", "baseline-sqlite", 9),
+    ("times the first version", ("w2", "w3"), "sqlite", "baseline-sqlite", 7),
+    ("of the static reply", ("w4a", "w4b"), "sqlite", "static", 0.6),
+    ("times the first version", ("w1",), "postgres", "baseline-postgres", 1.3),
+    ("times the first version", ("w2", "w3"), "postgres", "baseline-postgres", 1.5),
+    ("of pgbench's best form", ("w2",), "postgres", "pgbench", 0.45),
+    ("of the static reply", ("w4b",), "postgres", "static", 0.6),
+)
+_MOST_P99_MS = {"sqlite": 10, "postgres": 25}
+_MOST_RSS_MIB = 30
+
+
+def medians(rounds):
+    """From one measurement per round to their medians; errors are summed, memory is the most."""
+    cells = {}
+    for system, workload in sorted({cell for one in rounds for cell in one}):
+        taken = [one[system, workload] for one in rounds if (system, workload) in one]
+        cells[system, workload] = {
+            name: _combine(name, [one[name] for one in taken]) for name in taken[0]
+        }
+    return cells
+
+
+def _combine(name, values):
+    match name:
+        case "errors" | "requests":
+            return sum(values)
+        case "peak_rss_mib":
+            return max(values)
+        case _:
+            return statistics.median(values)
+
+
+def errors(cells):
+    """A line for every cell that had errors."""
+    return [
+        f"{system} {workload}: {cell['errors']} of {cell.get('requests', 'many')} requests failed"
+        for (system, workload), cell in cells.items()
+        if cell["errors"]
+    ]
+
+
+def about(machine):
+    """One paragraph on the circumstances."""
+    versions = "".join(f", {DATABASES[name]} {text}" for name, text in machine["databases"].items())
+    return (
+        f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gib']} GiB,"
+        f" {machine['system']}{versions}; revision {machine['revision']};"
+        f" {machine['organizations']} organizations, {machine['connections']} connections,"
+        f" {machine['workers']} workers, {machine['rounds']} × {machine['seconds']:g} s;"
+        " load generator on the same machine.\n"
+    )
+
+
+def table(cells):
+    """The measurements as Markdown."""
+    columns = ["req/s (median of rounds)", *map(_title, WORKLOADS)]
+    columns += ["p50 W1", "p99 W1", "p99 W2", "p99 W3", "CPU W1", "CPU W2", "peak RSS"]
+    lines = [row(columns), row(["---"] * len(columns))]
+    systems = {system for system, _ in cells}
+    for system in (system for system in TITLES if system in systems):
+        rates = [_shown(cells, system, one, "requests_per_second", "{:,.0f}") for one in WORKLOADS]
+        lines.append(
+            row(
+                [
+                    TITLES[system],
+                    *rates,
+                    _shown(cells, system, "w1", "p50_ms", "{:.1f} ms"),
+                    *[
+                        _shown(cells, system, one, "p99_ms", "{:.1f} ms")
+                        for one in ("w1", "w2", "w3")
+                    ],
+                    *[
+                        _shown(cells, system, one, "cpu_us_per_request", "{:.0f} µs")
+                        for one in ("w1", "w2")
+                    ],
+                    _memory(cells, system),
+                ]
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _title(workload):
+    """W4a for w4a."""
+    return workload.capitalize()
+
+
+def _shown(cells, system, workload, name, form):
+    value = cells.get((system, workload), {}).get(name)
+    return "" if value is None else form.format(value)
+
+
+def _peak_rss(cells, system):
+    return max(
+        (cell.get("peak_rss_mib", 0) for (of, _), cell in cells.items() if of == system), default=0
+    )
+
+
+def _memory(cells, system):
+    peak = _peak_rss(cells, system)
+    return f"{peak:.0f} MiB" if peak else ""
+
+
+def row(columns):
+    """One line of a Markdown table."""
+    return "| " + " | ".join(columns) + " |"
+
+
+def floors(cells):
+    """Every floor with what was measured: (text, measured, wanted, whether it holds)."""
+    found = []
+    for what, workloads, database, other, least in _RATIO_FLOORS:
+        for workload in workloads:
+            base = cells.get((other, "w1" if other == "static" else workload))
+            own = cells.get((f"quietline-{database}", workload))
+            if base and own:
+                ratio = own["requests_per_second"] / base["requests_per_second"]
+                text = f"{DATABASES[database]} {_title(workload)}, {what}"
+                found.append((text, f"{ratio:.2f}", f"≥ {least}", ratio >= least))
+    for database, most in _MOST_P99_MS.items():
+        found += _latency_floors(cells, database, most)
+    return found
+
+
+def _latency_floors(cells, database, most):
+    system, found = f"quietline-{database}", []
+    for workload in ("w2", "w3"):
+        if (system, workload) in cells:
+            p99 = cells[system, workload]["p99_ms"]
+            text = f"{DATABASES[database]} {_title(workload)}, p99"
+            found.append((text, f"{p99:.1f} ms", f"≤ {most} ms", p99 <= most))
+    if peak := _peak_rss(cells, system):
+        text = f"{DATABASES[database]}, memory under load"
+        found.append((text, f"{peak:.0f} MiB", f"≤ {_MOST_RSS_MIB} MiB", peak <= _MOST_RSS_MIB))
+    return found
+
+
+def floors_table(found):
+    """The floors as Markdown."""
+    lines = [row(["quietline", "measured", "to reach", ""]), row(["---"] * 4)]
+    lines += [row([*texts, "holds" if holds else "**missed**"]) for *texts, holds in found]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,134 @@
+"""Checks that schemathesis runs on every response, beside its own: what the prose of the specs promises.
+
+A response is judged by the request as it was sent, not by what schemathesis meant to send.
+"""
+
+import json
+import pathlib
+import re
+
+import jsonschema_rs
+import schemathesis
+import yaml
+
+OPENAPI = pathlib.Path(__file__).resolve().parent.parent / "openapi"
+AGENTMESSAGE = yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text())
+TETHER = yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text())
+
+# From an error code to its statuses, as the description of ErrorCode lists them.
+STATUSES = {
+    code: {int(status) for status in statuses.split(", ")}
+    for code, statuses in re.findall(
+        r"^- `([A-Z_]+)` \((\d{3}(?:, \d{3})*)\)",
+        AGENTMESSAGE["components"]["schemas"]["ErrorCode"]["description"],
+        re.MULTILINE,
+    )
+}
+# The refusals that look at the organization as well, so that no schema can foretell them.
+RULES = {"ATTESTATION_REQUIRED", "RESELLER_NOT_ELIGIBLE", "RESELLER_HAS_BRANDS"}
+
+# The codes that name single fields.
+WITH_DETAILS = {"VALIDATION_FAILED", "ATTESTATION_REQUIRED"}
+
+
+def request_schema(document, name):
+    """A validator for one component schema of a document."""
+    return jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    )
+
+
+UPDATE_ORGANIZATION = request_schema(AGENTMESSAGE, "UpdateOrganizationRequest")
+UPDATE_MISSED_CALL = request_schema(TETHER, "UpdateMissedCallMessageRequest")
+
+
+def sent_json(response):
+    """The JSON value of the request's body, or None if it is not declared as JSON or is none."""
+    request = response.request
+    if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != "application/json":
+        return None
+    try:
+        return json.loads(request.body)
+    except (TypeError, ValueError):
+        return None
+
+
+def error_of(response):
+    """The `error` object of an AgentMessage failure."""
+    return json.loads(response.content)["error"]
+
+
+def is_agentmessage(case):
+    return case.path.startswith("/v1/")
+
+
+@schemathesis.check
+def errors_are_what_the_spec_says(ctx, response, case):
+    """The code belongs to the status, the request id is the header's, details come where single fields are at fault."""
+    if not is_agentmessage(case) or response.status_code < 400 or response.request.method == "HEAD":
+        return
+    error = error_of(response)
+    assert response.status_code in STATUSES[error["code"]], f"{error['code']} with status {response.status_code}"
+    assert [error["request_id"]] == response.headers["x-request-id"], "request_id is not X-Request-Id"
+    assert ("details" in error) == (error["code"] in WITH_DETAILS), f"{error['code']} and details: {error}"
+    if error["code"] == "VALIDATION_FAILED":
+        assert error["details"], "VALIDATION_FAILED without a field"
+
+
+@schemathesis.check
+def a_body_is_refused_exactly_if_the_schema_does(ctx, response, case):
+    """Nothing that breaks the schema is accepted, and what fits it is refused for a rule only."""
+    method = response.request.method
+    if method not in ("PATCH", "PUT") or method != case.operation.method.upper():
+        return
+    validator = UPDATE_ORGANIZATION if is_agentmessage(case) else UPDATE_MISSED_CALL
+    body = sent_json(response)
+    valid = body is not None and validator.is_valid(body)
+    if response.status_code == 200:
+        assert valid, "accepted a body that breaks the schema"
+    elif valid and response.status_code in (400, 422):
+        assert is_agentmessage(case), "refused a body that fits the schema"
+        error = error_of(response)
+        same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {"quiet_hours.end"}
+        assert error["code"] in RULES or (same_times and "quiet_hours" in body), f"refused with {error['code']}"
+    elif not valid and body is not None and is_agentmessage(case):
+        assert response.status_code != 412, "looked at If-Match before the fields"
+
+
+@schemathesis.check
+def preconditions_are_kept(ctx, response, case):
+    """412 and 304 need a precondition that fails, and `*` never fails."""
+    sent = response.request.headers
+    if response.status_code == 412:
+        assert sent.get("If-Match", "*").strip() != "*", "412 without a failing If-Match"
+    if response.status_code == 304:
+        assert "If-None-Match" in sent, "304 without If-None-Match"
+
+
+@schemathesis.check
+def what_was_sent_is_what_comes_back(ctx, response, case):
+    """A success holds every value of the request."""
+    body = sent_json(response)
+    if response.status_code != 200 or response.request.method not in ("PATCH", "PUT") or not isinstance(body, dict):
+        return
+    answer = json.loads(response.content)
+    if is_agentmessage(case):
+        if isinstance(body.get("name"), str):
+            body["name"] = body["name"].strip()
+        body.get("auto_replies", {}).pop("attestation", None)
+        answer = answer["data"]
+    else:
+        known = ("missedCallMessage", "missedCallAutoMessageEnabled")
+        body = {name: body[name] for name in known if name in body}
+        if body.get("missedCallMessage") == "":
+            body["missedCallMessage"] = None
+    assert_contains(answer, body, "")
+
+
+def assert_contains(answer, sent, path):
+    """Every leaf of `sent` is in `answer`."""
+    for name, value in sent.items():
+        if isinstance(value, dict):
+            assert_contains(answer[name], value, f"{path}{name}.")
+        else:
+            assert answer[name] == value, f"{path}{name} is not what was sent"

@@ -1,0 +1,191 @@
+//! The AgentMessage client against a live server: every operation, every nullable field, every error it can meet.
+
+use agentmessage_client::apis::Error;
+use agentmessage_client::apis::organization_api::{
+    GetOrganizationError, PatchOrganizationError, get_organization, patch_organization,
+};
+use agentmessage_client::models::{
+    AutoRepliesPatch, ErrorCode, ErrorResponse, Organization, QuietHoursMode, QuietHoursPatch, UpdateOrganizationRequest,
+};
+use sdk_tests::{agentmessage, patch, read, refused, setting};
+
+type Value = Option<String>;
+type Body = fn(Option<Value>) -> UpdateOrganizationRequest;
+type Read = fn(&Organization) -> &Value;
+
+/// A request with one field of `auto_replies`.
+fn replies(block: AutoRepliesPatch) -> UpdateOrganizationRequest {
+    UpdateOrganizationRequest { auto_replies: Some(block), ..Default::default() }
+}
+
+/// The nullable fields: how to send one, how to read it, and two values for it.
+const NULLABLE: [(Body, Read, [&str; 2]); 4] = [
+    (
+        |value| UpdateOrganizationRequest { billing_email: value, ..Default::default() },
+        |organization| &organization.billing_email,
+        ["one@acme.example", "two@acme.example"],
+    ),
+    (
+        |value| replies(AutoRepliesPatch { stop_text: value, ..Default::default() }),
+        |organization| &organization.auto_replies.stop_text,
+        ["Stopped.", "You are out."],
+    ),
+    (
+        |value| replies(AutoRepliesPatch { help_text: value, ..Default::default() }),
+        |organization| &organization.auto_replies.help_text,
+        ["Call us.", "Write to us."],
+    ),
+    (
+        |value| replies(AutoRepliesPatch { start_text: value, ..Default::default() }),
+        |organization| &organization.auto_replies.start_text,
+        ["Started.", "You are in."],
+    ),
+];
+
+/// Nine cases for each: three that can be sent (absent, null, a value), on three that can be stored.
+async fn absent_null_and_value() {
+    for (body, value_of, [one, other]) in NULLABLE {
+        for stored in [None, Some(one), Some(other)] {
+            for sent in [None, Some(None), Some(Some(one))] {
+                patch(body(Some(stored.map(str::to_owned)))).await;
+                let (before, _) = read().await;
+                let expected = sent.unwrap_or(stored);
+                let changed = patch(body(sent.map(|value| value.map(str::to_owned)))).await;
+                assert_eq!(value_of(&changed).as_deref(), expected, "{sent:?} on {stored:?}");
+                let (after, organization) = read().await;
+                assert_eq!(value_of(&organization).as_deref(), expected);
+                assert_eq!(before == after, stored == expected, "{sent:?} on {stored:?}");
+            }
+        }
+    }
+}
+
+async fn entity_tags() {
+    let client = agentmessage(&setting("SDK_KEY"));
+    let (tag, _) = read().await;
+    let unchanged = get_organization(&client, Some(&tag)).await.expect("304 is no failure");
+    assert_eq!(unchanged.status, 304);
+    assert!(unchanged.entity.is_none());
+    assert_eq!(unchanged.header("ETag"), Some(tag.as_str()));
+
+    let body = UpdateOrganizationRequest { name: Some("Round trip".into()), ..Default::default() };
+    let changed = patch_organization(&client, body.clone(), Some(&tag)).await.expect("the tag is present");
+    let next = changed.header("ETag").expect("an entity tag");
+    assert_ne!(next, tag);
+    let again = patch_organization(&client, body, Some("*")).await.expect("* matches");
+    assert_eq!(again.header("ETag"), Some(next), "nothing changed");
+
+    let lost = UpdateOrganizationRequest { name: Some("Lost update".into()), ..Default::default() };
+    let outdated = refused(&client, lost, Some(&tag)).await;
+    assert_eq!(outdated.status, 412);
+    let Some(PatchOrganizationError::Status412(error)) = outdated.entity else {
+        panic!("decoded as {:?}", outdated.entity);
+    };
+    assert_eq!(error.error.code, ErrorCode::PreconditionFailed);
+    assert_eq!(read().await.1.name, "Round trip");
+}
+
+async fn other_fields_and_blocks() {
+    let changed = patch(UpdateOrganizationRequest {
+        name: Some("  Acme  ".into()),
+        message_retention_days: Some(365),
+        mms_retention_days: Some(31),
+        quiet_hours: Some(QuietHoursPatch {
+            enabled: Some(true),
+            start: Some("20:00".into()),
+            end: Some("06:30".into()),
+            mode: Some(QuietHoursMode::Defer),
+        }),
+        ..Default::default()
+    })
+    .await;
+    assert_eq!((changed.name.as_str(), changed.message_retention_days, changed.mms_retention_days), ("Acme", 365, 31));
+    let block = QuietHoursPatch { enabled: Some(false), ..Default::default() };
+    let hours = patch(UpdateOrganizationRequest { quiet_hours: Some(block), ..Default::default() }).await.quiet_hours;
+    assert_eq!((hours.enabled, hours.start.as_str(), hours.end.as_str()), (false, "20:00", "06:30"));
+    assert_eq!(hours.mode, QuietHoursMode::Defer);
+}
+
+async fn characters_are_counted_and_not_bytes() {
+    let text = "\u{1f512}".repeat(320);
+    let changed = patch(replies(AutoRepliesPatch { stop_text: Some(Some(text.clone())), ..Default::default() })).await;
+    assert_eq!(changed.auto_replies.stop_text, Some(text));
+}
+
+async fn auto_replies_are_disabled_with_an_attestation() {
+    let client = agentmessage(&setting("SDK_KEY"));
+    let disable = AutoRepliesPatch { enabled: Some(false), ..Default::default() };
+    let refusal = refused(&client, replies(disable.clone()), None).await;
+    assert_eq!(code(refusal.entity.as_ref()), (422, ErrorCode::AttestationRequired));
+    let attested = AutoRepliesPatch { attestation: Some("We answer HELP and STOP.".into()), ..disable };
+    assert!(!patch(replies(attested)).await.auto_replies.enabled);
+    let enable = AutoRepliesPatch { enabled: Some(true), ..Default::default() };
+    assert!(patch(replies(enable)).await.auto_replies.enabled);
+}
+
+/// The variant's status and the error's code.
+fn code(error: Option<&PatchOrganizationError>) -> (u16, ErrorCode) {
+    let (status, ErrorResponse { error, .. }) = match error.expect("a body that the spec knows") {
+        PatchOrganizationError::Status401(body) => (401, body),
+        PatchOrganizationError::Status403(body) => (403, body),
+        PatchOrganizationError::Status412(body) => (412, body),
+        PatchOrganizationError::Status422(body) => (422, body),
+        other => panic!("unexpected {other:?}"),
+    };
+    (status, error.code)
+}
+
+async fn credentials_and_rules() {
+    let none = UpdateOrganizationRequest::default();
+    let reseller = |value| UpdateOrganizationRequest { is_reseller: Some(value), ..Default::default() };
+    assert!(patch(reseller(true)).await.is_reseller);
+    let unknown = format!("am_live_{}", "0".repeat(34));
+    let cases = [
+        (unknown, none.clone(), (401, ErrorCode::Unauthorized)),
+        (setting("SDK_KEY_READER"), none, (403, ErrorCode::Forbidden)),
+        (setting("SDK_KEY_PERSONAL"), reseller(true), (422, ErrorCode::ResellerNotEligible)),
+        (setting("SDK_KEY"), reseller(false), (422, ErrorCode::ResellerHasBrands)),
+    ];
+    for (key, body, expected) in cases {
+        let refusal = refused(&agentmessage(&key), body, None).await;
+        assert_eq!(code(refusal.entity.as_ref()), expected);
+        assert_eq!(refusal.status, expected.0);
+        assert!(refusal.content.contains(refusal.headers["X-Request-Id"].to_str().expect("text")));
+    }
+    let unscoped = get_organization(&agentmessage(&setting("SDK_KEY_WITHOUT_SCOPE")), None).await;
+    let Err(Error::ResponseError(refusal)) = unscoped else { panic!("it was not refused") };
+    assert!(matches!(refusal.entity, Some(GetOrganizationError::Status403(_))));
+}
+
+async fn validation() {
+    let mut direct = agentmessage(&setting("SDK_KEY"));
+    direct.base_path = setting("SDK_DIRECT_URL");
+    let (before, _) = read().await;
+    let body = UpdateOrganizationRequest {
+        name: Some("x".repeat(201)),
+        message_retention_days: Some(29),
+        mms_retention_days: Some(77),
+        ..Default::default()
+    };
+    let refusal = refused(&direct, body, None).await;
+    let Some(PatchOrganizationError::Status422(body)) = refusal.entity else { panic!("{:?}", refusal.entity) };
+    assert_eq!(body.error.code, ErrorCode::ValidationFailed);
+    let mut faults: Vec<_> = body.error.details.expect("details").into_keys().collect();
+    faults.sort();
+    assert_eq!(faults, ["message_retention_days", "name"]);
+    assert_eq!(read().await.0, before, "all or nothing");
+}
+
+/// One test, one step after the other: they all change the same organization.
+#[tokio::test]
+async fn the_client_and_the_server_agree() {
+    let (_, organization) = read().await;
+    assert_eq!(organization.id.to_string(), setting("SDK_ORGANIZATION_ID"));
+    absent_null_and_value().await;
+    entity_tags().await;
+    other_fields_and_blocks().await;
+    characters_are_counted_and_not_bytes().await;
+    auto_replies_are_disabled_with_an_attestation().await;
+    credentials_and_rules().await;
+    validation().await;
+}
