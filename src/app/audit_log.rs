@@ -8,12 +8,18 @@ use crate::error::{Error, Result};
 /// Entries or organizations read at once while verifying: a few hundred KiB.
 const PAGE: i64 = 500;
 
-/// The newest entries of an organization, newest first.
+/// The newest entries of an organization that come before entry `before`, newest first.
 ///
 /// # Errors
 /// Only those of the database; an unknown organization has no entries.
-pub async fn newest(db: &Db, org_id: OrgId, limit: i64) -> Result<Vec<AuditEntry>> {
-    db.read(move |conn| db::audit_log::list_newest(conn, &org_id, i64::MAX, limit))
+pub async fn newest(
+    db: &Db,
+    org_id: OrgId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let before = before.unwrap_or(i64::MAX);
+    db.read(move |conn| db::audit_log::list_newest(conn, &org_id, before, limit))
         .await
 }
 

@@ -250,6 +250,9 @@ pub(super) enum AuditCommand {
         /// How many entries to show at most
         #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
         limit: i64,
+        /// Show entries with a smaller number than this, to continue a list
+        #[arg(long, value_name = "SEQ")]
+        before: Option<i64>,
     },
 }
 

@@ -60,9 +60,15 @@ fn fault_text(verification: &Verification) -> String {
         .unwrap_or_default()
 }
 
-pub(super) async fn list(context: &Context, org: &str, limit: i64, out: &mut Output) -> Outcome {
-    let organization = find(&context.db, org).await?;
-    let entries = app::audit_log::newest(&context.db, organization.id, limit).await?;
+/// Prints the page of at most `limit` entries that are older than `before`.
+pub(super) async fn list(
+    context: &Context,
+    org: &str,
+    (limit, before): (i64, Option<i64>),
+    out: &mut Output,
+) -> Outcome {
+    let org_id = find(&context.db, org).await?.id;
+    let entries = app::audit_log::newest(&context.db, org_id, before, limit).await?;
     let values: Vec<Value> = entries.iter().map(entry_value).collect();
     let lines: Vec<String> = entries.iter().map(entry_line).collect();
     out.print(&json!(values), &lines.join("\n"))?;

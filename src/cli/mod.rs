@@ -78,8 +78,8 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
         Command::Audit(AuditCommand::Verify { org }) => {
             audit::verify(&open(config)?, org.as_deref(), out).await
         }
-        Command::Audit(AuditCommand::List { org, limit }) => {
-            audit::list(&open(config)?, &org, limit, out).await
+        Command::Audit(AuditCommand::List { org, limit, before }) => {
+            audit::list(&open(config)?, &org, (limit, before), out).await
         }
     }
 }

@@ -105,7 +105,7 @@ impl Admin {
 
     /// The audit entries of changed settings, oldest first.
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        let newest = app::audit_log::newest(&self.app.state.db, self.org_id.clone(), 10_000);
+        let newest = app::audit_log::newest(&self.app.state.db, self.org_id.clone(), None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.retain(|entry| entry.resource_type == "organization");
         entries.reverse();

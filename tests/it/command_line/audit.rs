@@ -113,3 +113,13 @@ fn an_empty_database_has_nothing_to_verify() {
         json!({"ok": true, "organizations": 0, "entries": 0, "faults": []})
     );
 }
+
+#[test]
+fn audit_list_continues_before_a_given_entry() {
+    let (program, one, _) = program_with_logs();
+    let first = program.json(&["audit", "list", "--org", &one, "--limit", "1"]);
+    let seq = first[0]["seq"].to_string();
+    let rest = program.json(&["audit", "list", "--org", &one, "--before", &seq]);
+    assert_eq!((&first[0]["seq"], &rest[0]["seq"]), (&json!(2), &json!(1)));
+    assert_eq!(rest.as_array().unwrap().len(), 1);
+}

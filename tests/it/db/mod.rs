@@ -5,4 +5,5 @@ mod concurrency;
 mod migrations;
 mod parallel;
 mod same_answers;
+mod statements;
 mod writer;

@@ -133,7 +133,7 @@ impl TestApp {
     /// The audit entries of the tests' organization, oldest first, without those of its API keys.
     pub async fn audit(&self) -> Vec<AuditEntry> {
         let org_id = self.org_id.clone();
-        let newest = quietline::app::audit_log::newest(&self.state.db, org_id, 10_000);
+        let newest = quietline::app::audit_log::newest(&self.state.db, org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.retain(|entry| entry.resource_type != "api_key");
         entries.reverse();

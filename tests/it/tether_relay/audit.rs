@@ -95,7 +95,7 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
         app.audit().await.is_empty(),
         "the superadmin's own organization"
     );
-    let entries = audit_log::newest(&app.state.db, other.id.clone(), 10)
+    let entries = audit_log::newest(&app.state.db, other.id.clone(), None, 10)
         .await
         .unwrap();
     let [entry] = entries.as_slice() else {

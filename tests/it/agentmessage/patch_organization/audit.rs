@@ -174,7 +174,7 @@ async fn each_key_is_named_by_its_own_id() {
 async fn no_entry_holds_a_secret() {
     let admin = Admin::new().await;
     admin.change(json!({"name": "Other"})).await;
-    let all = audit_log::newest(&admin.app.state.db, admin.org_id.clone(), 100)
+    let all = audit_log::newest(&admin.app.state.db, admin.org_id.clone(), None, 100)
         .await
         .unwrap();
     assert!(!format!("{all:?}").contains(&admin.key));

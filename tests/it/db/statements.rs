@@ -1,0 +1,117 @@
+//! Statements stay prepared. Goal: in steady state no operation prepares a statement. Method: Diesel
+//! tells of every query that it runs and of every one that it puts into a connection's cache; what
+//! runs and never was put there is prepared anew each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
+use quietline::domain::access::{Role, Scope};
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+/// What one connection to a watched database did.
+#[derive(Default)]
+struct Seen {
+    cached: BTreeSet<String>,
+    /// How often a statement was put into the cache that was there before.
+    again: usize,
+    run: BTreeMap<String, usize>,
+}
+
+/// Connections to databases whose URL holds one of the watched names.
+static SEEN: Mutex<BTreeMap<usize, Seen>> = Mutex::new(BTreeMap::new());
+static WATCHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Watch {
+    connection: Option<usize>,
+}
+
+impl Instrumentation for Watch {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match event {
+            InstrumentationEvent::StartEstablishConnection { url, .. } => {
+                static NEXT: AtomicUsize = AtomicUsize::new(0);
+                let is_watched = WATCHED
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|name| url.contains(name));
+                self.connection = is_watched.then(|| NEXT.fetch_add(1, Ordering::Relaxed));
+            }
+            InstrumentationEvent::CacheQuery { sql, .. } => self.note(|seen| {
+                seen.again += usize::from(!seen.cached.insert(sql.to_owned()));
+            }),
+            InstrumentationEvent::StartQuery { query, .. } => {
+                let text = query.to_string();
+                let sql = text.split(" -- binds").next().unwrap().to_owned();
+                self.note(|seen| *seen.run.entry(sql).or_default() += 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Watch {
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        if let Some(connection) = self.connection {
+            change(SEEN.lock().unwrap().entry(connection).or_default());
+        }
+    }
+}
+
+/// Without parameters and results: sent as text, there is nothing to prepare.
+const SENT_AS_TEXT: [&str; 5] = ["BEGIN", "COMMIT", "ROLLBACK", "SELECT 1", "PRAGMA"];
+
+async fn every_operation(app: &TestApp, turn: i32) {
+    let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
+    let token = app.jwt(Role::Admin);
+    let patch = json!({ "message_retention_days": 100 + turn, "name": format!("Name {turn}") });
+    assert_eq!(app.patch(&key, patch).await.status, 200);
+    assert_eq!(app.get("/v1/organization", &key).await.status, 200);
+    assert_eq!(
+        app.put(&token, json!({ "missedCallMessage": format!("{turn}") }))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(app.get(&app.missed_call_path(), &token).await.status, 200);
+}
+
+#[actix_web::test]
+async fn no_operation_prepares_a_statement_twice_on_one_connection() {
+    set_default_instrumentation(|| Some(Box::new(Watch { connection: None }))).unwrap();
+    let database = TestDatabase::create();
+    let url = database.url_text();
+    let name = url
+        .rsplit(['/', '='])
+        .nth(usize::from(url.starts_with("sqlite")))
+        .unwrap();
+    WATCHED.lock().unwrap().push(name.to_owned());
+    let app = TestApp::on(database).await;
+    // The first turn, and the migrations before it, fill the caches.
+    every_operation(&app, 0).await;
+    SEEN.lock()
+        .unwrap()
+        .values_mut()
+        .for_each(|seen| seen.run.clear());
+    for turn in 1..=5 {
+        every_operation(&app, turn).await;
+    }
+    let seen = SEEN.lock().unwrap();
+    let runs: usize = seen.values().flat_map(|seen| seen.run.values()).sum();
+    assert!(runs >= 20, "{runs} statements of 20 requests were seen");
+    for seen in seen.values() {
+        assert_eq!(seen.again, 0, "a statement was put into the cache twice");
+        let is_text = |sql: &str| SENT_AS_TEXT.iter().any(|text| sql.starts_with(text));
+        let uncached: Vec<&String> = seen
+            .run
+            .keys()
+            .filter(|sql| !seen.cached.contains(*sql) && !is_text(sql))
+            .collect();
+        assert!(uncached.is_empty(), "prepared at every run: {uncached:#?}");
+    }
+}
