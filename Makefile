@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fmt lint generate check-generated schema bench \
-	contract sdk collection breaking-changes
+	contract sdk collection breaking-changes browser-test
 
 help: ## show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -15,11 +15,11 @@ test: ## everything that must hold, on SQLite and on PostgreSQL
 
 fmt: ## format the code
 	cargo fmt --all
-	rustfmt --edition 2024 openapi/templates/runtime/mod.rs
+	rustfmt --edition 2024 openapi/templates/runtime/mod.rs openapi/templates/build/spec.rs
 
 lint: ## rustfmt, clippy, and the linters of the two specs
 	cargo fmt --all --check
-	rustfmt --edition 2024 --check openapi/templates/runtime/mod.rs
+	rustfmt --edition 2024 --check openapi/templates/runtime/mod.rs openapi/templates/build/spec.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	scripts/lint-spec
 
@@ -41,6 +41,9 @@ collection: ## Postman and Bruno collections with the demonstration's credential
 
 breaking-changes: ## compare openapi/ with the last release
 	@scripts/breaking-changes
+
+browser-test: ## the docs page in a headless Chromium
+	@scripts/browser-test
 
 bench: ## the benchmark of docs/PERFORMANCE.md; BENCH_SECONDS and BENCH_ROUNDS say how long
 	@scripts/bench

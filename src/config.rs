@@ -28,6 +28,7 @@ const DATABASE_URL: Setting =
 const DATABASE_POOL_SIZE: Setting = Setting::number("QUIETLINE_DATABASE_POOL_SIZE", Some("16"));
 const LISTEN: Setting = Setting::text("QUIETLINE_LISTEN", Some("127.0.0.1:8080"));
 const WORKERS: Setting = Setting::number("QUIETLINE_WORKERS", None);
+const DOCS: Setting = Setting::text("QUIETLINE_DOCS", Some("on"));
 const JWT_SECRET: Setting = Setting::text("QUIETLINE_JWT_SECRET", None);
 const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None);
 const JWKS_FILE: Setting = Setting::text("QUIETLINE_JWKS_FILE", None);
@@ -40,12 +41,13 @@ const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
-const SETTINGS: [Setting; 12] = [
+const SETTINGS: [Setting; 13] = [
     CONFIG,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
     LISTEN,
     WORKERS,
+    DOCS,
     JWT_SECRET,
     JWT_SECRET_FILE,
     JWKS_FILE,
@@ -74,6 +76,8 @@ pub struct Config {
     pub listen: String,
     /// Threads that serve requests. `QUIETLINE_WORKERS`, default one per processor, 1 to 256.
     pub workers: usize,
+    /// Whether `/docs` and `/openapi` are served. `QUIETLINE_DOCS`, `on` (the default) or `off`.
+    pub has_docs: bool,
     /// Which tokens the Tether dialect accepts: `QUIETLINE_JWT_SECRET` or `…_JWT_SECRET_FILE`
     /// (at least 32 bytes; never a flag, and in the TOML file only `jwt_secret_file`),
     /// `QUIETLINE_JWKS_FILE`, `QUIETLINE_JWT_ISSUER` and `QUIETLINE_JWT_AUDIENCE`. By default
@@ -101,6 +105,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--workers`, for [`Config::workers`].
     pub workers: Option<String>,
+    /// `--docs`, for [`Config::has_docs`].
+    pub docs: Option<String>,
     /// `--jwks-file`, for [`JwtSettings::jwks_json`].
     pub jwks_file: Option<String>,
     /// `--jwt-issuer`, for [`JwtSettings::issuer`].
@@ -175,12 +181,21 @@ impl Config {
             sources.parse(&DATABASE_POOL_SIZE, number_up_to_256),
             sources.parse(&LISTEN, listen),
             sources.parse(&WORKERS, number_up_to_256),
+            sources.parse(&DOCS, on_or_off),
             sources.parse(&LOG, log_filter),
             sources.parse(&LOG_FORMAT, log_format),
         );
         let jwt = jwt_settings(&mut sources);
         let problems = sources.into_problems();
-        let (Some(url), Some(pool_size), Some(listen), workers, Some(log), Some(format)) = parsed
+        let (
+            Some(url),
+            Some(pool_size),
+            Some(listen),
+            workers,
+            Some(has_docs),
+            Some(log),
+            Some(format),
+        ) = parsed
         else {
             return Err(ConfigProblems(problems));
         };
@@ -192,6 +207,7 @@ impl Config {
             database_pool_size: u32::from(pool_size),
             listen,
             workers: workers.map_or_else(default_workers, usize::from),
+            has_docs,
             jwt,
             log,
             log_format: format,
@@ -207,6 +223,7 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         database_pool_size,
         listen,
         workers,
+        docs,
         jwks_file,
         jwt_issuer,
         jwt_audience,
@@ -219,6 +236,7 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         (DATABASE_POOL_SIZE, database_pool_size),
         (LISTEN, listen),
         (WORKERS, workers),
+        (DOCS, docs),
         (JWKS_FILE, jwks_file),
         (JWT_ISSUER, jwt_issuer),
         (JWT_AUDIENCE, jwt_audience),
@@ -323,6 +341,14 @@ fn listen(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("{text:?} is not address:port or host:port"))
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("{other:?} is not on or off")),
     }
 }
 

@@ -14,16 +14,19 @@ pub struct AppState {
     pub clock: Clock,
     /// What tokens are verified with.
     pub jwt_keys: JwtKeys,
+    /// Whether `/docs` and `/openapi` are served.
+    pub has_docs: bool,
     is_draining: AtomicBool,
 }
 
 impl AppState {
-    /// The state of a server that has just started.
+    /// The state of a server that has just started, with the docs.
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
         Self {
             db,
             clock,
             jwt_keys,
+            has_docs: true,
             is_draining: AtomicBool::new(false),
         }
     }

@@ -42,6 +42,9 @@ struct SettingArgs {
     /// Threads that serve requests [default: one per processor]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
+    /// Whether /docs and /openapi are served, on or off [default: on]
+    #[arg(long, global = true, value_name = "ON|OFF")]
+    docs: Option<String>,
     /// File with the public keys (JWK set) of tokens
     #[arg(long, global = true, value_name = "FILE")]
     jwks_file: Option<String>,
@@ -69,6 +72,7 @@ impl Cli {
             database_pool_size: settings.database_pool_size.clone(),
             listen: settings.listen.clone(),
             workers: settings.workers.clone(),
+            docs: settings.docs.clone(),
             jwks_file: settings.jwks_file.clone(),
             jwt_issuer: settings.jwt_issuer.clone(),
             jwt_audience: settings.jwt_audience.clone(),

@@ -23,7 +23,9 @@ pub(super) async fn run(config: &Config) -> Outcome {
         );
     }
     let context = open(config)?;
-    let state = web::Data::new(AppState::new(context.db, context.clock, keys));
+    let mut state = AppState::new(context.db, context.clock, keys);
+    state.has_docs = config.has_docs;
+    let state = web::Data::new(state);
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses
             .iter()

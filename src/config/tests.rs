@@ -53,6 +53,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.database_pool_size, 16);
     assert_eq!(config.listen, "127.0.0.1:8080");
     assert_eq!(config.workers, default_workers());
+    assert!(config.has_docs);
     assert_eq!(config.log, DEFAULT_LOG);
     assert_eq!(config.log_format, LogFormat::Text);
     let jwt = config.jwt;
@@ -89,6 +90,7 @@ fn every_setting_has_its_flag() {
         database_pool_size: text("1"),
         listen: text("localhost:0"),
         workers: text("256"),
+        docs: text("off"),
         jwks_file: text("keys.json"),
         jwt_issuer: text("iss"),
         jwt_audience: text("aud"),
@@ -99,6 +101,7 @@ fn every_setting_has_its_flag() {
     let config = with_files(overrides, &[], &files).expect("all good");
     assert_eq!(config.database_url.to_string(), "postgresql://h/db");
     assert_eq!((config.database_pool_size, config.workers), (1, 256));
+    assert!(!config.has_docs);
     assert_eq!(
         (config.listen.as_str(), config.log.as_str()),
         ("localhost:0", "debug")
@@ -134,6 +137,7 @@ fn unfit_values_are_problems_under_their_variable() {
         ("QUIETLINE_WORKERS", "-1", "from 1 to 256"),
         ("QUIETLINE_WORKERS", "many", "from 1 to 256"),
         ("QUIETLINE_WORKERS", "", "is empty"),
+        ("QUIETLINE_DOCS", "yes", "is not on or off"),
         ("QUIETLINE_LISTEN", "8080", "is not address:port"),
         ("QUIETLINE_LISTEN", ":8080", "is not address:port"),
         ("QUIETLINE_LISTEN", "host:65536", "is not address:port"),
@@ -367,7 +371,7 @@ fn stated_defaults_are_the_ones_that_hold() {
         .iter()
         .filter_map(|setting| Some((setting.variable, setting.default?)))
         .collect();
-    assert_eq!(defaults.len(), 5);
+    assert_eq!(defaults.len(), 6);
     let stated = with_variables(&defaults).expect("the defaults are good");
     let silent = with_variables(&[]).expect("the defaults are good");
     assert_eq!(format!("{stated:?}"), format!("{silent:?}"));

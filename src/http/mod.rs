@@ -1,6 +1,7 @@
 //! How actix-web is wired: the application that both the program and the tests serve.
 
 mod access_log;
+mod docs;
 mod health;
 mod observe;
 pub mod server;
@@ -31,11 +32,17 @@ pub fn create_app(
 > {
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
+    let has_docs = state.has_docs;
     App::new()
         .app_data(state)
         .configure(|cfg| agentmessage::configure(cfg, agent_message))
         .configure(|cfg| tether_relay::configure(cfg, tether_relay))
         .configure(health::configure)
+        .configure(|cfg| {
+            if has_docs {
+                docs::configure(cfg);
+            }
+        })
         .default_service(web::to(no_such_path))
         .wrap(from_fn(observe::observe))
 }

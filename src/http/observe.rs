@@ -27,9 +27,11 @@ pub(super) async fn observe<B: MessageBody>(
     let value = HeaderValue::try_from(id.to_string()).expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     // Settings and errors of one organization belong into nobody's cache.
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !response.headers().contains_key(CACHE_CONTROL) {
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     access_log::write(&response, started.elapsed());
     Ok(response)
 }

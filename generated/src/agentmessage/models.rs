@@ -3,6 +3,7 @@
 //! Request and response bodies of the API "AgentMessage Organization API".
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[allow(
     unused_imports,
@@ -11,24 +12,31 @@ use serde::{Deserialize, Serialize};
 use super::models;
 
 #[doc = "The confirmations sent for STOP, HELP and START messages."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AutoReplies {
     #[doc = "Whether confirmations are sent. Opt-outs are honoured either way."]
     #[serde(rename = "enabled")]
+    #[schema(example = json!(true))]
     pub enabled: bool,
     #[doc = "Reply to STOP; null for the platform default."]
     #[serde(rename = "stop_text", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(max_length = 320, example = json!(null))]
     pub stop_text: Option<String>,
     #[doc = "Reply to HELP; null for the platform default."]
     #[serde(rename = "help_text", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(max_length = 320, example = json!(null))]
     pub help_text: Option<String>,
     #[doc = "Reply to START; null for the platform default."]
     #[serde(rename = "start_text", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(max_length = 320, example = json!(null))]
     pub start_text: Option<String>,
 }
 
-#[doc = "The fields of `auto_replies` to change. What is left out keeps its value. Any other field is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[doc = "The fields of `auto_replies` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AutoRepliesPatch {
     #[doc = "Whether confirmations are sent. From true to false only together with `attestation`."]
     #[serde(
@@ -37,6 +45,8 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(example = json!(false))]
     pub enabled: Option<bool>,
     #[doc = "Reply to STOP; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -45,6 +55,7 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
+    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("You are opted out of Acme Health messages. Reply START to opt back in."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub stop_text: Option<Option<String>>,
     #[doc = "Reply to HELP; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -53,6 +64,7 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
+    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("Acme Health: call 555-0100. Reply STOP to opt out."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub help_text: Option<Option<String>>,
     #[doc = "Reply to START; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -61,41 +73,48 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
+    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("You will get Acme Health messages again. Reply STOP to opt out."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub start_text: Option<Option<String>>,
-    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required, and not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the audit log and never returned. The greatest length is this server's rule."]
+    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the\naudit log and never returned. The greatest length is this server's rule."]
     #[serde(
         rename = "attestation",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$", write_only, example = json!("Acme Health, Inc. answers HELP and STOP messages itself from its own messaging system."), extensions(("x-message" = json!("must not contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub attestation: Option<String>,
 }
 
 #[doc = "What went wrong."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
-    #[doc = "`code`"]
     #[serde(rename = "code")]
     pub code: models::ErrorCode,
     #[doc = "The fault in words, for people. Do not compare it; compare `code`."]
     #[serde(rename = "message")]
+    #[schema(example = json!("validation failed"))]
     pub message: String,
-    #[doc = "From the dotted path of a field to what is wrong with it. Present only when single fields are at fault."]
     #[serde(
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(schema_with = super::document::error_body_details)]
     pub details: Option<std::collections::BTreeMap<String, String>>,
     #[doc = "ULID of the request, the same as in the `X-Request-Id` header."]
     #[serde(rename = "request_id")]
+    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VM"))]
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs: - `UNAUTHORIZED` (401): no credential, or one that is not accepted. - `FORBIDDEN` (403): the key lacks the required scope. - `NOT_FOUND` (404): there is no such thing in this organization. - `VALIDATION_FAILED` (422): single fields are wrong; see `details`. - `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation. - `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization. - `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists. - `INVALID_INPUT` (400): the request is wrong in its structure. - `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`. - `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB. - `METHOD_NOT_ALLOWED` (405): the path does not have this method. - `REQUEST_TIMEOUT` (408): the body did not arrive in time. - `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names. - `RATE_LIMITED` (429): too many requests; see `Retry-After`. - `INTERNAL` (500): the server failed. - `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.  The codes in `x-quietline-extension-values` are this server's own."]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (422): single fields are wrong; see `details`.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum ErrorCode {
     #[doc = "`UNAUTHORIZED`"]
     #[serde(rename = "UNAUTHORIZED")]
@@ -222,87 +241,98 @@ impl ErrorCode {
 }
 
 #[doc = "A failure."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorResponse {
     #[doc = "Always false."]
     #[serde(rename = "success")]
+    #[schema(example = json!(false))]
     pub success: bool,
-    #[doc = "`error`"]
     #[serde(rename = "error")]
     pub error: models::ErrorBody,
 }
 
 #[doc = "An organization with all its settings. Every field is always present."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Organization {
     #[doc = "Identifier of the organization."]
     #[serde(rename = "id")]
+    #[schema(read_only, example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
     pub id: uuid::Uuid,
     #[doc = "Name of the organization."]
     #[serde(rename = "name")]
+    #[schema(min_length = 1, max_length = 200, example = json!("Acme Health, Inc."))]
     pub name: String,
     #[doc = "Where invoices go; null if no address is set."]
     #[serde(rename = "billing_email", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(max_length = 254, format = "email", example = json!("ap@acme.example"))]
     pub billing_email: Option<String>,
     #[doc = "Billing plan. Managed elsewhere."]
     #[serde(rename = "plan")]
+    #[schema(read_only, example = json!("payg"))]
     pub plan: String,
     #[doc = "Sending throughput tier. Managed elsewhere."]
     #[serde(rename = "throughput_tier")]
+    #[schema(minimum = 1, read_only, example = json!(2))]
     pub throughput_tier: i32,
     #[doc = "Days for which the text of messages is kept."]
     #[serde(rename = "message_retention_days")]
+    #[schema(minimum = 30, maximum = 365, example = json!(60))]
     pub message_retention_days: i32,
     #[doc = "Days for which the media of messages are kept."]
     #[serde(rename = "mms_retention_days")]
+    #[schema(minimum = 30, maximum = 365, example = json!(30))]
     pub mms_retention_days: i32,
     #[doc = "Whether the organization acts on behalf of other companies."]
     #[serde(rename = "is_reseller")]
+    #[schema(example = json!(false))]
     pub is_reseller: bool,
-    #[doc = "`quiet_hours`"]
     #[serde(rename = "quiet_hours")]
     pub quiet_hours: models::QuietHours,
-    #[doc = "`auto_replies`"]
     #[serde(rename = "auto_replies")]
     pub auto_replies: models::AutoReplies,
-    #[doc = "`registration_status`"]
     #[serde(rename = "registration_status")]
     pub registration_status: models::RegistrationStatus,
     #[doc = "When the organization was created, in UTC."]
     #[serde(rename = "created_at")]
+    #[schema(read_only, example = json!("2026-01-04T12:00:00Z"))]
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
 #[doc = "A success with the organization."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OrganizationResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
+    #[schema(example = json!(true))]
     pub success: bool,
-    #[doc = "`data`"]
     #[serde(rename = "data")]
     pub data: models::Organization,
 }
 
 #[doc = "The daily window in which messages are not sent."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QuietHours {
     #[doc = "Whether the window is in force."]
     #[serde(rename = "enabled")]
+    #[schema(example = json!(false))]
     pub enabled: bool,
     #[doc = "First minute of the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(rename = "start")]
+    #[schema(pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"))]
     pub start: String,
     #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(rename = "end")]
+    #[schema(pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"))]
     pub end: String,
-    #[doc = "`mode`"]
     #[serde(rename = "mode")]
     pub mode: models::QuietHoursMode,
 }
 
-#[doc = "What happens to a message in quiet hours: - `reject`: it is refused. - `defer`: it is held until the window ends. An extension of this server."]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[doc = "What happens to a message in quiet hours:\n- `reject`: it is refused.\n- `defer`: it is held until the window ends. An extension of this server."]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum QuietHoursMode {
     #[doc = "`reject`"]
     #[serde(rename = "reject")]
@@ -327,8 +357,8 @@ impl QuietHoursMode {
     }
 }
 
-#[doc = "The fields of `quiet_hours` to change. What is left out keeps its value. Any other field is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[doc = "The fields of `quiet_hours` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct QuietHoursPatch {
     #[doc = "Whether the window is in force."]
     #[serde(
@@ -337,6 +367,8 @@ pub struct QuietHoursPatch {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(example = json!(true))]
     pub enabled: Option<bool>,
     #[doc = "First minute of the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(
@@ -345,96 +377,113 @@ pub struct QuietHoursPatch {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(pattern = "^(?![^\\n]*\\n)(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM"))))]
     pub start: Option<String>,
-    #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time. After the merge it must differ from `start`, which is this server's rule."]
+    #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time. After the merge it\nmust differ from `start`, which is this server's rule."]
     #[serde(
         rename = "end",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(pattern = "^(?![^\\n]*\\n)(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM")), ("x-quietline-extension" = json!(true))))]
     pub end: Option<String>,
-    #[doc = "`mode`"]
     #[serde(
         rename = "mode",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub mode: Option<models::QuietHoursMode>,
 }
 
 #[doc = "State of the organization's brand and campaign registrations. Managed elsewhere."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RegistrationStatus {
     #[doc = "Status of the organization's brand; null if it has none."]
     #[serde(rename = "brand", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!("ACTIVE"))]
     pub brand: Option<String>,
     #[doc = "Number of brands."]
     #[serde(rename = "brand_count")]
+    #[schema(minimum = 0, example = json!(1))]
     pub brand_count: i32,
     #[doc = "Number of campaigns."]
     #[serde(rename = "campaign_count")]
+    #[schema(minimum = 0, example = json!(2))]
     pub campaign_count: i32,
 }
 
-#[doc = "The fields to change. What is left out keeps its value; null is allowed where the type says so. Any other field is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[doc = "The fields to change. What is left out keeps its value; null is allowed where the type says so. Any\nother field is refused, which is this server's rule."]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct UpdateOrganizationRequest {
-    #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused anywhere. Cannot be null. The length and the refusal of control characters are this server's rules."]
+    #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must\nremain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused anywhere. Cannot be\nnull. The length and the refusal of control characters are this server's rules."]
     #[serde(
         rename = "name",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(pattern = "^(?![^\\n]*\\n)[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000](?:[^\\u0000-\\u001F\\u007F-\\u009F]{0,198}[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000])?[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*$", example = json!("Acme Health, Inc."), extensions(("x-message" = json!("must be 1 to 200 characters after trimming, with no control characters")), ("x-quietline-extension" = json!(true))))]
     pub name: Option<String>,
-    #[doc = "New address for invoices; null clears it. An address as HTML forms accept it, with at least one dot in the domain, at most 64 characters before the `@` and 254 in all. These limits are this server's rules."]
+    #[doc = "New address for invoices; null clears it. An address as HTML forms accept it, with at least one dot\nin the domain, at most 64 characters before the `@` and 254 in all. These limits are this server's\nrules."]
     #[serde(
         rename = "billing_email",
         default,
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
+    #[schema(max_length = 254, pattern = "^(?![^\\n]*\\n)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$", format = "email", example = json!("ap@acme.example"), extensions(("x-message" = json!("must be a plausible email address")), ("x-quietline-extension" = json!(true))))]
     pub billing_email: Option<Option<String>>,
-    #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum. Lowering takes effect on the next retention sweep; raising restores nothing."]
+    #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum.\nLowering takes effect on the next retention sweep; raising restores nothing."]
     #[serde(
         rename = "message_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(minimum = 30, maximum = 365, example = json!(60))]
     pub message_retention_days: Option<i32>,
-    #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep; raising restores nothing. The range is this server's rule."]
+    #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep;\nraising restores nothing. The range is this server's rule."]
     #[serde(
         rename = "mms_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(minimum = 30, maximum = 365, example = json!(30), extensions(("x-quietline-extension" = json!(true))))]
     pub mms_retention_days: Option<i32>,
-    #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization; back to false requires that no brand exists."]
+    #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization;\nback to false requires that no brand exists."]
     #[serde(
         rename = "is_reseller",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(example = json!(false))]
     pub is_reseller: Option<bool>,
-    #[doc = "`quiet_hours`"]
     #[serde(
         rename = "quiet_hours",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub quiet_hours: Option<models::QuietHoursPatch>,
-    #[doc = "`auto_replies`"]
     #[serde(
         rename = "auto_replies",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub auto_replies: Option<models::AutoRepliesPatch>,
 }

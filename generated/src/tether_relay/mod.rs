@@ -3,6 +3,7 @@
 //! The API "Tether Relay and Tether API".
 
 pub mod api;
+pub mod document;
 pub mod models;
 pub mod routes;
 

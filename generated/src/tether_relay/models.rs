@@ -3,6 +3,7 @@
 //! Request and response bodies of the API "Tether Relay and Tether API".
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[allow(
     unused_imports,
@@ -10,50 +11,47 @@ use serde::{Deserialize, Serialize};
 )]
 use super::models;
 
-#[doc = "The schema `MissedCallMessageResponse`."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct MissedCallMessageResponse {
-    #[doc = "`missedCallMessage`"]
     #[serde(
         rename = "missedCallMessage",
         default,
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
+    #[schema(max_length = 500)]
     pub missed_call_message: Option<Option<String>>,
-    #[doc = "`missedCallAutoMessageEnabled`"]
     #[serde(
         rename = "missedCallAutoMessageEnabled",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub missed_call_auto_message_enabled: Option<bool>,
 }
 
-#[doc = "The schema `OrganizationErrorResponse`."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct OrganizationErrorResponse {
-    #[doc = "`error`"]
     #[serde(
         rename = "error",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub error: Option<String>,
-    #[doc = "`details`"]
     #[serde(
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub details: Option<String>,
 }
 
-#[doc = "The schema `UpdateMissedCallMessageRequest`."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct UpdateMissedCallMessageRequest {
     #[doc = "SMS auto-reply sent after a missed inbound call; supports placeholder tokens like {{contactName}} and {{agentName}}."]
     #[serde(
@@ -62,6 +60,8 @@ pub struct UpdateMissedCallMessageRequest {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
+    #[schema(max_length = 500, pattern = "^[^\\u0000]*$", extensions(("x-message" = json!("must not contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub missed_call_message: Option<String>,
     #[doc = "Master toggle: when false, no missed-call auto-message is sent even if the template is populated."]
     #[serde(
@@ -70,5 +70,6 @@ pub struct UpdateMissedCallMessageRequest {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::runtime::present"
     )]
+    #[schema(nullable = false)]
     pub missed_call_auto_message_enabled: Option<bool>,
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+mod document;
 mod unsupported;
 
 pub use unsupported::unsupported;
@@ -33,6 +34,7 @@ pub fn for_generator(spec: &Value) -> Value {
     for (_, schema) in members_mut(made.pointer_mut("/components/schemas")) {
         simplify(schema);
     }
+    document::prepare(spec, &mut made);
     made
 }
 

@@ -15,7 +15,6 @@ const OPERATION: &[&str] = &[
     "requestBody",
     "responses",
     "deprecated",
-    "externalDocs",
 ];
 const PARAMETER: &[&str] = &[
     "name",
@@ -29,14 +28,7 @@ const PARAMETER: &[&str] = &[
     "example",
     "examples",
 ];
-const HEADER: &[&str] = &[
-    "description",
-    "required",
-    "deprecated",
-    "schema",
-    "example",
-    "examples",
-];
+const HEADER: &[&str] = &["description", "required", "deprecated", "schema", "example"];
 const SCALAR: &[&str] = &[
     "$ref",
     "type",
@@ -74,12 +66,50 @@ const STRUCTURE: &[&str] = &[
     "anyOf",
 ];
 
+/// Parts of the document that the served one is built of with these members and no others.
+const PARTS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "openapi",
+            "info",
+            "servers",
+            "security",
+            "tags",
+            "paths",
+            "components",
+        ],
+    ),
+    ("/info/contact", &["name", "url", "email"]),
+    ("/info/license", &["name", "url", "identifier"]),
+    (
+        "/components",
+        &[
+            "headers",
+            "parameters",
+            "responses",
+            "schemas",
+            "securitySchemes",
+        ],
+    ),
+];
+const INFO: &[&str] = &[
+    "title",
+    "summary",
+    "description",
+    "termsOfService",
+    "contact",
+    "license",
+    "version",
+];
+
 /// What the templates cannot express, each with the operation or schema it stands in.
 pub fn unsupported(spec: &Value) -> Vec<String> {
     let mut check = Check {
         spec,
         problems: Vec::new(),
     };
+    check.document();
     for (path, item) in members(spec.get("paths")) {
         for (key, operation) in members(Some(item)) {
             if let Some(operation) = operation
@@ -115,6 +145,60 @@ impl Check<'_> {
     fn known_keys(&mut self, place: &str, value: &Value, known: &[&str]) {
         for (key, _) in members(Some(value)).filter(|(key, _)| !is_known(key, known)) {
             self.refuse(place, format!("`{key}`"));
+        }
+    }
+
+    fn only_keys(&mut self, place: &str, value: &Value, known: &[&str]) {
+        for (key, _) in members(Some(value)).filter(|(key, _)| !known.contains(&key.as_str())) {
+            self.refuse(place, format!("`{key}`"));
+        }
+    }
+
+    /// What no operation says and no schema.
+    fn document(&mut self) {
+        let spec = self.spec;
+        for (pointer, known) in PARTS {
+            let part = spec.pointer(pointer).unwrap_or(&Value::Null);
+            self.only_keys(&format!("the document{pointer}"), part, known);
+        }
+        self.known_keys("info", &spec["info"], INFO);
+        for (key, known) in [
+            ("servers", ["url", "description"]),
+            ("tags", ["name", "description"]),
+        ] {
+            for entry in spec[key].as_array().into_iter().flatten() {
+                self.only_keys(key, entry, &known);
+            }
+        }
+        if spec["security"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+        {
+            self.refuse("the document", "security for all operations at once");
+        }
+        for (name, scheme) in members(spec.pointer("/components/securitySchemes")) {
+            let known = ["type", "scheme", "bearerFormat", "description"];
+            self.known_keys(name, scheme, &known);
+        }
+        for (name, response) in members(spec.pointer("/components/responses")) {
+            self.response_members(name, response);
+        }
+        for (name, header) in members(spec.pointer("/components/headers")) {
+            self.known_keys(name, header, HEADER);
+        }
+    }
+
+    fn response_members(&mut self, place: &str, response: &Value) {
+        self.known_keys(place, response, &["description", "headers", "content"]);
+        for (_, media) in members(response.get("content")) {
+            self.media(place, media);
+        }
+    }
+
+    fn media(&mut self, place: &str, media: &Value) {
+        self.known_keys(place, media, &["schema", "example", "examples"]);
+        for (_, example) in members(media.get("examples")) {
+            self.only_keys(place, example, &["summary", "description", "value"]);
         }
     }
 
@@ -253,7 +337,7 @@ impl Check<'_> {
             return self.refuse(place, "a response without a single status");
         }
         if status.starts_with(['4', '5']) {
-            return;
+            return self.response_members(place, response);
         }
         if !SUCCESSES.iter().any(|(code, ..)| *code == status) {
             return self.refuse(place, "this status");
@@ -280,7 +364,7 @@ impl Check<'_> {
         let media_types: Vec<_> = members(holder.get("content")).collect();
         match media_types.as_slice() {
             [(name, media)] if *name == "application/json" => {
-                self.known_keys(place, media, &["schema", "example", "examples"]);
+                self.media(place, media);
                 let schema = resolve(self.spec, &media["schema"]);
                 if media["schema"].get("$ref").is_none() || schema.get("properties").is_none() {
                     self.refuse(
@@ -309,6 +393,12 @@ impl Check<'_> {
                 .iter()
                 .filter(|choice| choice["type"] == "null")
                 .count();
+            if schema
+                .as_object()
+                .is_some_and(|keywords| keywords.len() > 1)
+            {
+                self.refuse(place, format!("`{key}` beside other keywords"));
+            }
             if choices.len() != 2 || nulls != 1 {
                 self.refuse(
                     place,

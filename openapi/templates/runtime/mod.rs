@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod caught;
+pub mod document;
 mod input;
 mod json;
 mod message;

@@ -6,4 +6,5 @@ mod credentials;
 mod error_codes;
 mod generated_is_current;
 mod outside;
+mod served_documents;
 mod upstream;

@@ -1,4 +1,4 @@
-//! Statements stay prepared. Goal: in steady state no operation prepares a statement. Method: Diesel
+//! Statements stay prepared. Goal: in steady state no operation prepares one. Method: Diesel
 //! tells of every query that it runs and of every one that it puts into a connection's cache; what
 //! runs and never was put there is prepared anew each time.
 
