@@ -111,8 +111,9 @@ impl Checkpointer {
     const INTERVAL: Duration = Duration::from_millis(250);
 
     /// Pages (4 KiB) from which the log is not only copied but started again from its beginning,
-    /// for which the writer has to wait a moment: 16 MiB.
-    const RESTART_PAGES: i32 = 4096;
+    /// for which the writer has to wait a moment: 32 MiB. The file keeps its size, so that the
+    /// next writes need not extend it again.
+    const RESTART_PAGES: i32 = 8192;
 
     /// Pages that may be left to copy while the writer waits: 4 MiB, a few milliseconds. More are
     /// left only when some reader still needs the old state; then waiting would not help either.
@@ -157,7 +158,7 @@ impl Checkpointer {
         let seen: Checkpoint = passive.get_result(conn)?;
         let is_nearly_done = seen.log - seen.checkpointed <= Self::MAX_PAGES_LEFT;
         if seen.log >= Self::RESTART_PAGES && is_nearly_done {
-            let restart = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
+            let restart = diesel::sql_query("PRAGMA wal_checkpoint(RESTART)");
             let _busy_or_done: Checkpoint = restart.get_result(conn)?;
         }
         Ok(seen.log)
