@@ -1,14 +1,18 @@
 //! One line per request, `key=value`. Never in it: credentials, bodies, query strings.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
 use log::{Level, log_enabled};
 
-use crate::error::{Error, chain};
+use crate::error::chain;
 use crate::request::RequestContext;
+
+/// Room for a usual line.
+const LINE_BYTES: usize = 256;
 
 /// Logs the answer to a request, and for a 5xx what caused it.
 pub(super) fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
@@ -35,19 +39,22 @@ fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, durati
             .match_pattern()
             .map_or(Cow::Borrowed("-"), Cow::Owned),
     };
-    let (code, cause) = match &context.failure {
-        Some((code, cause)) => (*code, Some(cause)),
-        None => ("", None),
-    };
+    // Put together first and logged as one piece, which the log has to look through only once.
+    let mut line = String::with_capacity(LINE_BYTES);
     // What a client chose stands in quotes, so that it cannot pass for a field of ours.
-    log::info!(
-        "request_id={} method={} route={route} status={} duration_us={} actor={:?} error={code:?} \
-         cause={:?}",
+    let mut written = write!(
+        line,
+        "request_id={} method={} route={route} status={} duration_us={} actor={:?}",
         context.id,
         request.method(),
         response.status().as_u16(),
         duration.as_micros(),
         context.actor.as_deref().unwrap_or_default(),
-        cause.map(Error::to_string).unwrap_or_default(),
     );
+    if let Some((code, cause)) = &context.failure {
+        written =
+            written.and_then(|()| write!(line, " error={code:?} cause={:?}", cause.to_string()));
+    }
+    written.expect("a String takes all text");
+    log::info!("{line}");
 }
