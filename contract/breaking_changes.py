@@ -253,6 +253,12 @@ def released(tag, name):
     return yaml.safe_load(shown.stdout) if shown.returncode == 0 else None
 
 
+def check_known(since):
+    """Ends the program if there is no such tag or commit: nothing would be compared."""
+    if git("rev-parse", "--verify", "--quiet", f"{since}^{{commit}}").returncode != 0:
+        sys.exit(f"breaking changes: there is no tag or commit {since!r}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--since", help="a tag or commit; the last tag v* by default")
@@ -260,6 +266,7 @@ def main():
     if not since:
         print("breaking changes: nothing has been released yet (no tag v*), so nothing can break")
         return 0
+    check_known(since)
     allowed = accepted()
     findings = []
     for name in SPECS:
