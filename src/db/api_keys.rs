@@ -10,6 +10,7 @@ use crate::error::Result;
 use super::DbConn;
 use super::connection::on_each_backend;
 use super::schema::api_keys;
+use super::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys)]
@@ -19,6 +20,7 @@ struct ApiKeyRow {
     label: String,
     prefix: String,
     scopes: String,
+    #[diesel(deserialize_as = StoredTime)]
     created_at: NaiveDateTime,
     last_used_at: Option<NaiveDateTime>,
     revoked_at: Option<NaiveDateTime>,

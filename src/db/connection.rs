@@ -2,7 +2,7 @@
 
 use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
@@ -49,8 +49,6 @@ const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout
 /// Makes connections of one kind.
 #[derive(Debug)]
 pub(super) enum Manager {
-    /// Reads a SQLite file and cannot write to it.
-    SqliteReader(PathBuf),
     /// Talks to PostgreSQL.
     Postgres(String),
 }
@@ -82,12 +80,6 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> ConnectionResult<PooledConn> {
         let conn = match self {
-            Self::SqliteReader(path) => {
-                let mut conn = open_sqlite(path)?;
-                conn.batch_execute("PRAGMA query_only = ON")
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
-                DbConn::Sqlite(conn)
-            }
             Self::Postgres(url) => DbConn::Postgres(open_postgres(url)?),
         };
         Ok(PooledConn {
@@ -122,6 +114,14 @@ pub(super) fn open_sqlite(path: &Path) -> ConnectionResult<SqliteConnection> {
         .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
     let mut conn = SqliteConnection::establish(path)?;
     conn.batch_execute(SQLITE_SETTINGS)
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// As [`open_sqlite`], but the connection cannot change anything.
+pub(super) fn open_sqlite_reader(path: &Path) -> ConnectionResult<SqliteConnection> {
+    let mut conn = open_sqlite(path)?;
+    conn.batch_execute("PRAGMA query_only = ON")
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }

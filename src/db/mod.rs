@@ -56,9 +56,7 @@ impl Db {
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         migrations::run(url)?;
         let backend = match url {
-            DatabaseUrl::Sqlite(path) => {
-                Backend::Sqlite(Arc::new(SqliteDb::open(path, connections)?))
-            }
+            DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
                 Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
             }

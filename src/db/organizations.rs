@@ -20,6 +20,7 @@ use super::audit_log::InsertForEachChanged;
 use super::connection::on_each_backend;
 use super::fixed::{self, piece};
 use super::schema::organizations;
+use super::types::StoredTime;
 use super::{DbConn, audit_log};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -51,7 +52,9 @@ pub(super) struct OrganizationRow {
     version: i64,
     audit_length: i64,
     audit_head: Vec<u8>,
+    #[diesel(deserialize_as = StoredTime)]
     created_at: NaiveDateTime,
+    #[diesel(deserialize_as = StoredTime)]
     updated_at: NaiveDateTime,
 }
 

@@ -1,20 +1,20 @@
 //! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second
 //! process (the command line) may write too; the file's lock then decides who goes first.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use diesel::r2d2::Pool;
 use diesel::sql_types::Integer;
 use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
+use thread_local::ThreadLocal;
 
 use crate::error::{BoxError, Error, Result};
 
-use super::ACQUIRE_TIMEOUT;
-use super::connection::{DbConn, Manager, open_sqlite};
+use super::connection::{DbConn, open_sqlite, open_sqlite_reader};
 use super::writer::Writer;
 
 /// Before this version SQLite could corrupt a database when two connections reset the WAL at once.
@@ -22,7 +22,9 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 
 /// A SQLite file.
 pub(super) struct SqliteDb {
-    readers: Pool<Manager>,
+    path: PathBuf,
+    /// A connection of its own for each thread that serves requests: no lock is taken to get it.
+    readers: ThreadLocal<RefCell<DbConn>>,
     // Fields drop in this order: the writer finishes what it was given while the log is still kept
     // short.
     writer: Writer,
@@ -30,26 +32,25 @@ pub(super) struct SqliteDb {
 }
 
 impl SqliteDb {
-    pub(super) fn open(path: &Path, readers: u32) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let mut writer = open_sqlite(path).map_err(Error::unavailable)?;
         writer.batch_execute(Writer::PATIENCE)?;
-        let readers = Pool::builder()
-            .max_size(readers)
-            .min_idle(Some(1))
-            .test_on_check_out(false)
-            .connection_timeout(ACQUIRE_TIMEOUT)
-            .build(Manager::SqliteReader(path.to_owned()))
-            .map_err(Error::unavailable)?;
         Ok(Self {
-            readers,
+            path: path.to_owned(),
+            readers: ThreadLocal::new(),
             writer: Writer::start(DbConn::Sqlite(writer))?,
             _checkpointer: Checkpointer::start(open_sqlite(path).map_err(Error::unavailable)?)?,
         })
     }
 
     pub(super) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
-        let mut conn = self.readers.get().map_err(Error::unavailable)?;
-        conn.run(work)
+        let open = || {
+            open_sqlite_reader(&self.path)
+                .map(DbConn::Sqlite)
+                .map(RefCell::new)
+        };
+        let conn = self.readers.get_or_try(open).map_err(Error::unavailable)?;
+        work(&mut conn.borrow_mut())
     }
 
     /// Whether writes are still being taken.

@@ -1,9 +1,13 @@
-//! How ids and text enums of the domain are written to and read from columns, on either database.
+//! How ids, text enums and times of the domain are written to and read from columns, on either
+//! database.
 
+use chrono::{NaiveDate, NaiveDateTime};
 use diesel::backend::Backend;
-use diesel::deserialize::{self, FromSql};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::Pg;
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::sql_types::{Text, Timestamp};
+use diesel::sqlite::Sqlite;
 
 use crate::domain::access::{Role, Scope};
 use crate::domain::audit::Action;
@@ -12,6 +16,8 @@ use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
 use crate::domain::text_enum::TextEnum;
+
+use super::DbConn;
 
 macro_rules! id_columns {
     ($($name:ident),+ $(,)?) => {$(
@@ -68,3 +74,81 @@ text_enum_columns!(
     Role,
     Scope
 );
+
+/// A time as rows read it (`deserialize_as`). On SQLite a time is text, and Diesel tries one format
+/// after the other on it, which took a tenth of reading an organization.
+#[derive(Debug, FromSqlRow)]
+pub(super) struct StoredTime(NaiveDateTime);
+
+impl From<StoredTime> for NaiveDateTime {
+    fn from(time: StoredTime) -> Self {
+        time.0
+    }
+}
+
+macro_rules! stored_time_as_diesel_reads_it {
+    ($($backend:ty),+) => {$(
+        impl FromSql<Timestamp, $backend> for StoredTime {
+            fn from_sql(value: <$backend as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+                <NaiveDateTime as FromSql<Timestamp, $backend>>::from_sql(value).map(Self)
+            }
+        }
+    )+};
+}
+
+stored_time_as_diesel_reads_it!(Pg, AnyBackend);
+
+/// What [`DbConn`] passes for when a statement is written without a look at the database.
+type AnyBackend = <DbConn as diesel::Connection>::Backend;
+
+impl FromSql<Timestamp, Sqlite> for StoredTime {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
+        let time = parse_time(&text).ok_or_else(|| format!("{text:?} is no time"))?;
+        Ok(Self(time))
+    }
+}
+
+/// Reads what Diesel writes: `2026-11-21 19:47:47`, with a fraction if there is one.
+fn parse_time(text: &str) -> Option<NaiveDateTime> {
+    const NANOS_DIGITS: usize = 9;
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let fraction = match text.get(19..)? {
+        "" => 0,
+        rest => {
+            let digits = rest.strip_prefix('.').filter(|digits| !digits.is_empty())?;
+            let missing = NANOS_DIGITS.checked_sub(digits.len())?;
+            digits.parse::<u32>().ok()? * 10_u32.pow(u32::try_from(missing).ok()?)
+        }
+    };
+    let year = i32::try_from(number(0, 4)?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
+    date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_time_is_read_as_it_was_written() {
+        let shown = |text| parse_time(text).map(|time| time.to_string());
+        for text in [
+            "2026-11-21 19:47:47",
+            "2026-11-21 19:47:47.100",
+            "2026-11-21 19:47:47.000001",
+            "0001-01-01 00:00:00.123456789",
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-13-21 19:47:47",
+            "2026-11-21 19:47:47.",
+            "é",
+        ] {
+            assert_eq!(shown(text), None, "{text:?}");
+        }
+    }
+}
