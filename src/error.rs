@@ -52,6 +52,12 @@ pub enum Error {
     /// The resource is no longer the one that the caller had read (RFC 9110, `If-Match`).
     #[error("precondition failed")]
     PreconditionFailed,
+    /// The `Idempotency-Key` came with another request before.
+    #[error("idempotency key reused")]
+    IdempotencyKeyReused,
+    /// The first request with this `Idempotency-Key` is not answered yet.
+    #[error("idempotency key in use")]
+    IdempotencyKeyInUse,
     /// Too many requests; may be repeated after this time.
     #[error("rate limited for {0:?}")]
     RateLimited(Duration),

@@ -3,21 +3,46 @@
 
 use std::sync::Arc;
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::organization::{Change, Organization};
 use crate::error::{Error, Resource, Result};
+use crate::state::AppState;
+
+use super::idempotency::{self, Once, Outcome};
 
 /// Changes the organization that `access` is for as `decide` says and returns it as it then is;
 /// `decide` answers `None` when there is nothing to change.
 ///
 /// `decide` first sees the organization as it was read without a lock, which is enough to refuse,
 /// to keep, or to store the change on condition that nobody else has changed it since. Only if
-/// somebody has, it is asked again about the locked row.
+/// somebody has, it is asked again about the locked row. A request that is to be done `once` is
+/// decided under the lock from the start.
 ///
 /// # Errors
-/// Those of `decide`; [`Error::NotFound`] when there is no such organization.
-pub(super) async fn run<D>(db: &Db, access: OrgAccess, decide: D) -> Result<Organization>
+/// Those of `decide`; [`Error::NotFound`] when there is no such organization; those of
+/// [`idempotency::run`].
+pub(super) async fn run<D>(
+    state: &AppState,
+    access: OrgAccess,
+    once: Option<Once<Organization>>,
+    decide: D,
+) -> Result<Outcome<Organization>>
+where
+    D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
+{
+    match once {
+        Some(once) => {
+            let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
+            idempotency::run(state, access, once, work).await
+        }
+        None => run_unkeyed(&state.db, access, decide)
+            .await
+            .map(Outcome::Done),
+    }
+}
+
+async fn run_unkeyed<D>(db: &Db, access: OrgAccess, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
@@ -40,10 +65,18 @@ where
     }
     db.write(move |conn| {
         let locked = db::organizations::lock(conn, access.organization())?.ok_or(NOT_FOUND)?;
-        match decide(&locked)? {
-            None => Ok(locked),
-            Some(change) => db::organizations::store_locked(conn, change),
-        }
+        change_locked(conn, locked, &*decide)
     })
     .await
+}
+
+fn change_locked(
+    conn: &mut DbConn,
+    locked: Organization,
+    decide: &dyn Fn(&Organization) -> Result<Option<Change>>,
+) -> Result<Organization> {
+    match decide(&locked)? {
+        None => Ok(locked),
+        Some(change) => db::organizations::store_locked(conn, change),
+    }
 }

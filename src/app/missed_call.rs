@@ -8,6 +8,7 @@ use crate::domain::organization::{Change, Organization};
 use crate::error::Result;
 use crate::state::AppState;
 
+use super::idempotency::{Once, Outcome};
 use super::{change, organization};
 
 /// The missed-call settings of the organization that `access` is for.
@@ -18,19 +19,21 @@ pub async fn show(db: &Db, access: OrgAccess) -> Result<MissedCall> {
     Ok(organization::show(db, access).await?.missed_call)
 }
 
-/// Applies `changes` and returns the settings as they then are. A change that changes nothing
+/// Applies `changes` and returns the organization as it then is. A change that changes nothing
 /// writes nothing and leaves no audit entry.
 ///
 /// # Errors
-/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization.
+/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization; for a request to
+/// be done `once`, those of [`super::idempotency::run`].
 pub async fn update(
     state: &AppState,
     access: OrgAccess,
     changes: MissedCallChanges,
-) -> Result<MissedCall> {
+    once: Option<Once<Organization>>,
+) -> Result<Outcome<Organization>> {
     let now = state.clock.now();
     let author = access.clone();
-    let organization = change::run(&state.db, access, move |before| {
+    change::run(state, access, once, move |before| {
         let missed_call = before.missed_call.merge(&changes);
         let event = AuditEvent::missed_call_changed(&before.id, &before.missed_call, &missed_call);
         Ok(event.map(|event| {
@@ -41,6 +44,6 @@ pub async fn update(
             };
             Change::recorded(before, after, &author, &[event], now)
         }))
-    });
-    Ok(organization.await?.missed_call)
+    })
+    .await
 }

@@ -4,6 +4,7 @@
 pub mod api_keys;
 pub mod audit_log;
 mod change;
+pub mod idempotency;
 pub mod missed_call;
 pub mod organization;
 pub mod registry;

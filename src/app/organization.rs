@@ -17,6 +17,7 @@ use crate::error::{Error, Resource, Result, Violation};
 use crate::state::AppState;
 
 use super::change;
+use super::idempotency::{Once, Outcome};
 
 /// The plan of an organization that nobody has sold another one.
 const FIRST_PLAN: &str = "payg";
@@ -39,16 +40,18 @@ pub async fn show(db: &Db, access: OrgAccess) -> Result<Organization> {
 /// changes nothing writes nothing and leaves no audit entry.
 ///
 /// # Errors
-/// [`Error::PreconditionFailed`] before any rule is looked at, then the first rule that is broken.
+/// [`Error::PreconditionFailed`] before any rule is looked at, then the first rule that is broken;
+/// for a request to be done `once`, those of [`super::idempotency::run`] before either.
 pub async fn update_settings(
     state: &AppState,
     access: OrgAccess,
     condition: VersionCondition,
     changes: SettingsChanges,
-) -> Result<Organization> {
+    once: Option<Once<Organization>>,
+) -> Result<Outcome<Organization>> {
     let now = state.clock.now();
     let author = access.clone();
-    change::run(&state.db, access, move |before| {
+    change::run(state, access, once, move |before| {
         if !condition.admits(before.version) {
             return Err(Error::PreconditionFailed);
         }

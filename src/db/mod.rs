@@ -4,8 +4,10 @@
 
 pub mod api_keys;
 pub mod audit_log;
+mod claims;
 mod connection;
 mod fixed;
+pub mod idempotency;
 mod key_cache;
 mod migrations;
 pub mod organizations;
@@ -20,12 +22,14 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use claims::Claim;
 pub use connection::DbConn;
 pub use url::DatabaseUrl;
 
 use crate::domain::api_key::{ApiKey, HashedApiKey};
 use crate::error::{Error, Result};
 
+use claims::Claims;
 use key_cache::KeyCache;
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
@@ -38,6 +42,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Db {
     backend: Backend,
     keys: Arc<KeyCache>,
+    claims: Arc<Claims>,
 }
 
 #[derive(Clone)]
@@ -64,6 +69,7 @@ impl Db {
         Ok(Self {
             backend,
             keys: Arc::default(),
+            claims: Arc::default(),
         })
     }
 
@@ -115,6 +121,27 @@ impl Db {
             Backend::Sqlite(db) => db.write(work).await,
             Backend::Postgres(db) => db.run(work).await,
         }
+    }
+
+    /// As [`Db::write`], unless another write with the same `claim` is under way, on this replica
+    /// or another: then `None` at once, and nothing is done.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_claimed<T, W>(&self, claim: Claim, work: W) -> Result<Option<T>>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        let Some(held) = self.claims.take(claim) else {
+            return Ok(None);
+        };
+        // Held by the work itself: it goes on when the client has left and nobody waits for it.
+        self.write(move |conn| match held.extend(conn)? {
+            true => work(conn).map(Some),
+            false => Ok(None),
+        })
+        .await
     }
 
     /// The API key with this hash, revoked or not, as it was less than a second ago.

@@ -58,6 +58,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency_records (org_id, credential, idempotency_key) {
+        org_id -> Text,
+        credential -> Text,
+        idempotency_key -> Text,
+        fingerprint -> Bytea,
+        status -> Int4,
+        headers -> Text,
+        body -> Bytea,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     organizations (id) {
         id -> Text,
         external_id -> Nullable<Text>,
@@ -95,11 +108,13 @@ diesel::joinable!(audit_log -> organizations (org_id));
 diesel::joinable!(brands -> organizations (org_id));
 diesel::joinable!(campaigns -> brands (brand_id));
 diesel::joinable!(campaigns -> organizations (org_id));
+diesel::joinable!(idempotency_records -> organizations (org_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
     audit_log,
     brands,
     campaigns,
+    idempotency_records,
     organizations,
 );

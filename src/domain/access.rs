@@ -89,6 +89,17 @@ pub enum Actor {
     CommandLine,
 }
 
+impl Actor {
+    /// Who it is exactly, for the platform's eyes only.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::ApiKey { id, .. } => format!("api_key:{id}"),
+            Self::User { subject, .. } => format!("user:{subject}"),
+            Self::CommandLine => "command-line".to_owned(),
+        }
+    }
+}
+
 /// The credential of a request, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {

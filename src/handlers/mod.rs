@@ -2,6 +2,7 @@
 //! translating out. No rule and no statement is here.
 
 pub mod agentmessage;
+mod once;
 pub mod tether_relay;
 
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use super::models;
-use crate::runtime::{Answer, Operation, Rejection};
+use crate::runtime::{Answer, Operation, Recorded, Rejection};
 
 /// One method per operation, and what all of them share.
 #[expect(
@@ -103,6 +103,10 @@ pub struct PatchOrganizationParams {
     #[doc = "`If-Match`, a header."]
     #[serde(rename = "If-Match")]
     pub if_match: Option<String>,
+
+    #[doc = "`Idempotency-Key`, a header."]
+    #[serde(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<String>,
 }
 
 #[doc = "What `patchOrganization` answers when it succeeds."]
@@ -119,6 +123,9 @@ pub enum PatchOrganizationSuccess {
         #[doc = "The header `ETag`."]
         etag: String,
     },
+
+    /// What was answered to the same request before.
+    Replayed(Recorded),
 }
 
 impl PatchOrganizationSuccess {
@@ -130,7 +137,14 @@ impl PatchOrganizationSuccess {
                 let answer = answer.header("etag", etag)?;
                 answer.json(&body)
             }
+
+            Self::Replayed(recorded) => recorded.respond(),
         }
+    }
+
+    /// The answer as it will go out, to be kept and given again as `Replayed`.
+    pub fn record(self) -> Result<Recorded, Rejection> {
+        Recorded::of(self.respond()?)
     }
 }
 
@@ -161,7 +175,7 @@ pub mod operations {
         scopes: &["org:admin:write"],
         minimum_role: None,
         statuses: &[
-            200, 400, 401, 403, 404, 405, 408, 412, 413, 415, 422, 429, 500, 503,
+            200, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 500, 503,
         ],
     };
 }

@@ -111,7 +111,7 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (422): single fields are wrong; see `details`.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (422): single fields are wrong; see `details`.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -168,6 +168,14 @@ pub enum ErrorCode {
     #[serde(rename = "PRECONDITION_FAILED")]
     PreconditionFailed,
 
+    #[doc = "`IDEMPOTENCY_KEY_REUSED`"]
+    #[serde(rename = "IDEMPOTENCY_KEY_REUSED")]
+    IdempotencyKeyReused,
+
+    #[doc = "`IDEMPOTENCY_KEY_IN_USE`"]
+    #[serde(rename = "IDEMPOTENCY_KEY_IN_USE")]
+    IdempotencyKeyInUse,
+
     #[doc = "`RATE_LIMITED`"]
     #[serde(rename = "RATE_LIMITED")]
     RateLimited,
@@ -197,6 +205,8 @@ impl ErrorCode {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::PreconditionFailed,
+        Self::IdempotencyKeyReused,
+        Self::IdempotencyKeyInUse,
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
@@ -230,6 +240,10 @@ impl ErrorCode {
             Self::RequestTimeout => "REQUEST_TIMEOUT",
 
             Self::PreconditionFailed => "PRECONDITION_FAILED",
+
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+
+            Self::IdempotencyKeyInUse => "IDEMPOTENCY_KEY_IN_USE",
 
             Self::RateLimited => "RATE_LIMITED",
 

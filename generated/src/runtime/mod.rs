@@ -19,7 +19,7 @@ mod request_tests;
 #[cfg(test)]
 mod schema_tests;
 
-pub use answer::Answer;
+pub use answer::{Answer, Recorded};
 pub use caught::caught;
 pub use input::Input;
 pub use parameter::path_parameter;

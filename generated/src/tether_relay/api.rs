@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use super::models;
-use crate::runtime::{Answer, Operation, Rejection};
+use crate::runtime::{Answer, Operation, Recorded, Rejection};
 
 /// One method per operation, and what all of them share.
 #[expect(
@@ -88,6 +88,10 @@ pub struct PutOrganizationsOrganizationIdMissedCallMessageParams {
     #[doc = "`organizationId`, of the path."]
     #[serde(rename = "organizationId")]
     pub organization_id: String,
+
+    #[doc = "`Idempotency-Key`, a header."]
+    #[serde(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<String>,
 }
 
 #[doc = "What `put_organizations_organizationId_missed_call_message` answers when it succeeds."]
@@ -102,6 +106,9 @@ pub enum PutOrganizationsOrganizationIdMissedCallMessageSuccess {
         /// The body.
         body: models::MissedCallMessageResponse,
     },
+
+    /// What was answered to the same request before.
+    Replayed(Recorded),
 }
 
 impl PutOrganizationsOrganizationIdMissedCallMessageSuccess {
@@ -112,7 +119,14 @@ impl PutOrganizationsOrganizationIdMissedCallMessageSuccess {
                 let answer = Answer::new(operation, StatusCode::OK);
                 answer.json(&body)
             }
+
+            Self::Replayed(recorded) => recorded.respond(),
         }
+    }
+
+    /// The answer as it will go out, to be kept and given again as `Replayed`.
+    pub fn record(self) -> Result<Recorded, Rejection> {
+        Recorded::of(self.respond()?)
     }
 }
 
@@ -145,6 +159,8 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &[],
         minimum_role: Some("ADMIN"),
-        statuses: &[200, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503],
+        statuses: &[
+            200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503,
+        ],
     };
 }

@@ -1,7 +1,8 @@
 //! Builds the response to a request that succeeded. Failures are rendered by the trait.
 
+use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, ToStrError};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
@@ -43,5 +44,48 @@ impl Answer {
     /// Finishes without a body.
     pub fn empty(mut self) -> Result<HttpResponse, Rejection> {
         Ok(self.0.finish())
+    }
+}
+
+/// A response as it goes out, to be kept and given again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+impl Recorded {
+    /// What `response` would send.
+    pub fn of(response: HttpResponse) -> Result<Self, Rejection> {
+        let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
+        let headers = response.headers().iter();
+        let headers = headers
+            .map(|(name, value)| Ok((name.to_string(), text(value)?)))
+            .collect::<Result<_, ToStrError>>()
+            .map_err(|error| Rejection::Internal(format!("response header: {error}")))?;
+        let status = response.status().as_u16();
+        let body = response.into_body().try_into_bytes();
+        let body = body.map_err(|_stream| Rejection::Internal("a streamed response".to_owned()))?;
+        Ok(Self {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+
+    /// Sends it again, and says so.
+    pub fn respond(self) -> Result<HttpResponse, Rejection> {
+        let status = StatusCode::from_u16(self.status)
+            .map_err(|error| Rejection::Internal(format!("recorded status: {error}")))?;
+        let mut response = HttpResponse::build(status);
+        for header in self.headers {
+            response.insert_header(header);
+        }
+        response.insert_header(("idempotent-replayed", "true"));
+        Ok(response.body(self.body))
     }
 }

@@ -91,6 +91,16 @@ fn public(error: &Error) -> (StatusCode, ErrorCode, &str) {
             ErrorCode::PreconditionFailed,
             "organization has changed since it was read",
         ),
+        Error::IdempotencyKeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::IdempotencyKeyReused,
+            "Idempotency-Key was used with another request",
+        ),
+        Error::IdempotencyKeyInUse => (
+            StatusCode::CONFLICT,
+            ErrorCode::IdempotencyKeyInUse,
+            "the first request with this Idempotency-Key is still running",
+        ),
         Error::RateLimited(_) => (
             StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::RateLimited,

@@ -2,11 +2,12 @@
 
 use quietline_api::agentmessage::api::{
     GetOrganizationParams, GetOrganizationSuccess, PatchOrganizationParams,
-    PatchOrganizationSuccess,
+    PatchOrganizationSuccess, operations,
 };
 use quietline_api::agentmessage::models;
 
 use crate::app;
+use crate::app::idempotency::Outcome;
 use crate::domain::access::OrgAccess;
 use crate::domain::organization::{
     AutoReplies, AutoRepliesChanges, Organization, OrganizationName, SettingsChanges,
@@ -15,6 +16,7 @@ use crate::domain::quiet_hours::{QuietHours, QuietHoursChanges, QuietHoursMode, 
 use crate::domain::registry::RegistrySummary;
 use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result, Violation};
+use crate::handlers::once::once;
 use crate::state::AppState;
 
 use super::entity_tag;
@@ -43,15 +45,31 @@ pub(super) async fn patch(
     params: PatchOrganizationParams,
     body: models::UpdateOrganizationRequest,
 ) -> Result<PatchOrganizationSuccess> {
-    let condition = entity_tag::if_match(params.if_match.as_deref());
+    let PatchOrganizationParams {
+        if_match,
+        idempotency_key,
+    } = params;
+    let condition = entity_tag::if_match(if_match.as_deref());
+    let once = once(
+        idempotency_key.as_deref(),
+        &operations::PATCH_ORGANIZATION,
+        &body,
+        |organization| Ok(patched(organization).record()?.into()),
+    )?;
     let changes = settings_changes(body)?;
-    let organization =
-        app::organization::update_settings(state, access, condition, changes).await?;
-    let etag = entity_tag::of(organization.version);
-    Ok(PatchOrganizationSuccess::Ok {
-        body: response(organization),
-        etag,
+    let outcome =
+        app::organization::update_settings(state, access, condition, changes, once).await?;
+    Ok(match outcome {
+        Outcome::Done(organization) => patched(organization),
+        Outcome::Replayed(answer) => PatchOrganizationSuccess::Replayed(answer.into()),
     })
+}
+
+fn patched(organization: Organization) -> PatchOrganizationSuccess {
+    PatchOrganizationSuccess::Ok {
+        etag: entity_tag::of(organization.version),
+        body: response(organization),
+    }
 }
 
 /// The schema has refused nulls where they mean nothing. What it cannot say, domain types check:

@@ -71,6 +71,16 @@ const PRECONDITION_FAILED: Fixed = (
     "Precondition failed",
     "The organization has changed since it was read",
 );
+const IDEMPOTENCY_KEY_REUSED: Fixed = (
+    StatusCode::BAD_REQUEST,
+    VALIDATION_ERROR,
+    "Idempotency-Key: was used with another request",
+);
+const IDEMPOTENCY_KEY_IN_USE: Fixed = (
+    StatusCode::CONFLICT,
+    "Conflict",
+    "The first request with this Idempotency-Key is still running",
+);
 const RATE_LIMITED: Fixed = (
     StatusCode::TOO_MANY_REQUESTS,
     "Too many requests",
@@ -107,6 +117,8 @@ fn public<'a>(
         Error::PayloadTooLarge => fixed(PAYLOAD_TOO_LARGE),
         Error::RequestTimeout => fixed(REQUEST_TIMEOUT),
         Error::PreconditionFailed => fixed(PRECONDITION_FAILED),
+        Error::IdempotencyKeyReused => fixed(IDEMPOTENCY_KEY_REUSED),
+        Error::IdempotencyKeyInUse => fixed(IDEMPOTENCY_KEY_IN_USE),
         Error::RateLimited(_) => fixed(RATE_LIMITED),
         Error::Unavailable(_) => fixed(UNAVAILABLE),
         Error::Internal(_) => fixed((

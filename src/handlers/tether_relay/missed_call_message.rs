@@ -2,14 +2,18 @@
 
 use quietline_api::tether_relay::api::{
     GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
-    PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess,
+    PutOrganizationsOrganizationIdMissedCallMessageParams as PutParams,
+    PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess, operations,
 };
 use quietline_api::tether_relay::models;
 
 use crate::app;
+use crate::app::idempotency::Outcome;
 use crate::domain::access::OrgAccess;
 use crate::domain::missed_call::{MissedCall, MissedCallChanges};
+use crate::domain::organization::Organization;
 use crate::error::Result;
+use crate::handlers::once::once;
 use crate::state::AppState;
 
 pub(super) async fn get(state: &AppState, access: OrgAccess) -> Result<GetSuccess> {
@@ -22,8 +26,19 @@ pub(super) async fn get(state: &AppState, access: OrgAccess) -> Result<GetSucces
 pub(super) async fn put(
     state: &AppState,
     access: OrgAccess,
+    params: PutParams,
     body: models::UpdateMissedCallMessageRequest,
 ) -> Result<PutSuccess> {
+    let PutParams {
+        organization_id,
+        idempotency_key,
+    } = params;
+    let once = once(
+        idempotency_key.as_deref(),
+        &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
+        &(organization_id, &body),
+        |organization| Ok(updated(organization).record()?.into()),
+    )?;
     let models::UpdateMissedCallMessageRequest {
         missed_call_message,
         missed_call_auto_message_enabled,
@@ -32,10 +47,18 @@ pub(super) async fn put(
         message: missed_call_message,
         enabled: missed_call_auto_message_enabled,
     };
-    let settings = app::missed_call::update(state, access, changes).await?;
-    Ok(PutSuccess::Ok {
-        body: response(settings),
-    })
+    Ok(
+        match app::missed_call::update(state, access, changes, once).await? {
+            Outcome::Done(organization) => updated(organization),
+            Outcome::Replayed(answer) => PutSuccess::Replayed(answer.into()),
+        },
+    )
+}
+
+fn updated(organization: Organization) -> PutSuccess {
+    PutSuccess::Ok {
+        body: response(organization.missed_call),
+    }
 }
 
 fn response(settings: MissedCall) -> models::MissedCallMessageResponse {

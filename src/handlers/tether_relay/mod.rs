@@ -64,9 +64,9 @@ impl Api for TetherRelay {
     async fn put_organizations_organization_id_missed_call_message(
         &self,
         access: OrgAccess,
-        _params: PutParams,
+        params: PutParams,
         body: models::UpdateMissedCallMessageRequest,
     ) -> Result<PutSuccess> {
-        missed_call_message::put(&self.state, access, body).await
+        missed_call_message::put(&self.state, access, params, body).await
     }
 }

@@ -3,5 +3,6 @@
 mod admin;
 mod credentials;
 mod get_organization;
+mod idempotency;
 mod methods_and_paths;
 mod patch_organization;

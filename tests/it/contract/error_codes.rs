@@ -48,6 +48,8 @@ fn every_error() -> Vec<Error> {
         Error::RequestTimeout,
         Error::Invalid(violations()),
         Error::PreconditionFailed,
+        Error::IdempotencyKeyReused,
+        Error::IdempotencyKeyInUse,
         Error::RateLimited(Duration::from_millis(1500)),
         Error::unavailable(SECRET),
         Error::internal(SECRET),
@@ -68,6 +70,8 @@ fn every_error() -> Vec<Error> {
         | Error::Invalid(_)
         | Error::Refused(_)
         | Error::PreconditionFailed
+        | Error::IdempotencyKeyReused
+        | Error::IdempotencyKeyInUse
         | Error::RateLimited(_)
         | Error::Unavailable(_)
         | Error::Internal(_) => {}

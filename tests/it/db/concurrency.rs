@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use quietline::app;
+use quietline::app::idempotency::Outcome;
 use quietline::db::{self, Db, DbConn};
 use quietline::domain::access::{OrgAccess, Scope};
 use quietline::domain::ids::OrganizationRef;
@@ -35,7 +36,10 @@ async fn update(
     changes: SettingsChanges,
 ) -> Result<Organization> {
     let access = OrgAccess::command_line(app.org_id.clone());
-    app::organization::update_settings(&app.state, access, condition, changes).await
+    match app::organization::update_settings(&app.state, access, condition, changes, None).await? {
+        Outcome::Done(organization) => Ok(organization),
+        Outcome::Replayed(answer) => panic!("replayed without a key: {answer:?}"),
+    }
 }
 
 fn payload(entry: &quietline::domain::audit::AuditEntry) -> Value {
@@ -121,7 +125,7 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
                     enabled: None,
                 };
                 let access = OrgAccess::command_line(org_id);
-                app::missed_call::update(&app.state, access, changes)
+                app::missed_call::update(&app.state, access, changes, None)
                     .await
                     .unwrap();
             }

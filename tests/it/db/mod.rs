@@ -3,7 +3,7 @@
 mod audit_chain;
 mod concurrency;
 mod migrations;
-mod parallel;
+pub mod parallel;
 mod same_answers;
 mod statements;
 mod writer;

@@ -51,12 +51,7 @@ impl TestApp {
     /// On a database of the caller's choice.
     pub async fn on(database: TestDatabase) -> Self {
         let db = Db::open(&database.url(), 4).expect("a new database");
-        let settings = JwtSettings {
-            secret: Some(Secret::new(JWT_SECRET.to_owned())),
-            ..JwtSettings::default()
-        };
-        let keys = JwtKeys::new(&settings).expect("a good secret");
-        let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), keys));
+        let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), jwt_keys()));
         let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
             .await
             .id;
@@ -65,6 +60,13 @@ impl TestApp {
             org_id,
             database,
         }
+    }
+
+    /// The same server at another time.
+    pub fn at(&mut self, time: DateTime<Utc>) {
+        let keys = jwt_keys();
+        let state = AppState::new(self.state.db.clone(), Clock::Fixed(time), keys);
+        self.state = web::Data::new(state);
     }
 
     /// Another organization on the same server.
@@ -172,6 +174,14 @@ impl TestApp {
             .send()
             .await
     }
+}
+
+fn jwt_keys() -> JwtKeys {
+    let settings = JwtSettings {
+        secret: Some(Secret::new(JWT_SECRET.to_owned())),
+        ..JwtSettings::default()
+    };
+    JwtKeys::new(&settings).expect("a good secret")
 }
 
 async fn create(

@@ -1,0 +1,304 @@
+//! `Idempotency-Key` on `PATCH /v1/organization`: a request sent again is answered again and not
+//! done again.
+
+use std::sync::Barrier;
+use std::sync::mpsc::channel;
+
+use actix_web::http::Method;
+use chrono::TimeDelta;
+use quietline::db::{self, DbConn};
+use quietline::domain::access::Scope;
+use quietline::domain::ids::OrganizationRef;
+use quietline::domain::organization::OrganizationKind;
+use serde_json::{Value, json};
+
+use crate::db::parallel::in_parallel;
+use crate::support::TestApp;
+use crate::support::app::now;
+use crate::support::response::Response;
+
+const SCOPES: &[Scope] = &[Scope::OrgAdminWrite];
+
+async fn patch(app: &TestApp, key: &str, idempotency_key: &str, body: &str) -> Response {
+    app.request(Method::PATCH, "/v1/organization")
+        .bearer(key)
+        .header("Idempotency-Key", idempotency_key)
+        .body("application/json", body.to_owned())
+        .send()
+        .await
+}
+
+fn is_replayed(response: &Response) -> bool {
+    response.headers.contains_key("idempotent-replayed")
+}
+
+#[actix_web::test]
+async fn the_first_status_headers_and_body_are_given_again_and_nothing_is_done() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let first = patch(&app, &key, "k1", r#"{"name":"First"}"#).await;
+    assert_eq!((first.status, is_replayed(&first)), (200, false));
+    app.patch(&key, json!({"name": "Second"})).await;
+    let again = patch(&app, &key, "k1", r#"{"name":"First"}"#).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(again.header("Idempotent-Replayed"), "true");
+    assert_eq!(again.bytes, first.bytes);
+    for name in ["ETag", "Content-Type", "Cache-Control"] {
+        assert_eq!(again.header(name), first.header(name));
+    }
+    assert_ne!(again.header("X-Request-Id"), first.header("X-Request-Id"));
+    assert_eq!(app.stored().await.settings.name.as_str(), "Second");
+    assert_eq!(app.audit().await.len(), 2);
+}
+
+#[actix_web::test]
+async fn white_space_and_the_order_of_members_make_no_difference() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let bodies = [
+        r#"{"name":"First","is_reseller":false}"#,
+        r#"{ "is_reseller": false, "name": "First" }"#,
+    ];
+    assert!(!is_replayed(&patch(&app, &key, "k1", bodies[0]).await));
+    assert!(is_replayed(&patch(&app, &key, "k1", bodies[1]).await));
+}
+
+#[actix_web::test]
+async fn another_body_with_the_same_key_is_refused_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    patch(&app, &key, "k1", r#"{"billing_email":null}"#).await;
+    for other in [
+        r#"{}"#,
+        r#"{"name":"Other"}"#,
+        r#"{"billing_email":"a@b.example"}"#,
+    ] {
+        let refused = patch(&app, &key, "k1", other).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (422, "IDEMPOTENCY_KEY_REUSED")
+        );
+    }
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_request_that_changed_nothing_is_not_done_later_either() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let name = app.stored().await.settings.name.as_str().to_owned();
+    let body = json!({ "name": name }).to_string();
+    let first = patch(&app, &key, "k1", &body).await;
+    assert!(app.audit().await.is_empty());
+    app.patch(&key, json!({"name": "Other"})).await;
+    let again = patch(&app, &key, "k1", &body).await;
+    assert_eq!(again.bytes, first.bytes);
+    assert_eq!(app.stored().await.settings.name.as_str(), "Other");
+}
+
+#[actix_web::test]
+async fn a_request_that_failed_may_be_sent_again_with_another_body() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let off = r#"{"auto_replies":{"enabled":false}}"#;
+    assert_eq!(
+        patch(&app, &key, "k1", off).await.code(),
+        "ATTESTATION_REQUIRED"
+    );
+    assert_eq!(
+        patch(&app, &key, "k1", r#"{"name":null}"#).await.status,
+        422
+    );
+    assert_eq!(
+        patch(&app, &key, "k1", r#"{"name":"First"}"#).await.status,
+        200
+    );
+}
+
+#[actix_web::test]
+async fn the_condition_is_not_looked_at_again() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let send = async || {
+        app.request(Method::PATCH, "/v1/organization")
+            .bearer(&key)
+            .header("Idempotency-Key", "k1")
+            .header("If-Match", "\"1\"")
+            .json(&json!({"name": "First"}))
+            .send()
+            .await
+    };
+    let (first, again) = (send().await, send().await);
+    assert_eq!((first.status, again.status), (200, 200));
+    assert_eq!(again.header("ETag"), first.header("ETag"));
+}
+
+#[actix_web::test]
+async fn credentials_and_organizations_do_not_share_keys() {
+    let app = TestApp::new().await;
+    let other = app.organization(OrganizationKind::Commercial).await;
+    let keys = [
+        app.api_key(SCOPES).await,
+        app.api_key(SCOPES).await,
+        app.api_key_of(&other.id, SCOPES).await,
+    ];
+    for (number, key) in keys.iter().enumerate() {
+        let body = json!({ "name": format!("Name {number}") }).to_string();
+        let response = patch(&app, key, "k1", &body).await;
+        assert_eq!((response.status, is_replayed(&response)), (200, false));
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_is_kept_for_24_hours() {
+    let mut app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let body = r#"{"name":"First"}"#;
+    patch(&app, &key, "k1", body).await;
+    app.patch(&key, json!({"name": "Second"})).await;
+    app.at(now() + TimeDelta::hours(24) - TimeDelta::seconds(1));
+    assert!(is_replayed(&patch(&app, &key, "k1", body).await));
+    app.at(now() + TimeDelta::hours(24));
+    assert!(!is_replayed(&patch(&app, &key, "k1", body).await));
+    assert_eq!(app.stored().await.settings.name.as_str(), "First");
+    assert!(is_replayed(&patch(&app, &key, "k1", body).await));
+}
+
+#[actix_web::test]
+async fn old_records_are_swept_and_younger_ones_are_not() {
+    let mut app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    patch(&app, &key, "old", r#"{"name":"First"}"#).await;
+    app.at(now() + TimeDelta::hours(1));
+    patch(&app, &key, "young", r#"{"name":"Second"}"#).await;
+    app.at(now() + TimeDelta::hours(24) + TimeDelta::seconds(1));
+    assert!(
+        !quietline::app::idempotency::sweep(&app.state)
+            .await
+            .expect("swept")
+    );
+    let count = "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records";
+    assert_eq!(app.database.values(count), ["1"]);
+    assert!(is_replayed(
+        &patch(&app, &key, "young", r#"{"name":"Second"}"#).await
+    ));
+}
+
+#[actix_web::test]
+async fn a_header_that_is_no_key_is_refused() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    for header in ["", "\t", &"x".repeat(256), "é"] {
+        let refused = patch(&app, &key, header, r#"{"name":"First"}"#).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (422, "VALIDATION_FAILED")
+        );
+        let words = "must be 1 to 255 printable ASCII characters";
+        assert_eq!(
+            refused.details(),
+            json!({ "Idempotency-Key": words }),
+            "{header:?}"
+        );
+    }
+    let longest = "x".repeat(255);
+    assert_eq!(
+        patch(&app, &key, &longest, r#"{"name":"First"}"#)
+            .await
+            .status,
+        200
+    );
+}
+
+#[actix_web::test]
+async fn while_the_first_request_runs_the_second_is_refused_at_once() {
+    // Goal: two requests with one key at the same moment. Method: a third party holds the
+    // organization until one of the two has been answered, which can only be the refused one.
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let (started, (release, released)) = (&Barrier::new(3), channel::<()>());
+    let (org_id, released) = (app.org_id.clone(), std::sync::Mutex::new(Some(released)));
+    let statuses = std::thread::scope(|scope| {
+        let hold = || {
+            let (org_id, released) = (org_id.clone(), released.lock().unwrap().take().unwrap());
+            let (locked, is_locked) = channel();
+            let work = move |conn: &mut DbConn| {
+                db::organizations::lock(conn, &OrganizationRef::Id(org_id))?;
+                locked.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(())
+            };
+            let state = app.state.clone();
+            let holder = std::thread::spawn(move || {
+                actix_web::rt::System::new()
+                    .block_on(state.db.write(work))
+                    .unwrap();
+            });
+            is_locked.recv().unwrap();
+            holder
+        };
+        let holder = hold();
+        let send = || {
+            let (app, key, release) = (&app, &key, release.clone());
+            scope.spawn(move || {
+                started.wait();
+                actix_web::rt::System::new().block_on(async {
+                    let response = patch(app, key, "k1", r#"{"name":"First"}"#).await;
+                    if response.status == 409 {
+                        release.send(()).unwrap();
+                        assert_eq!(response.code(), "IDEMPOTENCY_KEY_IN_USE");
+                    }
+                    response.status
+                })
+            })
+        };
+        let senders = [send(), send()];
+        started.wait();
+        let statuses = senders.map(|sender| sender.join().unwrap());
+        holder.join().unwrap();
+        statuses
+    });
+    let mut statuses = statuses;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn many_at_once_are_done_once() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let answers = in_parallel(16, async |_| {
+        loop {
+            let response = patch(&app, &key, "k1", r#"{"name":"First"}"#).await;
+            if response.status != 409 {
+                return (response.status, is_replayed(&response), response.bytes);
+            }
+        }
+    });
+    let done: Vec<_> = answers
+        .iter()
+        .filter(|(_, is_replayed, _)| !is_replayed)
+        .collect();
+    assert_eq!(done.len(), 1);
+    assert!(
+        answers
+            .iter()
+            .all(|(status, _, body)| *status == 200 && *body == done[0].2)
+    );
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn what_is_kept_of_an_attestation_is_not_the_attestation() {
+    let app = TestApp::new().await;
+    let key = app.api_key(SCOPES).await;
+    let body = json!({"auto_replies": {"enabled": false, "attestation": "CANARY"}}).to_string();
+    let first = patch(&app, &key, "k1", &body).await;
+    assert_eq!(first.status, 200);
+    let canary = "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records \
+        WHERE CAST(body AS TEXT) LIKE '%CANARY%' OR headers LIKE '%CANARY%'";
+    assert_eq!(app.database.values(canary), ["0"]);
+    let body: Value = first.json();
+    assert_eq!(body["data"]["auto_replies"]["enabled"], false);
+}

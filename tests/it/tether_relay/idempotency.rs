@@ -1,0 +1,91 @@
+//! `Idempotency-Key` on the PUT of the missed-call message.
+
+use actix_web::http::Method;
+use quietline::domain::access::Role;
+use quietline::domain::organization::OrganizationKind;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::response::Response;
+
+async fn put(app: &TestApp, path: &str, token: &str, key: &str, body: &str) -> Response {
+    app.request(Method::PUT, path)
+        .bearer(token)
+        .header("Idempotency-Key", key)
+        .body("application/json", body.to_owned())
+        .send()
+        .await
+}
+
+#[actix_web::test]
+async fn the_first_answer_is_given_again_and_nothing_is_done() {
+    let app = TestApp::new().await;
+    let (token, path) = (app.jwt(Role::Admin), app.missed_call_path());
+    let body = r#"{"missedCallMessage":"First"}"#;
+    let first = put(&app, &path, &token, "k1", body).await;
+    app.put(&token, json!({"missedCallMessage": "Second"}))
+        .await;
+    let padded = r#"{ "ignored": 1, "missedCallMessage": "First" }"#;
+    for body in [body, padded] {
+        let again = put(&app, &path, &token, "k1", body).await;
+        assert_eq!(
+            (again.status, again.header("Idempotent-Replayed")),
+            (200, "true")
+        );
+        assert_eq!(again.bytes, first.bytes);
+    }
+    assert_eq!(
+        app.stored().await.missed_call.message.as_deref(),
+        Some("Second")
+    );
+    assert_eq!(app.audit().await.len(), 2);
+}
+
+#[actix_web::test]
+async fn another_body_or_a_header_that_is_no_key_is_400() {
+    let app = TestApp::new().await;
+    let (token, path) = (app.jwt(Role::Admin), app.missed_call_path());
+    put(
+        &app,
+        &path,
+        &token,
+        "k1",
+        r#"{"missedCallMessage":"First"}"#,
+    )
+    .await;
+    let reused = put(&app, &path, &token, "k1", r#"{"missedCallMessage":""}"#).await;
+    assert_eq!(reused.status, 400);
+    let details = "Idempotency-Key: was used with another request";
+    assert_eq!(
+        reused.json(),
+        json!({"error": "Validation error", "details": details})
+    );
+    let no_key = put(&app, &path, &token, &"x".repeat(256), "{}").await;
+    assert_eq!(no_key.status, 400);
+    let details = "Idempotency-Key: must be 1 to 255 printable ASCII characters";
+    assert_eq!(
+        no_key.json(),
+        json!({"error": "Validation error", "details": details})
+    );
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_superadmin_uses_a_key_for_each_organization() {
+    let app = TestApp::new().await;
+    let other = app.organization(OrganizationKind::Commercial).await;
+    let token = app.jwt(Role::Superadmin);
+    let other_path = format!("/api/organizations/{}/missed-call-message", other.id);
+    for path in [app.missed_call_path(), other_path] {
+        let response = put(
+            &app,
+            &path,
+            &token,
+            "k1",
+            r#"{"missedCallMessage":"First"}"#,
+        )
+        .await;
+        assert_eq!(response.status, 200);
+        assert!(!response.headers.contains_key("idempotent-replayed"));
+    }
+}
