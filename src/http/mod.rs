@@ -1,9 +1,11 @@
 //! How actix-web is wired: the application that both the program and the tests serve.
 
 mod access_log;
+mod answer_headers;
 mod docs;
 mod health;
 mod observe;
+mod read_only;
 pub mod server;
 
 use actix_web::body::MessageBody;

@@ -5,6 +5,7 @@ mod authorization_table;
 mod credentials;
 mod error_codes;
 mod generated_is_current;
+mod methods;
 mod outside;
 mod served_documents;
 mod upstream;
