@@ -2,6 +2,7 @@
 
 mod audit_coverage;
 mod authorization_table;
+mod cors;
 mod credentials;
 mod error_codes;
 mod generated_is_current;
