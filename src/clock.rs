@@ -1,4 +1,9 @@
-//! The time of day, so that tests can hold it still. It is the only reader of the system clock.
+//! The time, so that tests can hold it still and move it. It is the only reader of the system's
+//! clocks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -9,6 +14,8 @@ pub enum Clock {
     System,
     /// Always this moment.
     Fixed(DateTime<Utc>),
+    /// This moment and so many milliseconds more; whoever holds the number moves the time.
+    Moved(DateTime<Utc>, Arc<AtomicU64>),
 }
 
 impl Clock {
@@ -21,6 +28,21 @@ impl Clock {
             )]
             Self::System => Utc::now().trunc_subsecs(3),
             Self::Fixed(moment) => *moment,
+            Self::Moved(start, millis) => *start + moved(millis),
         }
     }
+
+    /// The time since some moment in the past. Unlike `now` it never goes back.
+    pub fn elapsed(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => START.elapsed(),
+            Self::Fixed(_) => Duration::ZERO,
+            Self::Moved(_, millis) => moved(millis),
+        }
+    }
+}
+
+fn moved(millis: &AtomicU64) -> Duration {
+    Duration::from_millis(millis.load(Ordering::Relaxed))
 }

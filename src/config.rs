@@ -3,6 +3,7 @@
 //! The only reader of the environment. All problems are found before any is reported. Not here:
 //! the command line, which `cli` parses and hands over as [`Overrides`].
 
+mod access;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::thread;
 
 use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
+use crate::auth::limits::LimitSettings;
 use crate::db::DatabaseUrl;
 use crate::logging::LogFormat;
 
@@ -34,6 +36,16 @@ const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None
 const JWKS_FILE: Setting = Setting::text("QUIETLINE_JWKS_FILE", None);
 const JWT_ISSUER: Setting = Setting::text("QUIETLINE_JWT_ISSUER", None);
 const JWT_AUDIENCE: Setting = Setting::text("QUIETLINE_JWT_AUDIENCE", None);
+const CREDENTIAL_REQUESTS: Setting =
+    Setting::number("QUIETLINE_CREDENTIAL_REQUESTS_PER_MINUTE", Some("0"));
+const ORGANIZATION_REQUESTS: Setting =
+    Setting::number("QUIETLINE_ORGANIZATION_REQUESTS_PER_MINUTE", Some("0"));
+const ADDRESS_REQUESTS: Setting =
+    Setting::number("QUIETLINE_ADDRESS_REQUESTS_PER_MINUTE", Some("0"));
+const ADDRESS_FAILURES: Setting =
+    Setting::number("QUIETLINE_ADDRESS_FAILURES_PER_MINUTE", Some("0"));
+const TRUSTED_PROXIES: Setting = Setting::text("QUIETLINE_TRUSTED_PROXIES", None);
+const CORS_ORIGINS: Setting = Setting::text("QUIETLINE_CORS_ORIGINS", None);
 const LOG: Setting = Setting::text("QUIETLINE_LOG", Some(DEFAULT_LOG));
 /// actix logs an error for every request that is not HTTP, and r2d2 one for every connection that
 /// fails: anybody could fill the log with the first, and our own 503 says the second.
@@ -41,7 +53,7 @@ const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
-const SETTINGS: [Setting; 13] = [
+const SETTINGS: [Setting; 19] = [
     CONFIG,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
@@ -53,6 +65,12 @@ const SETTINGS: [Setting; 13] = [
     JWKS_FILE,
     JWT_ISSUER,
     JWT_AUDIENCE,
+    CREDENTIAL_REQUESTS,
+    ORGANIZATION_REQUESTS,
+    ADDRESS_REQUESTS,
+    ADDRESS_FAILURES,
+    TRUSTED_PROXIES,
+    CORS_ORIGINS,
     LOG,
     LOG_FORMAT,
 ];
@@ -83,6 +101,14 @@ pub struct Config {
     /// `QUIETLINE_JWKS_FILE`, `QUIETLINE_JWT_ISSUER` and `QUIETLINE_JWT_AUDIENCE`. By default
     /// there is none of them, and every token is refused.
     pub jwt: JwtSettings,
+    /// What may be asked in a minute: `QUIETLINE_CREDENTIAL_REQUESTS_PER_MINUTE`,
+    /// `…_ORGANIZATION_REQUESTS_…`, `…_ADDRESS_REQUESTS_…` and `…_ADDRESS_FAILURES_…`, each 0 (the
+    /// default: without limit) to 1,000,000; and `QUIETLINE_TRUSTED_PROXIES`, addresses and
+    /// networks separated by commas, by default none.
+    pub limits: LimitSettings,
+    /// The origins whose pages may read answers, `https://host[:port]` or `http://host[:port]`.
+    /// `QUIETLINE_CORS_ORIGINS`, separated by commas, by default none.
+    pub cors_origins: Vec<String>,
     /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`; the default is `info`
     /// without the noise of the libraries.
     pub log: String,
@@ -113,6 +139,18 @@ pub struct Overrides {
     pub jwt_issuer: Option<String>,
     /// `--jwt-audience`, for [`JwtSettings::audience`].
     pub jwt_audience: Option<String>,
+    /// `--credential-requests-per-minute`, for [`LimitSettings::credential_requests`].
+    pub credential_requests_per_minute: Option<String>,
+    /// `--organization-requests-per-minute`, for [`LimitSettings::organization_requests`].
+    pub organization_requests_per_minute: Option<String>,
+    /// `--address-requests-per-minute`, for [`LimitSettings::address_requests`].
+    pub address_requests_per_minute: Option<String>,
+    /// `--address-failures-per-minute`, for [`LimitSettings::address_failures`].
+    pub address_failures_per_minute: Option<String>,
+    /// `--trusted-proxies`, for [`LimitSettings::trusted_proxies`].
+    pub trusted_proxies: Option<String>,
+    /// `--cors-origins`, for [`Config::cors_origins`].
+    pub cors_origins: Option<String>,
     /// `--log`, for [`Config::log`].
     pub log: Option<String>,
     /// `--log-format`, for [`Config::log_format`].
@@ -186,6 +224,8 @@ impl Config {
             sources.parse(&LOG_FORMAT, log_format),
         );
         let jwt = jwt_settings(&mut sources);
+        let limits = access::limits(&mut sources);
+        let cors_origins = access::cors_origins(&mut sources);
         let problems = sources.into_problems();
         let (
             Some(url),
@@ -209,6 +249,8 @@ impl Config {
             workers: workers.map_or_else(default_workers, usize::from),
             has_docs,
             jwt,
+            limits,
+            cors_origins,
             log,
             log_format: format,
         })
@@ -227,6 +269,12 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         jwks_file,
         jwt_issuer,
         jwt_audience,
+        credential_requests_per_minute,
+        organization_requests_per_minute,
+        address_requests_per_minute,
+        address_failures_per_minute,
+        trusted_proxies,
+        cors_origins,
         log,
         log_format,
     } = overrides;
@@ -240,6 +288,12 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         (JWKS_FILE, jwks_file),
         (JWT_ISSUER, jwt_issuer),
         (JWT_AUDIENCE, jwt_audience),
+        (CREDENTIAL_REQUESTS, credential_requests_per_minute),
+        (ORGANIZATION_REQUESTS, organization_requests_per_minute),
+        (ADDRESS_REQUESTS, address_requests_per_minute),
+        (ADDRESS_FAILURES, address_failures_per_minute),
+        (TRUSTED_PROXIES, trusted_proxies),
+        (CORS_ORIGINS, cors_origins),
         (LOG, log),
         (LOG_FORMAT, log_format),
     ];

@@ -5,7 +5,23 @@ use actix_web::{HttpMessage, HttpRequest};
 use crate::domain::ids::RequestId;
 use crate::error::Error;
 
-/// What the access log and the error bodies say of a request.
+/// The time that the quota of every rate limit is for, in seconds.
+pub const LIMIT_WINDOW_SECS: u64 = 60;
+
+/// How much a rate limit leaves to the caller of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The limit's name.
+    pub policy: &'static str,
+    /// Requests in [`LIMIT_WINDOW_SECS`].
+    pub quota: u32,
+    /// Requests that are left.
+    pub remaining: u32,
+    /// Seconds until there is one more, at least 1.
+    pub seconds: u64,
+}
+
+/// What the access log, the error bodies and the headers of the answer say of a request.
 #[derive(Debug)]
 pub struct RequestContext {
     /// Its id.
@@ -16,6 +32,8 @@ pub struct RequestContext {
     pub actor: Option<String>,
     /// Why it failed, if it did, with the code or words that the caller got.
     pub failure: Option<(&'static str, Error)>,
+    /// The rate limit that leaves the least; `None` if nothing is limited.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl RequestContext {
@@ -26,6 +44,7 @@ impl RequestContext {
             route: None,
             actor: None,
             failure: None,
+            rate_limit: None,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::jwt::JwtKeys;
+use crate::auth::limits::Limits;
 use crate::clock::Clock;
 use crate::db::Db;
 
-/// The database, the clock and the keys of tokens.
+/// The database, the clock, the keys of tokens, and what the configuration says of answers.
 pub struct AppState {
     /// The one source of truth.
     pub db: Db,
@@ -16,17 +17,24 @@ pub struct AppState {
     pub jwt_keys: JwtKeys,
     /// Whether `/docs` and `/openapi` are served.
     pub has_docs: bool,
+    /// What may be asked in a minute; `None` is without limits.
+    pub limits: Option<Limits>,
+    /// The origins whose pages may read answers (CORS).
+    pub cors_origins: Vec<String>,
     is_draining: AtomicBool,
 }
 
 impl AppState {
-    /// The state of a server that has just started, with the docs.
+    /// The state of a server that has just started, with the docs, without
+    /// limits, and with answers for pages of its own origin only.
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
         Self {
             db,
             clock,
             jwt_keys,
             has_docs: true,
+            limits: None,
+            cors_origins: Vec::new(),
             is_draining: AtomicBool::new(false),
         }
     }

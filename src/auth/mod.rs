@@ -3,6 +3,7 @@
 
 pub mod api_key;
 pub mod jwt;
+pub mod limits;
 pub mod user;
 
 use actix_web::HttpRequest;

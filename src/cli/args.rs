@@ -54,6 +54,24 @@ struct SettingArgs {
     /// `aud` that tokens must have
     #[arg(long, global = true, value_name = "TEXT")]
     jwt_audience: Option<String>,
+    /// Requests in a minute with one API key or of one user, 0 for any number [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    credential_requests_per_minute: Option<String>,
+    /// Requests in a minute for one organization [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    organization_requests_per_minute: Option<String>,
+    /// Requests in a minute from one client address [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    address_requests_per_minute: Option<String>,
+    /// Requests in a minute without a valid credential, from one client address [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    address_failures_per_minute: Option<String>,
+    /// Proxies that are believed about client addresses, such as 10.0.0.0/8,::1
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
+    /// Origins whose pages may read answers, such as https://app.example.com
+    #[arg(long, global = true, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// What is logged, such as info or quietline=debug [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
@@ -76,6 +94,12 @@ impl Cli {
             jwks_file: settings.jwks_file.clone(),
             jwt_issuer: settings.jwt_issuer.clone(),
             jwt_audience: settings.jwt_audience.clone(),
+            credential_requests_per_minute: settings.credential_requests_per_minute.clone(),
+            organization_requests_per_minute: settings.organization_requests_per_minute.clone(),
+            address_requests_per_minute: settings.address_requests_per_minute.clone(),
+            address_failures_per_minute: settings.address_failures_per_minute.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            cors_origins: settings.cors_origins.clone(),
             log: settings.log.clone(),
             log_format: settings.log_format.clone(),
         }

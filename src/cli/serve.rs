@@ -6,6 +6,7 @@ use std::panic::PanicHookInfo;
 use actix_web::web;
 use serde_json::json;
 
+use crate::auth::limits::Limits;
 use crate::config::Config;
 use crate::http::server;
 use crate::logging;
@@ -25,6 +26,8 @@ pub(super) async fn run(config: &Config) -> Outcome {
     let context = open(config)?;
     let mut state = AppState::new(context.db, context.clock, keys);
     state.has_docs = config.has_docs;
+    state.limits = Limits::new(config.limits.clone(), &state.clock);
+    state.cors_origins = config.cors_origins.clone();
     let state = web::Data::new(state);
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses

@@ -1,6 +1,8 @@
 //! Tests of `config`, with environment and files as values. Not here: whether the other parts of
 //! the program obey the settings.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -59,6 +61,8 @@ fn without_any_source_the_defaults_hold() {
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
     assert_eq!((jwt.issuer, jwt.audience), (None, None));
+    assert_eq!(access::quotas(&config.limits), [0; 4]);
+    assert!(config.limits.trusted_proxies.is_empty() && config.cors_origins.is_empty());
 }
 
 #[test]
@@ -94,6 +98,12 @@ fn every_setting_has_its_flag() {
         jwks_file: text("keys.json"),
         jwt_issuer: text("iss"),
         jwt_audience: text("aud"),
+        credential_requests_per_minute: text("1"),
+        organization_requests_per_minute: text("2"),
+        address_requests_per_minute: text("3"),
+        address_failures_per_minute: text("4"),
+        trusted_proxies: text("10.0.0.0/8"),
+        cors_origins: text("https://app.example.com"),
         log: text("debug"),
         log_format: text("json"),
     };
@@ -109,6 +119,9 @@ fn every_setting_has_its_flag() {
     assert_eq!(config.jwt.jwks_json.as_deref(), Some(JWKS));
     let (issuer, audience) = (config.jwt.issuer.as_deref(), config.jwt.audience.as_deref());
     assert_eq!((issuer, audience), (Some("iss"), Some("aud")));
+    assert_eq!(access::quotas(&config.limits), [1, 2, 3, 4]);
+    assert_eq!(access::networks(&config.limits), ["10.0.0.0/8"]);
+    assert_eq!(config.cors_origins, ["https://app.example.com"]);
     assert_eq!(config.log_format, LogFormat::Json);
 }
 
@@ -371,7 +384,7 @@ fn stated_defaults_are_the_ones_that_hold() {
         .iter()
         .filter_map(|setting| Some((setting.variable, setting.default?)))
         .collect();
-    assert_eq!(defaults.len(), 6);
+    assert_eq!(defaults.len(), 10);
     let stated = with_variables(&defaults).expect("the defaults are good");
     let silent = with_variables(&[]).expect("the defaults are good");
     assert_eq!(format!("{stated:?}"), format!("{silent:?}"));

@@ -102,7 +102,7 @@ impl ExternalId {
 }
 
 /// Either of the two names of an organization, as the Tether dialect accepts them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OrganizationRef {
     /// Our own id.
     Id(OrgId),

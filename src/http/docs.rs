@@ -10,15 +10,14 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IfNoneMatch,
-    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    LOCATION, REFERRER_POLICY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::error::Error;
-use crate::handlers::agentmessage::envelope;
+use super::read_only;
 
 use ordered::Ordered;
 
@@ -70,20 +69,11 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
 
 /// Registers all of it. The documents are made on the first call only.
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
-    let resource = |path: &str| web::resource(path).default_service(web::to(not_allowed));
     for page in PAGES.iter() {
         let serve = move |request: HttpRequest| async move { answer(page, &request) };
-        cfg.service(
-            resource(&page.path)
-                .route(web::get().to(serve))
-                .route(web::head().to(serve)),
-        );
+        cfg.service(read_only::resource(&page.path, serve));
     }
-    cfg.service(
-        resource("/docs")
-            .route(web::get().to(to_index))
-            .route(web::head().to(to_index)),
-    );
+    cfg.service(read_only::resource("/docs", to_index));
 }
 
 fn answer(page: &'static Page, request: &HttpRequest) -> HttpResponse {
@@ -95,8 +85,7 @@ fn answer(page: &'static Page, request: &HttpRequest) -> HttpResponse {
         .insert_header((ETAG, page.entity_tag.to_string()))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+        .insert_header((REFERRER_POLICY, "no-referrer"));
     if is_known(page, request) {
         return response.finish();
     }
@@ -123,10 +112,6 @@ async fn to_index() -> HttpResponse {
     HttpResponse::TemporaryRedirect()
         .insert_header((LOCATION, "docs/"))
         .finish()
-}
-
-async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    envelope::render(&request, Error::MethodNotAllowed("GET, HEAD".to_owned()))
 }
 
 /// A document in both forms.

@@ -7,23 +7,16 @@ use crate::error::Error;
 use crate::handlers::agentmessage::envelope;
 use crate::state::AppState;
 
+use super::read_only;
+
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
 }
 
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
-    let resource = |path: &str| web::resource(path).default_service(web::to(not_allowed));
-    cfg.service(
-        resource("/healthz")
-            .route(web::get().to(alive))
-            .route(web::head().to(alive)),
-    );
-    cfg.service(
-        resource("/readyz")
-            .route(web::get().to(ready))
-            .route(web::head().to(ready)),
-    );
+    cfg.service(read_only::resource("/healthz", alive));
+    cfg.service(read_only::resource("/readyz", ready));
 }
 
 async fn alive() -> HttpResponse {
@@ -38,8 +31,4 @@ async fn ready(state: web::Data<AppState>, request: HttpRequest) -> HttpResponse
         Ok(()) => HttpResponse::Ok().json(Health { status: "ready" }),
         Err(error) => envelope::render(&request, error),
     }
-}
-
-async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    envelope::render(&request, Error::MethodNotAllowed("GET, HEAD".to_owned()))
 }

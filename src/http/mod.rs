@@ -1,14 +1,19 @@
 //! How actix-web is wired: the application that both the program and the tests serve.
 
 mod access_log;
+mod answer_headers;
+mod cors;
 mod docs;
 mod health;
 mod observe;
+mod read_only;
 pub mod server;
+
+use std::rc::Rc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
 
@@ -17,6 +22,8 @@ use crate::handlers;
 use crate::handlers::agentmessage::AgentMessage;
 use crate::handlers::tether_relay::TetherRelay;
 use crate::state::AppState;
+
+use cors::Cors;
 
 /// The whole application over `state`; cheap enough to be made once per worker.
 pub fn create_app(
@@ -33,6 +40,12 @@ pub fn create_app(
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
     let has_docs = state.has_docs;
+    let is_shared = !state.cors_origins.is_empty();
+    let cors = Rc::new(Cors::new(&state.cors_origins));
+    let share = from_fn(move |request, next| {
+        let cors = cors.clone();
+        async move { cors.share(request, next).await }
+    });
     App::new()
         .app_data(state)
         .configure(|cfg| agentmessage::configure(cfg, agent_message))
@@ -44,6 +57,7 @@ pub fn create_app(
             }
         })
         .default_service(web::to(no_such_path))
+        .wrap(Condition::new(is_shared, share))
         .wrap(from_fn(observe::observe))
 }
 

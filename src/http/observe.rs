@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
 use crate::domain::ids::RequestId;
 use crate::request::RequestContext;
 
-use super::access_log;
+use super::{access_log, answer_headers};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,12 +26,7 @@ pub(super) async fn observe<B: MessageBody>(
     let mut response = next.call(request).await?;
     let value = HeaderValue::try_from(id.to_string()).expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
-    // Settings and errors of one organization belong into nobody's cache.
-    if !response.headers().contains_key(CACHE_CONTROL) {
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    answer_headers::add(&mut response);
     access_log::write(&response, started.elapsed());
     Ok(response)
 }

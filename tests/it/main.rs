@@ -7,6 +7,7 @@ mod agentmessage;
 mod command_line;
 mod contract;
 mod db;
+mod limits;
 mod support;
 mod tether_relay;
 mod tidy;

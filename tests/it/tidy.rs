@@ -60,7 +60,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         place: "state.rs",
-        may_use: &["auth::jwt", "clock", "db"],
+        may_use: &["auth::jwt", "auth::limits", "clock", "db"],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
     },
     Layer {
@@ -70,17 +70,29 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         place: "auth",
-        may_use: &["auth", "domain", "db", "error", "state", "request"],
+        may_use: &["auth", "clock", "domain", "db", "error", "state", "request"],
         must_not_name: &[DIESEL, GENERATED],
     },
     Layer {
         place: "config",
-        may_use: &["config", "auth::jwt", "db::DatabaseUrl", "logging"],
+        may_use: &[
+            "config",
+            "auth::jwt",
+            "auth::limits",
+            "db::DatabaseUrl",
+            "logging",
+        ],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
     },
     Layer {
         place: "config.rs",
-        may_use: &["config", "auth::jwt", "db::DatabaseUrl", "logging"],
+        may_use: &[
+            "config",
+            "auth::jwt",
+            "auth::limits",
+            "db::DatabaseUrl",
+            "logging",
+        ],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
     },
     Layer {

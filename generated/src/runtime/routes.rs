@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 
+use actix_web::guard::fn_guard;
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 
 use super::Operation;
@@ -21,24 +24,43 @@ impl Routes {
             .insert(operation.method, route);
     }
 
-    /// Registers every path. `refuse` answers a method that the path does not have, with the
-    /// value of the `Allow` header.
+    /// Registers every path. HEAD is served as GET, without a body on the wire, and OPTIONS says
+    /// which methods the spec has. `refuse` answers any other method, with the value of `Allow`.
     pub fn register<F>(self, cfg: &mut web::ServiceConfig, refuse: F)
     where
         F: Fn(&HttpRequest, String) -> HttpResponse + Clone + 'static,
     {
         for (path, methods) in self.0 {
             let allow = methods.keys().copied().collect::<Vec<_>>().join(", ");
+            let declared = allow.clone();
+            let options = move || ready(no_content(&declared));
             let refuse = refuse.clone();
             let refusal = move |request: HttpRequest| ready(refuse(&request, allow.clone()));
             let mut resource = web::resource(path).default_service(web::to(refusal));
             for (method, route) in methods {
-                let method = method
-                    .parse()
-                    .expect("build.rs admits standard methods only");
-                resource = resource.route(route.method(method));
+                resource = resource.route(guarded(route, method));
             }
-            cfg.service(resource);
+            cfg.service(resource.route(web::method(Method::OPTIONS).to(options)));
         }
     }
+}
+
+/// `route`, for requests with `method`.
+fn guarded(route: Route, method: &str) -> Route {
+    match method {
+        "GET" => route.guard(fn_guard(|request| {
+            matches!(request.head().method, Method::GET | Method::HEAD)
+        })),
+        other => route.method(
+            other
+                .parse()
+                .expect("build.rs admits standard methods only"),
+        ),
+    }
+}
+
+fn no_content(allow: &str) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((ALLOW, allow))
+        .finish()
 }

@@ -13,6 +13,81 @@ use crate::request;
 const ATTESTATION_REQUIRED: &str = "disabling auto replies requires auto_replies.attestation, \
      an explicit statement that your organization will handle HELP and STOP responses itself";
 
+/// A status, its code and its message, where they are always the same.
+type Fixed = (StatusCode, ErrorCode, &'static str);
+
+const UNAUTHORIZED: Fixed = (
+    StatusCode::UNAUTHORIZED,
+    ErrorCode::Unauthorized,
+    "authentication failed",
+);
+const FORBIDDEN: Fixed = (
+    StatusCode::FORBIDDEN,
+    ErrorCode::Forbidden,
+    "missing required scope",
+);
+const NOT_FOUND: Fixed = (StatusCode::NOT_FOUND, ErrorCode::NotFound, "not found");
+const METHOD_NOT_ALLOWED: Fixed = (
+    StatusCode::METHOD_NOT_ALLOWED,
+    ErrorCode::MethodNotAllowed,
+    "method not allowed",
+);
+const INVALID_PATH: Fixed = (
+    StatusCode::BAD_REQUEST,
+    ErrorCode::ValidationFailed,
+    "validation failed",
+);
+const UNSUPPORTED_MEDIA_TYPE: Fixed = (
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    ErrorCode::UnsupportedMediaType,
+    "content type must be application/json",
+);
+const PAYLOAD_TOO_LARGE: Fixed = (
+    StatusCode::PAYLOAD_TOO_LARGE,
+    ErrorCode::PayloadTooLarge,
+    "request body exceeds 64 KiB",
+);
+const REQUEST_TIMEOUT: Fixed = (
+    StatusCode::REQUEST_TIMEOUT,
+    ErrorCode::RequestTimeout,
+    "request body was not received in time",
+);
+const INVALID: Fixed = (
+    StatusCode::UNPROCESSABLE_ENTITY,
+    ErrorCode::ValidationFailed,
+    "validation failed",
+);
+const PRECONDITION_FAILED: Fixed = (
+    StatusCode::PRECONDITION_FAILED,
+    ErrorCode::PreconditionFailed,
+    "organization has changed since it was read",
+);
+const IDEMPOTENCY_KEY_REUSED: Fixed = (
+    StatusCode::UNPROCESSABLE_ENTITY,
+    ErrorCode::IdempotencyKeyReused,
+    "Idempotency-Key was used with another request",
+);
+const IDEMPOTENCY_KEY_IN_USE: Fixed = (
+    StatusCode::CONFLICT,
+    ErrorCode::IdempotencyKeyInUse,
+    "the first request with this Idempotency-Key is still running",
+);
+const RATE_LIMITED: Fixed = (
+    StatusCode::TOO_MANY_REQUESTS,
+    ErrorCode::RateLimited,
+    "rate limited",
+);
+const UNAVAILABLE: Fixed = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    ErrorCode::Unavailable,
+    "service temporarily unavailable",
+);
+const INTERNAL: Fixed = (
+    StatusCode::INTERNAL_SERVER_ERROR,
+    ErrorCode::Internal,
+    "internal error",
+);
+
 /// The answer to a request that failed; the error itself is kept for the access log.
 pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
     let (status, code, message) = public(&error);
@@ -38,84 +113,26 @@ pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
 
 fn public(error: &Error) -> (StatusCode, ErrorCode, &str) {
     match error {
-        Error::Unauthenticated(_) => (
-            StatusCode::UNAUTHORIZED,
-            ErrorCode::Unauthorized,
-            "authentication failed",
-        ),
-        Error::Forbidden(_) => (
-            StatusCode::FORBIDDEN,
-            ErrorCode::Forbidden,
-            "missing required scope",
-        ),
-        Error::NotFound(_) | Error::NoSuchPath => {
-            (StatusCode::NOT_FOUND, ErrorCode::NotFound, "not found")
-        }
-        Error::MethodNotAllowed(_) => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            ErrorCode::MethodNotAllowed,
-            "method not allowed",
-        ),
+        Error::Unauthenticated(_) => UNAUTHORIZED,
+        Error::Forbidden(_) => FORBIDDEN,
+        Error::NotFound(_) | Error::NoSuchPath => NOT_FOUND,
+        Error::MethodNotAllowed(_) => METHOD_NOT_ALLOWED,
         Error::Malformed(why) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidInput, why),
-        Error::InvalidPath(_) => (
-            StatusCode::BAD_REQUEST,
-            ErrorCode::ValidationFailed,
-            "validation failed",
-        ),
-        Error::UnsupportedMediaType => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode::UnsupportedMediaType,
-            "content type must be application/json",
-        ),
-        Error::PayloadTooLarge => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::PayloadTooLarge,
-            "request body exceeds 64 KiB",
-        ),
-        Error::RequestTimeout => (
-            StatusCode::REQUEST_TIMEOUT,
-            ErrorCode::RequestTimeout,
-            "request body was not received in time",
-        ),
-        Error::Invalid(_) => (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::ValidationFailed,
-            "validation failed",
-        ),
+        Error::InvalidPath(_) => INVALID_PATH,
+        Error::UnsupportedMediaType => UNSUPPORTED_MEDIA_TYPE,
+        Error::PayloadTooLarge => PAYLOAD_TOO_LARGE,
+        Error::RequestTimeout => REQUEST_TIMEOUT,
+        Error::Invalid(_) => INVALID,
         Error::Refused(refusal) => {
             let (code, message) = refused(*refusal);
             (StatusCode::UNPROCESSABLE_ENTITY, code, message)
         }
-        Error::PreconditionFailed => (
-            StatusCode::PRECONDITION_FAILED,
-            ErrorCode::PreconditionFailed,
-            "organization has changed since it was read",
-        ),
-        Error::IdempotencyKeyReused => (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::IdempotencyKeyReused,
-            "Idempotency-Key was used with another request",
-        ),
-        Error::IdempotencyKeyInUse => (
-            StatusCode::CONFLICT,
-            ErrorCode::IdempotencyKeyInUse,
-            "the first request with this Idempotency-Key is still running",
-        ),
-        Error::RateLimited(_) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::RateLimited,
-            "rate limited",
-        ),
-        Error::Unavailable(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::Unavailable,
-            "service temporarily unavailable",
-        ),
-        Error::Internal(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorCode::Internal,
-            "internal error",
-        ),
+        Error::PreconditionFailed => PRECONDITION_FAILED,
+        Error::IdempotencyKeyReused => IDEMPOTENCY_KEY_REUSED,
+        Error::IdempotencyKeyInUse => IDEMPOTENCY_KEY_IN_USE,
+        Error::RateLimited(_) => RATE_LIMITED,
+        Error::Unavailable(_) => UNAVAILABLE,
+        Error::Internal(_) => INTERNAL,
     }
 }
 

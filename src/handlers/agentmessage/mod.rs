@@ -40,7 +40,8 @@ impl Api for AgentMessage {
         operation: &'static Operation,
     ) -> Result<OrgAccess> {
         request::note(request, |context| context.route = Some(operation.path));
-        let caller = auth::api_key::authenticate(&self.state, request).await?;
+        let authentication = auth::api_key::authenticate(&self.state, request);
+        let caller = auth::limits::within(&self.state, request, authentication).await?;
         caller.require(super::demand(operation), Target::Own)
     }
 

@@ -130,9 +130,9 @@ fn public<'a>(
 }
 
 fn failed(method: &Method) -> &'static str {
-    match *method == Method::GET {
-        true => "Failed to read configuration",
-        false => "Failed to update configuration",
+    match *method {
+        Method::GET | Method::HEAD => "Failed to read configuration",
+        _ => "Failed to update configuration",
     }
 }
 

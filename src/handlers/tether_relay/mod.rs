@@ -45,7 +45,8 @@ impl Api for TetherRelay {
         request::note(request, |context| context.route = Some(operation.path));
         let named = path_parameter(request, operation, "organizationId");
         let named = named.as_deref().and_then(OrganizationRef::parse);
-        let caller = auth::user::authenticate(&self.state, request, named.as_ref()).await?;
+        let authentication = auth::user::authenticate(&self.state, request, named.as_ref());
+        let caller = auth::limits::within(&self.state, request, authentication).await?;
         caller.require(super::demand(operation), Target::Named(named.as_ref()))
     }
 

@@ -5,9 +5,66 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use ulid::Ulid;
 
-use super::http_client::Connection;
+use super::http_client::{Connection, head};
 use super::program::{Program, text};
 use crate::support::database::TestDatabase;
+
+#[test]
+fn head_on_the_wire_has_the_length_of_get_and_no_body() {
+    let program = Program::new();
+    let org = program.organization("Acme");
+    let (_, key) = program.key(&org, "org:read");
+    let server = program.serve();
+    for (path, token) in [
+        ("/v1/organization", key.as_str()),
+        ("/v1/organization", "x"),
+        ("/healthz", "x"),
+        ("/docs/", "x"),
+    ] {
+        let get = server.connect().get(path, token);
+        let mut connection = server.connect();
+        let request = head("HEAD", path, token, 0);
+        let request = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        connection.send(&request).unwrap();
+        let answer = connection.rest().unwrap();
+        let (lines, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "", "{path}");
+        let status = format!("HTTP/1.1 {} ", get.status);
+        assert!(lines.starts_with(&status), "{path}: {lines}");
+        let length = format!("content-length: {}\r\n", get.body.len());
+        let lines = format!("{}\r\n", lines.to_ascii_lowercase());
+        assert!(lines.contains(&length), "{path}: {lines}");
+    }
+}
+
+#[test]
+fn limits_and_origins_of_the_configuration_are_obeyed() {
+    let program = Program::new();
+    let server = program.serve_with(&[
+        "--address-failures-per-minute",
+        "1",
+        "--trusted-proxies",
+        "127.0.0.0/8",
+        "--cors-origins",
+        "https://app.example.com",
+    ]);
+    let ask = |address: &str| {
+        let request = head("GET", "/v1/organization", "x", 0);
+        let more = "\r\nOrigin: https://app.example.com\r\nX-Forwarded-For: ";
+        let request = request.replace("\r\n\r\n", &format!("{more}{address}\r\n\r\n"));
+        let mut connection = server.connect();
+        connection.send(&request).unwrap();
+        connection.answer().unwrap()
+    };
+    assert_eq!(ask("192.0.2.1").status, 401);
+    let refused = ask("192.0.2.1");
+    assert_eq!(refused.status, 429);
+    let policy = refused.header("ratelimit-policy");
+    assert_eq!(policy, Some("\"failed-authentication\";q=1;w=60"));
+    let origin = refused.header("access-control-allow-origin");
+    assert_eq!(origin, Some("https://app.example.com"));
+    assert_eq!(ask("192.0.2.2").status, 401);
+}
 
 #[test]
 fn serve_says_in_one_line_where_it_listens_and_on_which_database() {

@@ -2,9 +2,11 @@
 
 mod audit_coverage;
 mod authorization_table;
+mod cors;
 mod credentials;
 mod error_codes;
 mod generated_is_current;
+mod methods;
 mod outside;
 mod served_documents;
 mod upstream;

@@ -191,6 +191,35 @@ async fn no_answer_may_be_cached_and_every_body_is_json() {
 }
 
 #[actix_web::test]
+async fn every_answer_says_that_browsers_may_do_nothing_with_it() {
+    let app = TestApp::new().await;
+    let mut responses = all_kinds(&app).await;
+    responses.push(send(&app, &Method::GET, "/docs").await);
+    responses.push(send(&app, &Method::OPTIONS, ORGANIZATION).await);
+    responses.push(send(&app, &Method::POST, "/docs/").await);
+    app.database.execute_unchecked("DROP TABLE api_keys");
+    let key = "am_live_0123456789abcdefghijABCDEFGHIJ0123";
+    responses.push(app.get(ORGANIZATION, key).await);
+    for response in responses {
+        let expected = [
+            ("x-content-type-options", "nosniff"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+        ];
+        for (name, value) in expected {
+            assert_eq!(response.headers.get_all(name).count(), 1, "{response:?}");
+            assert_eq!(response.header(name), value, "{response:?}");
+        }
+        assert!(!response.headers.contains_key("server"), "{response:?}");
+    }
+    let page = send(&app, &Method::GET, "/docs/").await;
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.headers.get_all("content-security-policy").count(), 1);
+}
+
+#[actix_web::test]
 async fn a_request_id_of_the_client_is_not_taken_over() {
     let app = TestApp::new().await;
     let theirs = "01JTBQH2FZ8K1RXC0WJ4Z9P3VM";

@@ -50,8 +50,19 @@ impl TestApp {
 
     /// On a database of the caller's choice.
     pub async fn on(database: TestDatabase) -> Self {
+        Self::start(database, |_| {}).await
+    }
+
+    /// Configured by `change`, before anybody has asked for anything.
+    pub async fn with(change: impl FnOnce(&mut AppState)) -> Self {
+        Self::start(TestDatabase::create(), change).await
+    }
+
+    async fn start(database: TestDatabase, change: impl FnOnce(&mut AppState)) -> Self {
         let db = Db::open(&database.url(), 4).expect("a new database");
-        let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), jwt_keys()));
+        let mut state = AppState::new(db, Clock::Fixed(now()), jwt_keys());
+        change(&mut state);
+        let state = web::Data::new(state);
         let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
             .await
             .id;
@@ -103,8 +114,13 @@ impl TestApp {
 
     /// A token of a user of any organization, or of none.
     pub fn jwt_of(&self, role: Role, organization: Option<&str>) -> String {
+        self.jwt_of_user("user-1", role, organization)
+    }
+
+    /// A token of a certain user.
+    pub fn jwt_of_user(&self, subject: &str, role: Role, organization: Option<&str>) -> String {
         let claims = Claims {
-            subject: "user-1".to_owned(),
+            subject: subject.to_owned(),
             organization: organization.map(str::to_owned),
             role: role.as_str().to_owned(),
             full_name: None,

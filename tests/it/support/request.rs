@@ -1,5 +1,7 @@
 //! A request to the application under test, built step by step.
 
+use std::net::SocketAddr;
+
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{test, web};
@@ -41,6 +43,13 @@ impl<'a> TestRequest<'a> {
 
     pub fn bearer(self, token: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
+    }
+
+    /// Over a connection from this address.
+    pub fn from(mut self, address: &str) -> Self {
+        let address = address.parse().expect("an address");
+        self.request = self.request.peer_addr(SocketAddr::new(address, 40_000));
+        self
     }
 
     pub fn json(self, body: &Value) -> Self {

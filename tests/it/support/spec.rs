@@ -22,16 +22,25 @@ fn read(text: &str) -> Value {
 
 /// Panics unless the spec documents this answer. Paths that no spec knows are not its business.
 pub fn check(method: &Method, path: &str, response: &Response) {
-    assert_eq!(
-        response.header("x-request-id").len(),
-        26,
-        "a ULID on every answer"
-    );
+    check_headers_of_every_answer(response);
     let Some((spec, template)) = find(path) else {
         return;
     };
     let item = &spec["paths"][template];
-    let method = method.as_str().to_ascii_lowercase();
+    let method = match *method {
+        // Answered by the server for every path, without a body.
+        Method::OPTIONS => {
+            assert_eq!(
+                (response.status, response.bytes.len()),
+                (204, 0),
+                "{response:?}"
+            );
+            return;
+        }
+        // The body is left out where the answer is written to the connection.
+        Method::HEAD => "get".to_owned(),
+        _ => method.as_str().to_ascii_lowercase(),
+    };
     let operation = match item.get(&method) {
         Some(operation) => operation,
         // A method that the path does not have: any operation documents the answer.
@@ -53,6 +62,18 @@ pub fn check(method: &Method, path: &str, response: &Response) {
         ),
         Some(schema) => check_body(spec, schema, response),
     }
+}
+
+fn check_headers_of_every_answer(response: &Response) {
+    assert_eq!(response.header("x-request-id").len(), 26, "a ULID");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    let policy = response.header("content-security-policy");
+    let is_strict = policy.starts_with("default-src 'none'; ");
+    assert!(
+        is_strict && policy.ends_with("frame-ancestors 'none'"),
+        "{policy}"
+    );
+    assert!(!response.headers.contains_key("server"), "{response:?}");
 }
 
 fn find(path: &str) -> Option<(&'static Value, &'static str)> {

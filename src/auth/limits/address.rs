@@ -1,0 +1,111 @@
+//! Which address a request comes from. What a client says of itself counts for nothing: only a
+//! proxy that the configuration names is believed, and only about the address it heard from.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{FORWARDED, HeaderName, X_FORWARDED_FOR};
+use ipnet::IpNet;
+
+/// Bits of an IPv6 address that name a network. Whoever has a network has all its addresses.
+const IPV6_NETWORK_BITS: u32 = 64;
+
+/// What limits count of the client: its IPv4 address, or its IPv6 network.
+pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
+    match client_address(request, trusted_proxies) {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS;
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        address => address,
+    }
+}
+
+/// The peer; or, if that is a trusted proxy, the last address in the chain that is none.
+fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let peer = request.peer_addr().map_or(unknown, |peer| peer.ip());
+    let peer = peer.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|net| net.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let last_outside = |chain: Option<Vec<Option<IpAddr>>>| {
+        let mut address = peer;
+        for hop in chain?.into_iter().rev() {
+            // What a trusted proxy heard from and does not name is as good as the proxy itself.
+            let Some(hop) = hop else { break };
+            address = hop;
+            if !is_trusted(&address) {
+                break;
+            }
+        }
+        Some(address)
+    };
+    let by_x_forwarded_for = last_outside(x_forwarded_for(request));
+    let by_forwarded = last_outside(forwarded(request));
+    // A proxy writes one of the two and may pass the other on as the client made it up.
+    match (by_x_forwarded_for, by_forwarded) {
+        (Some(one), Some(other)) if one != other => peer,
+        (one, other) => one.or(other).unwrap_or(peer),
+    }
+}
+
+/// All lines of a header as one list; `None` if there are none.
+fn joined(request: &HttpRequest, name: HeaderName) -> Option<String> {
+    let lines: Vec<&str> = request
+        .headers()
+        .get_all(name)
+        .map(|line| line.to_str().unwrap_or("?"))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
+/// The addresses in `X-Forwarded-For`, each with `None` if it is not one.
+fn x_forwarded_for(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
+    let list = joined(request, X_FORWARDED_FOR)?;
+    Some(list.split(',').map(node_address).collect())
+}
+
+/// The same of the `for` parameters of `Forwarded` (RFC 7239).
+fn forwarded(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
+    let list = joined(request, FORWARDED)?;
+    let elements = split_unquoted(&list, ',').into_iter().map(|element| {
+        let mut nodes = split_unquoted(element, ';').into_iter().filter_map(|pair| {
+            let (name, node) = pair.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("for").then_some(node)
+        });
+        node_address(nodes.next_back()?)
+    });
+    Some(elements.collect())
+}
+
+/// Splits at a separator outside of quotes. Behind a quote that is never closed nothing is split.
+fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(|c| {
+        let is_separator = c == separator && !is_quoted;
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        is_separator
+    })
+    .collect()
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`; in quotes
+/// or not.
+fn node_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(text).parse().ok();
+    let with_port = || text.parse().ok().map(|node: SocketAddr| node.ip());
+    address
+        .or_else(with_port)
+        .map(|address: IpAddr| address.to_canonical())
+}

@@ -1,0 +1,60 @@
+//! Headers that every answer has: what browsers may do with it, and how much a rate limit leaves.
+
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+
+use crate::request::{LIMIT_WINDOW_SECS, RateLimit, RequestContext};
+
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What an answer says unless its handler has said something else.
+///
+/// Settings and errors of one organization belong into nobody's cache, and an answer that a
+/// browser is led to as if it were a page loads nothing, runs nothing and stands in no frame.
+static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+/// Adds them to `response`.
+pub(super) fn add<B>(response: &mut ServiceResponse<B>) {
+    let limit = rate_limit(response);
+    let headers = response.headers_mut();
+    for (name, value) in &DEFAULTS {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(limit) = limit {
+        let (policy, left) = fields(&limit);
+        headers.insert(RATE_LIMIT_POLICY.clone(), policy);
+        headers.insert(RATE_LIMIT.clone(), left);
+    }
+}
+
+fn rate_limit<B>(response: &ServiceResponse<B>) -> Option<RateLimit> {
+    let extensions = response.request().extensions();
+    extensions.get::<RequestContext>()?.rate_limit
+}
+
+/// `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
+fn fields(limit: &RateLimit) -> (HeaderValue, HeaderValue) {
+    let RateLimit {
+        policy,
+        quota,
+        remaining,
+        seconds,
+    } = limit;
+    let policy_field = format!("\"{policy}\";q={quota};w={LIMIT_WINDOW_SECS}");
+    let limit_field = format!("\"{policy}\";r={remaining};t={seconds}");
+    let value = |text| HeaderValue::try_from(text).expect("names and numbers are visible ASCII");
+    (value(policy_field), value(limit_field))
+}

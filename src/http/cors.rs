@@ -1,0 +1,108 @@
+//! Cross-origin resource sharing (the Fetch standard, section 3.3): which pages of other origins
+//! may read the answers. It is the browser that refuses; here every request is served alike, and
+//! an origin that is not listed is answered as if there were no such thing.
+
+use std::collections::BTreeSet;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderValue, ORIGIN, VARY,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
+use quietline_api::{agentmessage, tether_relay};
+
+/// Headers of requests that a page may set.
+const REQUEST_HEADERS: &str =
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key";
+
+/// Headers of answers that a page may read.
+const ANSWER_HEADERS: &str =
+    "ETag, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed";
+
+/// For how long a browser may keep the answer to a preflight.
+const MAX_AGE_SECS: u64 = 10 * 60;
+
+/// The origins that are let in, and what they are told.
+pub(super) struct Cors {
+    origins: Vec<HeaderValue>,
+    methods: HeaderValue,
+}
+
+impl Cors {
+    /// Lets in `origins`, each as a browser writes it.
+    pub(super) fn new(origins: &[String]) -> Self {
+        let value = |text: &str| HeaderValue::try_from(text).expect("checked when it was read");
+        let operations = [
+            agentmessage::api::operations::ALL,
+            tether_relay::api::operations::ALL,
+        ];
+        let methods: BTreeSet<&str> = operations
+            .into_iter()
+            .flatten()
+            .map(|operation| operation.method)
+            .collect();
+        let methods: Vec<&str> = methods.into_iter().collect();
+        Self {
+            origins: origins.iter().map(|origin| value(origin)).collect(),
+            methods: value(&methods.join(", ")),
+        }
+    }
+
+    /// The middleware.
+    pub(super) async fn share(
+        &self,
+        request: ServiceRequest,
+        next: Next<BoxBody>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let Some(origin) = self.listed_origin(&request) else {
+            let mut response = next.call(request).await?;
+            vary(&mut response);
+            return Ok(response);
+        };
+        let is_preflight = *request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let mut response = match is_preflight {
+            // On any path, so that the page gets to read a 404 as well.
+            true => request.into_response(self.preflight()),
+            false => next.call(request).await?,
+        };
+        vary(&mut response);
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if !is_preflight {
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(ANSWER_HEADERS),
+            );
+        }
+        Ok(response)
+    }
+
+    fn listed_origin(&self, request: &ServiceRequest) -> Option<HeaderValue> {
+        let mut given = request.headers().get_all(ORIGIN);
+        let origin = given.next().filter(|_| given.next().is_none())?;
+        self.origins.contains(origin).then(|| origin.clone())
+    }
+
+    fn preflight(&self) -> HttpResponse {
+        HttpResponse::NoContent()
+            .insert_header((ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone()))
+            .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS))
+            .insert_header((ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECS))
+            .finish()
+    }
+}
+
+/// What may be kept of an answer is for one origin only.
+fn vary(response: &mut ServiceResponse<BoxBody>) {
+    response
+        .headers_mut()
+        .append(VARY, HeaderValue::from_static("Origin"));
+}

@@ -1,0 +1,34 @@
+//! Resources that no spec has and that are only read: GET, HEAD, and OPTIONS that says so.
+
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+
+use crate::error::Error;
+use crate::handlers::agentmessage::envelope;
+
+const METHODS: &str = "GET, HEAD";
+
+/// The resource at `path`, answered by `read`.
+pub(super) fn resource<F, Args>(path: &str, read: F) -> Resource
+where
+    F: Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(read.clone()))
+        .route(web::head().to(read))
+        .route(web::method(Method::OPTIONS).to(methods))
+        .default_service(web::to(not_allowed))
+}
+
+async fn methods() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((ALLOW, METHODS))
+        .finish()
+}
+
+async fn not_allowed(request: HttpRequest) -> HttpResponse {
+    envelope::render(&request, Error::MethodNotAllowed(METHODS.to_owned()))
+}

@@ -1,0 +1,83 @@
+//! The limit of requests without a valid credential, per address.
+
+use actix_web::http::Method;
+use quietline::auth::limits::LimitSettings;
+use quietline::domain::access::{Role, Scope};
+
+use super::{Limited, assert_refused, per_minute};
+
+const LIMIT: (&str, u32) = ("failed-authentication", 3);
+
+async fn server() -> Limited {
+    Limited::new(LimitSettings {
+        address_failures: per_minute(3),
+        ..LimitSettings::default()
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn an_address_that_has_failed_too_often_is_not_listened_to_in_either_dialect() {
+    let server = server().await;
+    let app = &server.app;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    let unknown = "am_live_0123456789abcdefghijABCDEFGHIJ0123";
+    assert_eq!(server.read("x").await.status, 401);
+    assert_eq!(server.read(unknown).await.status, 401);
+    assert_eq!(server.read_message("x.y.z").await.status, 401);
+    // A valid credential gets the same answer as any other, so that none can be told.
+    for credential in [key.as_str(), unknown, "x", ""] {
+        let refused = server.read(credential).await;
+        assert_refused(&refused, LIMIT, 20);
+        assert!(!refused.headers.contains_key("www-authenticate"));
+    }
+    for token in [app.jwt(Role::Admin).as_str(), "x"] {
+        assert_refused(&server.read_message(token).await, LIMIT, 20);
+    }
+    let none = app.request(Method::GET, super::ORGANIZATION).send().await;
+    assert_refused(&none, LIMIT, 20);
+}
+
+#[actix_web::test]
+async fn it_is_listened_to_again_after_the_time_it_was_told() {
+    let server = server().await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    for _ in 0..3 {
+        assert_eq!(server.read("x").await.status, 401);
+    }
+    server.pass(19_999);
+    assert_refused(&server.read(&key).await, LIMIT, 1);
+    server.pass(1);
+    for _ in 0..5 {
+        assert_eq!(server.read(&key).await.status, 200);
+    }
+    assert_eq!(server.read("x").await.status, 401);
+    assert_eq!(server.read(&key).await.status, 429);
+}
+
+#[actix_web::test]
+async fn only_failures_count_and_only_those_of_the_same_address() {
+    let server = server().await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    for _ in 0..10 {
+        assert_eq!(server.read_from("192.0.2.1", &key).await.status, 200);
+    }
+    for _ in 0..3 {
+        let failed = server.read_from("192.0.2.1", "x").await;
+        assert_eq!(failed.status, 401);
+        assert!(!failed.headers.contains_key("ratelimit"));
+    }
+    assert_eq!(server.read_from("192.0.2.1", &key).await.status, 429);
+    assert_eq!(server.read_from("192.0.2.2", &key).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_missing_right_is_no_failure() {
+    let server = server().await;
+    let key = server.app.api_key(&[Scope::AuditRead]).await;
+    let token = server.app.jwt(Role::SalesRep);
+    for _ in 0..5 {
+        assert_eq!(server.read(&key).await.status, 403);
+        assert_eq!(server.read_message(&token).await.status, 403);
+    }
+}

@@ -1,0 +1,281 @@
+//! Limits of requests, per credential, per organization and per address.
+
+use actix_web::http::Method;
+use quietline::auth::limits::LimitSettings;
+use quietline::domain::access::{Role, Scope};
+use quietline::domain::organization::OrganizationKind;
+use serde_json::json;
+
+use super::{Limited, ORGANIZATION, assert_refused, limit_fields, per_minute};
+use crate::support::TestApp;
+use crate::support::app::EXTERNAL_ID;
+
+async fn per_credential(quota: u32) -> Limited {
+    let credential_requests = per_minute(quota);
+    Limited::new(LimitSettings {
+        credential_requests,
+        ..LimitSettings::default()
+    })
+    .await
+}
+
+async fn per_organization(quota: u32) -> Limited {
+    let organization_requests = per_minute(quota);
+    Limited::new(LimitSettings {
+        organization_requests,
+        ..LimitSettings::default()
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn a_credential_is_refused_in_its_own_envelope_when_its_minute_is_used_up() {
+    let server = per_credential(3).await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    let token = server.app.jwt(Role::Admin);
+    for left in [2, 1, 0] {
+        let expected = [
+            "\"credential\";q=3;w=60".to_owned(),
+            format!("\"credential\";r={left};t=20"),
+        ];
+        for answer in [server.read(&key).await, server.read_message(&token).await] {
+            assert_eq!(answer.status, 200);
+            assert_eq!(limit_fields(&answer), expected);
+            assert!(!answer.headers.contains_key("retry-after"));
+        }
+    }
+    let refused = server.read(&key).await;
+    assert_refused(&refused, ("credential", 3), 20);
+    assert_eq!(refused.code(), "RATE_LIMITED");
+    let refused = server.read_message(&token).await;
+    assert_refused(&refused, ("credential", 3), 20);
+    assert_eq!(refused.text("/error"), "Too many requests");
+}
+
+#[actix_web::test]
+async fn requests_come_back_evenly_and_refused_ones_take_nothing() {
+    let server = per_credential(3).await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    for _ in 0..3 {
+        assert_eq!(server.read(&key).await.status, 200);
+    }
+    for (millis, seconds) in [(0, 20), (500, 20), (600, 19), (18_800, 1)] {
+        server.pass(millis);
+        assert_refused(&server.read(&key).await, ("credential", 3), seconds);
+    }
+    server.pass(100);
+    assert_eq!(server.read(&key).await.status, 200);
+    assert_refused(&server.read(&key).await, ("credential", 3), 20);
+    server.pass(60_000);
+    for _ in 0..3 {
+        assert_eq!(server.read(&key).await.status, 200);
+    }
+    assert_refused(&server.read(&key).await, ("credential", 3), 20);
+}
+
+#[actix_web::test]
+async fn two_credentials_share_nothing() {
+    let server = per_credential(1).await;
+    let app = &server.app;
+    let keys = [
+        app.api_key(&[Scope::OrgRead]).await,
+        app.api_key(&[Scope::OrgRead]).await,
+    ];
+    let other = app.organization(OrganizationKind::Commercial).await.id;
+    let (own, foreign) = (Some(app.org_id.as_str()), Some(other.as_str()));
+    let tokens = [
+        app.jwt_of_user("a", Role::Admin, own),
+        app.jwt_of_user("b", Role::Admin, own),
+        // The same `sub` of another organization is another user.
+        app.jwt_of_user("a", Role::Admin, foreign),
+    ];
+    for key in &keys {
+        assert_eq!(server.read(key).await.status, 200);
+    }
+    for (token, status) in tokens.iter().zip([200, 200, 403]) {
+        assert_eq!(server.read_message(token).await.status, status);
+    }
+    for key in &keys {
+        assert_eq!(server.read(key).await.status, 429);
+    }
+    for token in &tokens {
+        assert_eq!(server.read_message(token).await.status, 429);
+    }
+}
+
+#[actix_web::test]
+async fn a_new_token_of_the_same_user_is_the_same_credential() {
+    let server = per_credential(1).await;
+    let own = Some(server.app.org_id.as_str());
+    let first = server.app.jwt_of_user("a", Role::Admin, own);
+    let second = server.app.jwt_of_user("a", Role::SalesRep, own);
+    assert_ne!(first, second);
+    assert_eq!(server.read_message(&first).await.status, 200);
+    assert_eq!(server.read_message(&second).await.status, 429);
+}
+
+#[actix_web::test]
+async fn all_credentials_of_an_organization_share_its_limit_in_both_dialects() {
+    let server = per_organization(3).await;
+    let app = &server.app;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    let other_key = app.api_key(&[Scope::OrgRead]).await;
+    let token = app.jwt(Role::Admin);
+    let by_external_id = app.jwt_of_user("b", Role::Admin, Some(EXTERNAL_ID));
+    assert_eq!(server.read(&key).await.status, 200);
+    assert_eq!(server.read_message(&token).await.status, 200);
+    let last = server.read_message(&by_external_id).await;
+    assert_eq!(last.status, 200);
+    assert_eq!(
+        limit_fields(&last),
+        ["\"organization\";q=3;w=60", "\"organization\";r=0;t=20"]
+    );
+    let limit = ("organization", 3);
+    assert_refused(&server.read(&other_key).await, limit, 20);
+    assert_refused(&server.read_message(&token).await, limit, 20);
+    assert_refused(&server.read_message(&by_external_id).await, limit, 20);
+}
+
+#[actix_web::test]
+async fn two_organizations_share_nothing() {
+    let server = per_organization(1).await;
+    let app = &server.app;
+    let other = app.organization(OrganizationKind::Commercial).await.id;
+    let own_key = app.api_key(&[Scope::OrgRead]).await;
+    let other_key = app.api_key_of(&other, &[Scope::OrgRead]).await;
+    assert_eq!(server.read(&own_key).await.status, 200);
+    assert_eq!(server.read(&own_key).await.status, 429);
+    assert_eq!(server.read(&other_key).await.status, 200);
+    // Platform staff belong to no organization, and take nothing from the one they look at.
+    let staff = app.jwt_of(Role::Superadmin, None);
+    let answer = server.read_message(&staff).await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.headers.contains_key("ratelimit"));
+}
+
+#[actix_web::test]
+async fn requests_from_one_address_are_limited_whatever_their_credential() {
+    let server = Limited::new(LimitSettings {
+        address_requests: per_minute(3),
+        ..LimitSettings::default()
+    })
+    .await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    assert_eq!(server.read_from("192.0.2.1", &key).await.status, 200);
+    let failed = server.read_from("192.0.2.1", "x").await;
+    assert_eq!(failed.status, 401);
+    assert_eq!(failed.header("ratelimit"), "\"address\";r=1;t=20");
+    let message = server
+        .app
+        .request(Method::GET, &server.app.missed_call_path());
+    let message = message.bearer(&server.app.jwt(Role::Admin));
+    assert_eq!(message.from("192.0.2.1").send().await.status, 200);
+    for credential in [key.as_str(), "x"] {
+        let refused = server.read_from("192.0.2.1", credential).await;
+        assert_refused(&refused, ("address", 3), 20);
+        assert!(!refused.headers.contains_key("www-authenticate"));
+    }
+    assert_eq!(server.read_from("192.0.2.2", &key).await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_is_refused_by_the_address_takes_nothing_from_the_credential() {
+    let server = Limited::new(LimitSettings {
+        address_requests: per_minute(1),
+        credential_requests: per_minute(2),
+        organization_requests: per_minute(2),
+        ..LimitSettings::default()
+    })
+    .await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    assert_eq!(server.read_from("192.0.2.1", &key).await.status, 200);
+    for _ in 0..3 {
+        let refused = server.read_from("192.0.2.1", &key).await;
+        assert_refused(&refused, ("address", 1), 60);
+    }
+    let second = server.read_from("192.0.2.2", &key).await;
+    assert_eq!(second.status, 200);
+    // Of several that leave nothing, the one that was looked at last.
+    assert_eq!(second.header("ratelimit"), "\"organization\";r=0;t=30");
+    let third = server.read_from("192.0.2.3", &key).await;
+    assert_refused(&third, ("credential", 2), 30);
+}
+
+#[actix_web::test]
+async fn the_client_is_told_of_the_limit_that_leaves_the_least() {
+    let server = Limited::new(LimitSettings {
+        address_requests: per_minute(600),
+        credential_requests: per_minute(60),
+        organization_requests: per_minute(120),
+        ..LimitSettings::default()
+    })
+    .await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    let answer = server.read_from("192.0.2.1", &key).await;
+    assert_eq!(
+        limit_fields(&answer),
+        ["\"credential\";q=60;w=60", "\"credential\";r=59;t=1"]
+    );
+}
+
+#[actix_web::test]
+async fn the_limit_comes_before_scopes_and_body_and_changes_nothing() {
+    let server = per_credential(1).await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    let missing_scope = server.app.patch(&key, json!({"name": "New"})).await;
+    assert_eq!(missing_scope.status, 403);
+    assert_eq!(missing_scope.header("ratelimit"), "\"credential\";r=0;t=60");
+    let refused = server.app.patch(&key, json!({"name": null})).await;
+    assert_refused(&refused, ("credential", 1), 60);
+    let writer = server.app.api_key(&[Scope::OrgAdminWrite]).await;
+    let changed = server.app.patch(&writer, json!({"name": "New"})).await;
+    assert_eq!(changed.status, 200);
+    let refused = server.app.patch(&writer, json!({"name": "Newer"})).await;
+    assert_refused(&refused, ("credential", 1), 60);
+    assert_eq!(server.app.stored().await.settings.name.as_str(), "New");
+    assert_eq!(server.app.audit().await.len(), 1);
+}
+
+#[actix_web::test]
+async fn head_counts_as_get_and_what_asks_for_no_credential_does_not_count() {
+    let server = Limited::new(LimitSettings {
+        address_requests: per_minute(1),
+        credential_requests: per_minute(1),
+        ..LimitSettings::default()
+    })
+    .await;
+    let app = &server.app;
+    for (method, path, status) in [
+        (Method::OPTIONS, ORGANIZATION, 204),
+        (Method::DELETE, ORGANIZATION, 405),
+        (Method::GET, "/v1/nothing", 404),
+        (Method::GET, "/healthz", 200),
+        (Method::GET, "/readyz", 200),
+        (Method::GET, "/docs/", 200),
+    ] {
+        for _ in 0..2 {
+            let answer = app.request(method.clone(), path).send().await;
+            assert_eq!(answer.status, status, "{method} {path}");
+            assert!(!answer.headers.contains_key("ratelimit"), "{path}");
+        }
+    }
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    let head = app.request(Method::HEAD, ORGANIZATION).bearer(&key);
+    assert_eq!(head.send().await.status, 200);
+    assert_eq!(server.read(&key).await.status, 429);
+}
+
+#[actix_web::test]
+async fn without_limits_no_answer_speaks_of_them() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    for credential in [key.as_str(), "x"] {
+        for _ in 0..50 {
+            let answer = app.get(ORGANIZATION, credential).await;
+            assert!([200, 401].contains(&answer.status));
+            for name in ["ratelimit", "ratelimit-policy", "retry-after"] {
+                assert!(!answer.headers.contains_key(name), "{name}");
+            }
+        }
+    }
+}
