@@ -3,6 +3,7 @@
 
 pub mod api_keys;
 pub mod audit_log;
+pub mod audit_verification;
 mod change;
 pub mod missed_call;
 pub mod organization;

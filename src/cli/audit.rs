@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::app::audit_log::{Summary, Verification};
+use crate::app::audit_verification::{Summary, Verification};
 use crate::domain::audit::{AuditEntry, hex};
 
 use super::organizations::find;
@@ -15,10 +15,10 @@ pub(super) async fn verify(context: &Context, org: Option<&str>, out: &mut Outpu
         Some(name) => {
             let organization = find(&context.db, name).await?;
             let mut summary = Summary::default();
-            summary.add(app::audit_log::verify(&context.db, organization.id).await?);
+            summary.add(app::audit_verification::verify(&context.db, organization.id).await?);
             summary
         }
-        None => app::audit_log::verify_all(&context.db).await?,
+        None => app::audit_verification::verify_all(&context.db).await?,
     };
     let Summary {
         organizations,

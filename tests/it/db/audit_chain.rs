@@ -2,7 +2,7 @@
 //! a row goes unnoticed. Method: a few changes through both APIs, one manipulation with plain SQL,
 //! and `verify_all` has to name a fault or be unable to read the log.
 
-use quietline::app::audit_log::{Summary, verify_all};
+use quietline::app::audit_verification::{Summary, verify_all};
 use quietline::db::{self, Db};
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::audit::{AuditEntry, ChainHead, hex};
