@@ -34,6 +34,7 @@ const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None
 const JWKS_FILE: Setting = Setting::text("QUIETLINE_JWKS_FILE", None);
 const JWT_ISSUER: Setting = Setting::text("QUIETLINE_JWT_ISSUER", None);
 const JWT_AUDIENCE: Setting = Setting::text("QUIETLINE_JWT_AUDIENCE", None);
+const ANCHOR_KEY_FILE: Setting = Setting::text("QUIETLINE_ANCHOR_KEY_FILE", None);
 const LOG: Setting = Setting::text("QUIETLINE_LOG", Some(DEFAULT_LOG));
 /// actix logs an error for every request that is not HTTP, and r2d2 one for every connection that
 /// fails: anybody could fill the log with the first, and our own 503 says the second.
@@ -41,7 +42,7 @@ const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
-const SETTINGS: [Setting; 13] = [
+const SETTINGS: [Setting; 14] = [
     CONFIG,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
@@ -53,6 +54,7 @@ const SETTINGS: [Setting; 13] = [
     JWKS_FILE,
     JWT_ISSUER,
     JWT_AUDIENCE,
+    ANCHOR_KEY_FILE,
     LOG,
     LOG_FORMAT,
 ];
@@ -83,6 +85,9 @@ pub struct Config {
     /// `QUIETLINE_JWKS_FILE`, `QUIETLINE_JWT_ISSUER` and `QUIETLINE_JWT_AUDIENCE`. By default
     /// there is none of them, and every token is refused.
     pub jwt: JwtSettings,
+    /// The private key that `quietline audit anchor` signs with, which is the only one to read it.
+    /// `QUIETLINE_ANCHOR_KEY_FILE`; the command's own flag is `--key`. By default there is none.
+    pub anchor_key_file: Option<String>,
     /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`; the default is `info`
     /// without the noise of the libraries.
     pub log: String,
@@ -186,6 +191,7 @@ impl Config {
             sources.parse(&LOG_FORMAT, log_format),
         );
         let jwt = jwt_settings(&mut sources);
+        let anchor_key_file = sources.parse(&ANCHOR_KEY_FILE, any_text);
         let problems = sources.into_problems();
         let (
             Some(url),
@@ -209,6 +215,7 @@ impl Config {
             workers: workers.map_or_else(default_workers, usize::from),
             has_docs,
             jwt,
+            anchor_key_file,
             log,
             log_format: format,
         })

@@ -1,12 +1,15 @@
-//! Verifying the chains of the audit log.
+//! Verifying the chains of the audit log where they are, in the database. An export is verified by
+//! `audit_file`.
 
-use crate::db::{self, Db};
-use crate::domain::audit::{AuditEntry, ChainFault, ChainHead, ChainVerifier};
+use std::ops::ControlFlow;
+
+use crate::db::Db;
+use crate::domain::audit::{AuditEntry, ChainHead};
+use crate::domain::audit_chain::{Anchors, ChainFault, ChainVerifier};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 
-/// Entries or organizations read at once: a few hundred KiB.
-const PAGE: i64 = 500;
+use super::audit_chains::{self, Logs};
 
 /// What verifying found of one organization's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +29,21 @@ pub struct Summary {
     pub organizations: usize,
     /// How many entries of them were found in order.
     pub entries: i64,
-    /// The logs that have a fault.
-    pub faults: Vec<Verification>,
+    /// What is wrong, at most one fault for each log.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that is wrong with a log, or with the export that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Whose log it is; `None`: the fault is in no organization's part of an export.
+    pub org_id: Option<OrgId>,
+    /// The line of the export; `None` in a database.
+    pub line: Option<u64>,
+    /// How many entries of the log were found in order.
+    pub intact_entries: i64,
+    /// What is wrong, in words.
+    pub text: String,
 }
 
 impl Summary {
@@ -35,47 +51,49 @@ impl Summary {
     pub fn add(&mut self, verification: Verification) {
         self.organizations += 1;
         self.entries += verification.entries;
-        if verification.fault.is_some() {
-            self.faults.push(verification);
-        }
+        self.faults.extend(verification.fault.map(|fault| Fault {
+            org_id: Some(verification.org_id),
+            line: None,
+            intact_entries: verification.entries,
+            text: fault.to_string(),
+        }));
+    }
+
+    /// Adds the faults of organizations that are gone: their anchors were not taken.
+    pub(super) fn add_vanished(&mut self, anchors: Anchors) {
+        let faults = anchors.into_faults().map(|(org_id, fault)| Fault {
+            org_id: Some(org_id),
+            line: None,
+            intact_entries: 0,
+            text: fault.to_string(),
+        });
+        self.faults.extend(faults);
     }
 }
 
-/// Verifies the logs of all organizations, also of those whose own row is gone.
+/// Verifies the logs of all organizations, also of those whose own row is gone, and that they hold
+/// all of `anchors`.
 ///
 /// # Errors
 /// [`Error::Unavailable`]; what cannot be read is a fault of its log and stops nothing.
-pub async fn verify_all(db: &Db) -> Result<Summary> {
+pub async fn verify_all(db: &Db, mut anchors: Anchors) -> Result<Summary> {
     let mut summary = Summary::default();
-    let mut last: Option<OrgId> = None;
-    loop {
-        let after = last.take();
-        let list =
-            move |conn: &mut db::DbConn| db::organizations::list_ids(conn, after.as_ref(), PAGE);
-        let page = db.read(list).await?;
-        if page.is_empty() {
-            break;
-        }
-        for org_id in page {
-            summary.add(verify(db, org_id.clone()).await?);
-            last = Some(org_id);
-        }
+    let mut logs = Logs::all(db).await?;
+    while let Some(org_id) = logs.next().await? {
+        let its_anchors = anchors.take(&org_id);
+        summary.add(verify(db, org_id, its_anchors).await?);
     }
-    for org_id in db
-        .read(|conn| db::audit_log::list_orphans(conn, PAGE))
-        .await?
-    {
-        summary.add(verify(db, org_id).await?);
-    }
+    summary.add_vanished(anchors);
     Ok(summary)
 }
 
-/// Verifies the log of one organization, which may be written to meanwhile.
+/// Verifies the log of one organization, which may be written to meanwhile, and that it holds
+/// `anchors`.
 ///
 /// # Errors
 /// [`Error::Unavailable`]; what cannot be read is a fault of the log.
-pub async fn verify(db: &Db, org_id: OrgId) -> Result<Verification> {
-    let mut chain = ChainVerifier::default();
+pub async fn verify(db: &Db, org_id: OrgId, anchors: Vec<ChainHead>) -> Result<Verification> {
+    let mut chain = ChainVerifier::new(anchors);
     let fault = match follow(db, &org_id, &mut chain).await {
         Ok(followed) => followed.err(),
         Err(Error::Internal(cause)) => Some(ChainFault::Unreadable(cause.to_string())),
@@ -93,43 +111,16 @@ async fn follow(
     org_id: &OrgId,
     chain: &mut ChainVerifier,
 ) -> Result<Result<(), ChainFault>> {
-    let mut head = read_head(db, org_id).await?;
-    loop {
-        // From below zero, so that an entry put before the first one is seen as well.
-        let after = if chain.length() == 0 {
-            i64::MIN
-        } else {
-            chain.length()
+    let check = |entry: AuditEntry, head: &ChainHead| {
+        let (expected, found) = (head.length, entry.seq);
+        let followed = match found > expected {
+            true => Err(ChainFault::WrongEnd { expected, found }),
+            false => chain.follow(&entry),
         };
-        let page = read_page(db, org_id, after).await?;
-        if page.is_empty() {
-            return Ok(chain.finish(&head));
-        }
-        for entry in &page {
-            if entry.seq > head.length {
-                // Written since the head was read, or never by us: then the head has not moved.
-                head = read_head(db, org_id).await?;
-            }
-            if entry.seq > head.length {
-                let (expected, found) = (head.length, entry.seq);
-                return Ok(Err(ChainFault::WrongEnd { expected, found }));
-            }
-            if let Err(fault) = chain.follow(entry) {
-                return Ok(Err(fault));
-            }
-        }
-    }
-}
-
-async fn read_page(db: &Db, org_id: &OrgId, after: i64) -> Result<Vec<AuditEntry>> {
-    let org_id = org_id.clone();
-    db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, after, PAGE))
-        .await
-}
-
-/// The head in the organization's row; that of an empty log when the row is gone.
-async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
-    let org_id = org_id.clone();
-    let head = db.read(move |conn| db::organizations::find_chain_head(conn, &org_id));
-    Ok(head.await?.unwrap_or_default())
+        followed.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    };
+    Ok(match audit_chains::read(db, org_id, check).await? {
+        ControlFlow::Break(fault) => Err(fault),
+        ControlFlow::Continue(head) => chain.finish(&head),
+    })
 }
