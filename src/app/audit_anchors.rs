@@ -63,6 +63,8 @@ pub struct NewAnchorKey {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnchorLine {
+    /// Once more what is signed, so that the lines of one organization can be picked out.
+    org_id: String,
     /// A JWS in compact form (RFC 7515 §7.1).
     anchor: String,
 }
@@ -133,7 +135,8 @@ impl AnchorKey {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         let anchor = jsonwebtoken::encode(&header, &claims, &self.0).map_err(Error::internal)?;
-        serde_json::to_string(&AnchorLine { anchor }).map_err(Error::internal)
+        let org_id = claims.org_id;
+        serde_json::to_string(&AnchorLine { org_id, anchor }).map_err(Error::internal)
     }
 }
 
@@ -150,7 +153,7 @@ impl AnchorPublicKey {
 
     fn verify(&self, line: &str) -> Result<(OrgId, ChainHead), &'static str> {
         let line: AnchorLine = serde_json::from_str(line)
-            .map_err(|_unlike| "is not an object with the member anchor")?;
+            .map_err(|_unlike| "is not an object with org_id and anchor")?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         // An anchor is for no audience in particular, and for good.
         validation.validate_exp = false;
@@ -161,6 +164,9 @@ impl AnchorPublicKey {
             .map_err(|_refused| "is not an anchor that was signed with this key")?;
         if anchor.header.typ.as_deref() != Some(TYPE) || anchor.header.crit.is_some() {
             return Err("is signed with this key, but is no anchor");
+        }
+        if anchor.claims.org_id != line.org_id {
+            return Err("names another organization than the anchor");
         }
         let head = ChainHead {
             length: anchor.claims.length,

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::program::{Program, text};
 
-/// Two organizations with two keys each.
-fn program_with_logs() -> (Program, String, String) {
+/// Two organizations with two entries each, which record the making of two keys.
+pub fn program_with_logs() -> (Program, String, String) {
     let program = Program::new();
     let (one, two) = (program.organization("One"), program.organization("Two"));
     for org in [&one, &two] {
