@@ -46,6 +46,7 @@ const ADDRESS_FAILURES: Setting =
     Setting::number("QUIETLINE_ADDRESS_FAILURES_PER_MINUTE", Some("0"));
 const TRUSTED_PROXIES: Setting = Setting::text("QUIETLINE_TRUSTED_PROXIES", None);
 const CORS_ORIGINS: Setting = Setting::text("QUIETLINE_CORS_ORIGINS", None);
+const ANCHOR_KEY_FILE: Setting = Setting::text("QUIETLINE_ANCHOR_KEY_FILE", None);
 const LOG: Setting = Setting::text("QUIETLINE_LOG", Some(DEFAULT_LOG));
 /// actix logs an error for every request that is not HTTP, and r2d2 one for every connection that
 /// fails: anybody could fill the log with the first, and our own 503 says the second.
@@ -53,7 +54,7 @@ const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
-const SETTINGS: [Setting; 19] = [
+const SETTINGS: [Setting; 20] = [
     CONFIG,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
@@ -71,6 +72,7 @@ const SETTINGS: [Setting; 19] = [
     ADDRESS_FAILURES,
     TRUSTED_PROXIES,
     CORS_ORIGINS,
+    ANCHOR_KEY_FILE,
     LOG,
     LOG_FORMAT,
 ];
@@ -109,6 +111,9 @@ pub struct Config {
     /// The origins whose pages may read answers, `https://host[:port]` or `http://host[:port]`.
     /// `QUIETLINE_CORS_ORIGINS`, separated by commas, by default none.
     pub cors_origins: Vec<String>,
+    /// The private key that `quietline audit anchor` signs with, which is the only one to read it.
+    /// `QUIETLINE_ANCHOR_KEY_FILE`; the command's own flag is `--key`. By default there is none.
+    pub anchor_key_file: Option<String>,
     /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`; the default is `info`
     /// without the noise of the libraries.
     pub log: String,
@@ -226,6 +231,7 @@ impl Config {
         let jwt = jwt_settings(&mut sources);
         let limits = access::limits(&mut sources);
         let cors_origins = access::cors_origins(&mut sources);
+        let anchor_key_file = sources.parse(&ANCHOR_KEY_FILE, any_text);
         let problems = sources.into_problems();
         let (
             Some(url),
@@ -251,6 +257,7 @@ impl Config {
             jwt,
             limits,
             cors_origins,
+            anchor_key_file,
             log,
             log_format: format,
         })

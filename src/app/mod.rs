@@ -2,7 +2,13 @@
 //! They serve both dialects and the command line, and know none of them.
 
 pub mod api_keys;
+pub mod audit_anchors;
+mod audit_chains;
+pub mod audit_export;
+pub mod audit_file;
+mod audit_lines;
 pub mod audit_log;
+pub mod audit_verification;
 mod change;
 pub mod idempotency;
 pub mod missed_call;

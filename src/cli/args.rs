@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::Overrides;
 use crate::domain::access::Role;
 use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
 use crate::domain::text_enum::TextEnum;
+
+use super::audit::AuditCommand;
 
 /// Organization messaging settings and guardrails: one server, two public APIs.
 #[derive(Parser)]
@@ -260,28 +262,6 @@ pub(super) struct NewTokenArgs {
     /// How long the token is valid, such as 15m or 1h
     #[arg(long, default_value = "1h", value_parser = ttl)]
     pub(super) ttl: Duration,
-}
-
-#[derive(Subcommand)]
-pub(super) enum AuditCommand {
-    /// Check the hash chain of one organization's log, or of all; fails if one is broken
-    Verify {
-        /// The organization's id or external id
-        #[arg(long)]
-        org: Option<String>,
-    },
-    /// Show an organization's newest entries, newest first
-    List {
-        /// The organization's id or external id
-        #[arg(long)]
-        org: String,
-        /// How many entries to show at most
-        #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
-        limit: i64,
-        /// Show entries with a smaller number than this, to continue a list
-        #[arg(long, value_name = "SEQ")]
-        before: Option<i64>,
-    },
 }
 
 fn text_enum<T: TextEnum>(text: &str) -> Result<T, String> {

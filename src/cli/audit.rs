@@ -1,108 +1,38 @@
-//! `quietline audit`: looking at the log and proving that nobody has changed it.
+//! `quietline audit`: looking at the log, proving that nobody has changed it, and making evidence
+//! that is kept elsewhere.
 
-use serde_json::{Value, json};
+mod anchor;
+mod args;
+mod export;
+mod list;
+mod verify;
 
-use crate::app;
-use crate::app::audit_log::{Summary, Verification};
-use crate::domain::audit::{AuditEntry, hex};
+use crate::config::Config;
 
-use super::organizations::find;
 use super::output::Output;
-use super::{Context, Outcome};
+use super::{Outcome, open};
 
-pub(super) async fn verify(context: &Context, org: Option<&str>, out: &mut Output) -> Outcome {
-    let summary = match org {
-        Some(name) => {
-            let organization = find(&context.db, name).await?;
-            let mut summary = Summary::default();
-            summary.add(app::audit_log::verify(&context.db, organization.id).await?);
-            summary
-        }
-        None => app::audit_log::verify_all(&context.db).await?,
+pub(super) use args::AuditCommand;
+
+/// Verifies an export if that is what `command` says, which needs neither database nor
+/// configuration; `None` if it says something else.
+pub(super) fn run_without_config(command: &AuditCommand, out: &mut Output) -> Option<Outcome> {
+    let AuditCommand::Verify(args) = command else {
+        return None;
     };
-    let Summary {
-        organizations,
-        entries,
-        faults,
-    } = summary;
-    let value = json!({
-        "ok": faults.is_empty(),
-        "organizations": organizations,
-        "entries": entries,
-        "faults": faults.iter().map(fault_value).collect::<Vec<_>>(),
-    });
-    let mut lines: Vec<String> = faults.iter().map(fault_line).collect();
-    lines.push(match faults.is_empty() {
-        true => format!("{entries} entries of {organizations} organizations are intact"),
-        false => format!("{} of {organizations} logs are broken", faults.len()),
-    });
-    out.print(&value, &lines.join("\n"))?;
-    Ok(faults.is_empty())
+    let path = args.file.as_deref()?;
+    Some(verify::run_on_file(path, args, out))
 }
 
-fn fault_value(verification: &Verification) -> Value {
-    json!({
-        "org_id": verification.org_id.as_str(),
-        "intact_entries": verification.entries,
-        "fault": fault_text(verification),
-    })
-}
-
-fn fault_line(verification: &Verification) -> String {
-    format!("{}: {}", verification.org_id, fault_text(verification))
-}
-
-fn fault_text(verification: &Verification) -> String {
-    verification
-        .fault
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default()
-}
-
-/// Prints the page of at most `limit` entries that are older than `before`.
-pub(super) async fn list(
-    context: &Context,
-    org: &str,
-    (limit, before): (i64, Option<i64>),
-    out: &mut Output,
-) -> Outcome {
-    let org_id = find(&context.db, org).await?.id;
-    let entries = app::audit_log::newest(&context.db, org_id, before, limit).await?;
-    let values: Vec<Value> = entries.iter().map(entry_value).collect();
-    let lines: Vec<String> = entries.iter().map(entry_line).collect();
-    out.print(&json!(values), &lines.join("\n"))?;
-    Ok(true)
-}
-
-fn entry_value(entry: &AuditEntry) -> Value {
-    let payload = serde_json::from_str(&entry.payload).unwrap_or_else(|_| json!(entry.payload));
-    json!({
-        "seq": entry.seq,
-        "id": entry.id,
-        "occurred_at": entry.occurred_at.and_utc(),
-        "actor": {
-            "kind": entry.actor.kind,
-            "label": entry.actor.label,
-            "identity": entry.actor.identity,
-        },
-        "action": entry.action,
-        "resource": { "type": entry.resource_type, "id": entry.resource_id },
-        "reason": entry.reason,
-        "request_id": entry.request_id,
-        "payload": payload,
-        "previous_hash": hex(&entry.previous_hash),
-        "hash": hex(&entry.hash),
-    })
-}
-
-fn entry_line(entry: &AuditEntry) -> String {
-    format!(
-        "{:>6}  {}  {}  {}  {}",
-        entry.seq,
-        entry.occurred_at.format("%FT%TZ"),
-        entry.actor.label,
-        entry.action,
-        entry.payload
-    )
+pub(super) async fn run(config: &Config, command: AuditCommand, out: &mut Output) -> Outcome {
+    match command {
+        AuditCommand::Verify(args) => verify::run(&open(config)?, args, out).await,
+        AuditCommand::List(args) => list::run(&open(config)?, args, out).await,
+        AuditCommand::Export(args) => export::run(&open(config)?, args, out).await,
+        AuditCommand::Anchor(args) => {
+            let key = anchor::read_key(args.key.as_deref(), config.anchor_key_file.as_deref())?;
+            anchor::run(&open(config)?, &key, args.org).await
+        }
+        AuditCommand::AnchorKey { output } => anchor::make_key(&output, out),
+    }
 }

@@ -22,7 +22,7 @@ use crate::db::Db;
 use crate::error::{BoxError, Error, chain};
 use crate::logging;
 
-use args::{ApiKeyCommand, AuditCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
+use args::{ApiKeyCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
 use output::Output;
 
 /// What a command ends with: whether it found everything in order.
@@ -31,14 +31,25 @@ type Outcome = Result<bool, BoxError>;
 /// Parses the command line, runs the command and says how it went.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    let mut output = Output::new(cli.json);
+    if let Command::Audit(command) = &cli.command
+        && let Some(outcome) = audit::run_without_config(command, &mut output)
+    {
+        return exit_code(outcome);
+    }
     let config = match Config::load(cli.overrides()) {
         Ok(config) => config,
         Err(problems) => return fail(&format!("the configuration is not usable:\n{problems}")),
     };
     let guard = logging::init(&config.log, config.log_format);
-    let outcome = guard.map_err(BoxError::from).and_then(|_guard| {
-        System::new().block_on(dispatch(cli.command, &config, Output::new(cli.json)))
-    });
+    exit_code(
+        guard
+            .map_err(BoxError::from)
+            .and_then(|_guard| System::new().block_on(dispatch(cli.command, &config, output))),
+    )
+}
+
+fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -75,12 +86,7 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
             registry::delete_campaign(&open(config)?, &id, out).await
         }
         Command::Token(new) => token::run(config, new, out),
-        Command::Audit(AuditCommand::Verify { org }) => {
-            audit::verify(&open(config)?, org.as_deref(), out).await
-        }
-        Command::Audit(AuditCommand::List { org, limit, before }) => {
-            audit::list(&open(config)?, &org, (limit, before), out).await
-        }
+        Command::Audit(command) => audit::run(config, command, out).await,
     }
 }
 

@@ -1,7 +1,9 @@
 //! What commands print: data on standard output, for people or as JSON, and complaints on standard
-//! error.
+//! error. Also the files that they make.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use serde_json::Value;
 
@@ -46,6 +48,12 @@ pub(super) fn complain(message: &str) {
     // Without a standard error there is nobody left to tell.
     let written = writeln!(io::stderr().lock(), "error: {message}");
     written.unwrap_or_else(|_| log::error!("{message}"));
+}
+
+/// Makes a file that nobody but its owner can read, and that was not there before.
+pub(super) fn create_private(path: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Lines of `name: value`, values in one column.

@@ -142,16 +142,16 @@ pub fn list_newest(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
-/// Entries of an organization in the order in which they were written, that come after `after`.
+/// Entries of an organization in the order in which they were written, from the number `from` on.
 pub fn list_oldest(
     conn: &mut DbConn,
     org_id: &OrgId,
-    after: i64,
+    from: i64,
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
     let rows: Vec<AuditRow> = audit_log::table
         .filter(audit_log::org_id.eq(org_id))
-        .filter(audit_log::seq.gt(after))
+        .filter(audit_log::seq.ge(from))
         .order(audit_log::seq.asc())
         .limit(limit)
         .select(AuditRow::as_select())

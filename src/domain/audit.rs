@@ -318,13 +318,16 @@ impl AuditEntry {
         }
     }
 
+    /// The time as it is hashed: RFC 3339 in UTC with nine decimals and `Z`.
+    pub fn occurred_at_text(&self) -> String {
+        let moment = self.occurred_at.and_utc();
+        moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
+    }
+
     /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
     /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
     pub fn digest(&self) -> EntryHash {
-        let occurred_at = self
-            .occurred_at
-            .and_utc()
-            .to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let occurred_at = self.occurred_at_text();
         let (seq, previous_hash) = (self.seq.to_string(), hex(&self.previous_hash));
         let before_reason = [
             "quietline.audit.v1",
@@ -367,87 +370,34 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// What is wrong with a chain, at the place where it was first seen.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainFault {
-    /// An entry is missing, doubled or in another place.
-    #[error("entry {expected} is missing or moved: entry {found} stands in its place")]
-    OutOfOrder {
-        /// The `seq` that should have come.
-        expected: i64,
-        /// The `seq` that came.
-        found: i64,
-    },
-    /// An entry does not continue the one before.
-    #[error("entry {0} does not continue the entry before it")]
-    BrokenLink(i64),
-    /// An entry's fields are not those that were hashed.
-    #[error("entry {0} was edited")]
-    Edited(i64),
-    /// The organization's head is not where the entries end.
-    #[error("the log ends at entry {found}, the organization says {expected}")]
-    WrongEnd {
-        /// The length in the organization's row.
-        expected: i64,
-        /// The last entry's `seq`.
-        found: i64,
-    },
-    /// An entry, or the organization's head, has values that none of ours have.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-    /// The last entry is not the one that the organization's row holds the hash of.
-    #[error("entry {0} is not the one that was last written")]
-    WrongHead(i64),
+/// Reads what [`hex`] writes of a hash; `None` for any other text.
+pub fn parse_hash(text: &str) -> Option<EntryHash> {
+    let mut hash = EntryHash::default();
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    (hex(&hash) == text).then_some(hash)
 }
 
-/// Follows one organization's chain entry by entry.
-#[derive(Debug, Default)]
-pub struct ChainVerifier {
-    head: ChainHead,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ChainVerifier {
-    /// Checks the next entry in order of `seq`.
-    ///
-    /// # Errors
-    /// The fault that this entry shows.
-    pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainFault> {
-        let expected = self.head.length + 1;
-        if entry.seq != expected {
-            return Err(ChainFault::OutOfOrder {
-                expected,
-                found: entry.seq,
-            });
-        }
-        if entry.previous_hash != self.head.hash {
-            return Err(ChainFault::BrokenLink(entry.seq));
-        }
-        if entry.hash != entry.digest() {
-            return Err(ChainFault::Edited(entry.seq));
-        }
-        self.head = entry.head();
-        Ok(())
-    }
-
-    /// The `seq` up to which the chain was followed.
-    pub fn length(&self) -> i64 {
-        self.head.length
-    }
-
-    /// Checks that the chain ends where the organization's row says.
-    ///
-    /// # Errors
-    /// The fault that the end shows.
-    pub fn finish(&self, head: &ChainHead) -> Result<(), ChainFault> {
-        if self.head.length != head.length {
-            return Err(ChainFault::WrongEnd {
-                expected: head.length,
-                found: self.head.length,
-            });
-        }
-        match self.head.hash == head.hash {
-            true => Ok(()),
-            false => Err(ChainFault::WrongHead(head.length)),
+    #[test]
+    fn only_64_digits_in_lower_case_are_a_hash() {
+        let digits = "0123456789abcdef".repeat(4);
+        let hash = parse_hash(&digits).expect("a hash");
+        assert_eq!((hash[0], hash[31]), (0x01, 0xef));
+        let others = [
+            "",
+            &digits[1..],
+            &format!("{digits}0"),
+            &digits.to_uppercase(),
+            &digits.replace('0', "+"),
+            &digits.replace('0', "é"),
+        ];
+        for other in others {
+            assert_eq!(parse_hash(other), None, "{other}");
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod api_key;
 pub mod audit;
+pub mod audit_chain;
 pub mod idempotency;
 pub mod ids;
 pub mod missed_call;

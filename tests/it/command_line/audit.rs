@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::program::{Program, text};
 
-/// Two organizations with two keys each.
-fn program_with_logs() -> (Program, String, String) {
+/// Two organizations with two entries each, which record the making of two keys.
+pub fn program_with_logs() -> (Program, String, String) {
     let program = Program::new();
     let (one, two) = (program.organization("One"), program.organization("Two"));
     for org in [&one, &two] {
@@ -73,6 +73,7 @@ fn audit_verify_of_a_manipulated_log_fails_and_names_the_organization() {
     let (program, one, two) = program_with_logs();
     let edit =
         format!("UPDATE audit_log SET reason = 'because' WHERE org_id = '{one}' AND seq = 2");
+    program.database.drop_audit_triggers();
     program.database.execute(&edit);
     for arguments in [
         &["audit", "verify"][..],

@@ -1,6 +1,8 @@
 //! The program as its operators run it: commands, configuration, start and stop.
 
+mod anchors;
 mod audit;
+mod audit_export;
 mod configuration;
 mod crash;
 mod demo;

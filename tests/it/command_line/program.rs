@@ -60,6 +60,20 @@ impl Program {
         end(self.command(arguments))
     }
 
+    /// Runs a command that has to succeed, and returns what it prints.
+    pub fn printed(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {ended:?}");
+        ended.stdout
+    }
+
+    /// The path of a new file in the working directory.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// Runs a command with `--json`, which has to succeed, and reads what it prints.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let ended = self.run(&[arguments, &["--json"]].concat());

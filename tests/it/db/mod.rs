@@ -1,9 +1,12 @@
 //! The database: schema, concurrency, durability and the audit chain.
 
+mod append_only;
 mod audit_chain;
 mod concurrency;
+mod logs;
 mod migrations;
 pub mod parallel;
 mod same_answers;
 mod statements;
+mod tampering;
 mod writer;

@@ -84,6 +84,21 @@ impl TestDatabase {
         self.execute(&format!("{unchecked}; {sql}"));
     }
 
+    /// Drops the triggers that keep the audit log append-only, as somebody with full control of the
+    /// database would before tampering with it.
+    pub fn drop_audit_triggers(&self) {
+        let names = match self {
+            Self::Sqlite(_) => "SELECT name AS value FROM sqlite_schema WHERE type = 'trigger'",
+            Self::Postgres { .. } => {
+                "SELECT tgname || ' ON audit_log' AS value FROM pg_trigger \
+                 WHERE tgrelid = 'audit_log'::regclass AND NOT tgisinternal"
+            }
+        };
+        for name in self.values(names) {
+            self.execute(&format!("DROP TRIGGER {name}"));
+        }
+    }
+
     /// The texts that `sql` selects as `value`, asked behind the program's back.
     pub fn values(&self, sql: &str) -> Vec<String> {
         let rows: QueryResult<Vec<Value>> = match self {

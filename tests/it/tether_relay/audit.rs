@@ -1,6 +1,6 @@
 //! What a PUT leaves in the audit log of the organization that it changed.
 
-use quietline::app::audit_log;
+use quietline::app::{audit_log, audit_verification};
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::audit::AuditEntry;
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ async fn the_chain_of_entries_of_both_dialects_is_whole() {
         change(&app, json!({"missedCallMessage": message})).await;
         app.patch(&key, json!({"mms_retention_days": round})).await;
     }
-    let found = audit_log::verify(&app.state.db, app.org_id.clone())
+    let found = audit_verification::verify(&app.state.db, app.org_id.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);

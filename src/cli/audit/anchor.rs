@@ -1,0 +1,58 @@
+//! `quietline audit anchor` and `anchor-key`: statements that outlive the database, and the key
+//! that they are signed with.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::app::audit_anchors::{self, AnchorKey, NewAnchorKey};
+use crate::cli::organizations::find;
+use crate::cli::output::{Output, complain, create_private};
+use crate::cli::{Context, Outcome};
+use crate::error::BoxError;
+
+/// Prints anchors of one organization's log, or of all.
+pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>) -> Outcome {
+    let only = match org {
+        Some(name) => Some(find(&context.db, &name).await?.id),
+        None => None,
+    };
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    let now = context.clock.now();
+    let unreadable = audit_anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
+    for (org_id, reason) in &unreadable {
+        complain(&format!("{org_id}: its head cannot be read: {reason}"));
+    }
+    Ok(unreadable.is_empty())
+}
+
+/// Reads the key from the file that the flag names, or else the configuration.
+pub(super) fn read_key(
+    flag: Option<&str>,
+    configured: Option<&str>,
+) -> Result<AnchorKey, BoxError> {
+    let path = flag
+        .or(configured)
+        .ok_or("no key to sign with: give --key or set QUIETLINE_ANCHOR_KEY_FILE")?;
+    let read = || -> Result<AnchorKey, BoxError> {
+        let pem = Zeroizing::new(fs::read_to_string(path)?);
+        Ok(AnchorKey::from_pem(&pem)?)
+    };
+    read().map_err(|error| format!("{path}: {error}").into())
+}
+
+/// Writes a new private key to `path` and prints the public key.
+pub(super) fn make_key(path: &str, out: &mut Output) -> Outcome {
+    let new = NewAnchorKey::generate()?;
+    let write = || -> io::Result<()> {
+        let mut file = create_private(path)?;
+        file.write_all(new.private_pem.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| format!("{path}: {error}"))?;
+    let value = json!({"private_key_file": path, "public_key": new.public_pem});
+    out.print(&value, new.public_pem.trim_end())?;
+    Ok(true)
+}

@@ -1,0 +1,52 @@
+//! `quietline audit export`: the log as JSON Lines.
+
+use std::io::{self, BufWriter};
+
+use serde_json::json;
+
+use crate::app::audit_export::{self, Exported};
+use crate::cli::organizations::find;
+use crate::cli::output::{Output, complain, create_private};
+use crate::cli::{Context, Outcome};
+use crate::domain::ids::OrgId;
+use crate::error::BoxError;
+
+use super::args::ExportArgs;
+
+/// Exports to the file that `args` name, or to standard output.
+pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -> Outcome {
+    let only = match args.org {
+        Some(name) => Some(find(&context.db, &name).await?.id),
+        None => None,
+    };
+    let exported = match &args.output {
+        Some(path) => {
+            let exported = export_to_file(context, only, path).await?;
+            let (organizations, entries) = (exported.organizations, exported.entries);
+            let value = json!({"file": path, "organizations": organizations, "entries": entries});
+            let text = format!("{entries} entries of {organizations} organizations are in {path}");
+            out.print(&value, &text)?;
+            exported
+        }
+        None => {
+            let mut stdout = BufWriter::new(io::stdout().lock());
+            audit_export::export(&context.db, only, &mut stdout).await?
+        }
+    };
+    for (org_id, reason) in &exported.unreadable {
+        complain(&format!("{org_id}: cannot be read to its end: {reason}"));
+    }
+    Ok(exported.unreadable.is_empty())
+}
+
+async fn export_to_file(
+    context: &Context,
+    only: Option<OrgId>,
+    path: &str,
+) -> Result<Exported, BoxError> {
+    let named = |error: io::Error| format!("{path}: {error}");
+    let mut file = BufWriter::new(create_private(path).map_err(named)?);
+    let exported = audit_export::export(&context.db, only, &mut file).await?;
+    file.get_ref().sync_all().map_err(named)?;
+    Ok(exported)
+}

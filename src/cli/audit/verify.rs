@@ -1,0 +1,113 @@
+//! `quietline audit verify`: proving that nobody has changed the log, or an export of it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+
+use serde_json::{Value, json};
+
+use crate::app::audit_anchors::{AnchorPublicKey, read_anchors};
+use crate::app::audit_file::verify_file;
+use crate::app::audit_verification::{self, Fault, Summary};
+use crate::cli::organizations::find;
+use crate::cli::output::Output;
+use crate::cli::{Context, Outcome};
+use crate::domain::audit_chain::Anchors;
+use crate::error::BoxError;
+
+use super::args::VerifyArgs;
+
+/// Verifies the log in the database.
+pub(super) async fn run(context: &Context, args: VerifyArgs, out: &mut Output) -> Outcome {
+    let (mut anchors, count) = anchors(&args)?;
+    let summary = match args.org {
+        Some(name) => {
+            let org_id = find(&context.db, &name).await?.id;
+            let its_anchors = anchors.take(&org_id);
+            if count.is_some() && its_anchors.is_empty() {
+                return Err(format!("organization {org_id} has no anchor").into());
+            }
+            let found = audit_verification::verify(&context.db, org_id, its_anchors).await?;
+            let mut summary = Summary::default();
+            summary.add(found);
+            summary
+        }
+        None => audit_verification::verify_all(&context.db, anchors).await?,
+    };
+    print(&summary, count, out)
+}
+
+/// Verifies the export at `path`, or on standard input.
+pub(super) fn run_on_file(path: &str, args: &VerifyArgs, out: &mut Output) -> Outcome {
+    let (anchors, count) = anchors(args)?;
+    let verified = match path {
+        "-" => verify_file(io::stdin().lock(), anchors),
+        path => open(path).and_then(|file| verify_file(file, anchors)),
+    };
+    let summary = verified.map_err(|error| format!("{path}: {error}"))?;
+    print(&summary, count, out)
+}
+
+/// The anchors that were given, and how many; without the flag none.
+fn anchors(args: &VerifyArgs) -> Result<(Anchors, Option<usize>), BoxError> {
+    let (Some(path), Some(key_path)) = (&args.anchors, &args.anchor_public_key) else {
+        return Ok((Anchors::default(), None));
+    };
+    let read = || -> Result<AnchorPublicKey, BoxError> {
+        Ok(AnchorPublicKey::from_pem(&fs::read_to_string(key_path)?)?)
+    };
+    let key = read().map_err(|error| format!("{key_path}: {error}"))?;
+    let read = || read_anchors(open(path)?, &key);
+    let (anchors, count) = read().map_err(|error| format!("{path}: {error}"))?;
+    Ok((anchors, Some(count)))
+}
+
+fn open(path: &str) -> io::Result<BufReader<File>> {
+    File::open(path).map(BufReader::new)
+}
+
+fn print(summary: &Summary, anchors: Option<usize>, out: &mut Output) -> Outcome {
+    let Summary {
+        organizations,
+        entries,
+        faults,
+    } = summary;
+    let mut value = json!({
+        "ok": faults.is_empty(),
+        "organizations": organizations,
+        "entries": entries,
+        "faults": faults.iter().map(fault_value).collect::<Vec<_>>(),
+    });
+    let mut lines: Vec<String> = faults.iter().map(fault_line).collect();
+    let held = match anchors {
+        Some(count) => {
+            value["anchors"] = json!(count);
+            format!(" and hold {count} anchors")
+        }
+        None => String::new(),
+    };
+    lines.push(match faults.is_empty() {
+        true => format!("{entries} entries of {organizations} organizations are intact{held}"),
+        false => format!("{} faults in {organizations} logs", faults.len()),
+    });
+    out.print(&value, &lines.join("\n"))?;
+    Ok(faults.is_empty())
+}
+
+fn fault_value(fault: &Fault) -> Value {
+    let mut value = json!({
+        "org_id": fault.org_id.as_ref().map(|org_id| org_id.as_str()),
+        "intact_entries": fault.intact_entries,
+        "fault": fault.text,
+    });
+    if let Some(line) = fault.line {
+        value["line"] = json!(line);
+    }
+    value
+}
+
+fn fault_line(fault: &Fault) -> String {
+    let line = fault.line.map(|line| format!("line {line}: "));
+    let org_id = fault.org_id.as_ref().map(|org_id| format!("{org_id}: "));
+    let place = [line, org_id].map(Option::unwrap_or_default).concat();
+    format!("{place}{}", fault.text)
+}

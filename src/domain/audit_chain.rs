@@ -1,0 +1,201 @@
+//! Following chains of audit entries: what can be wrong with one, and the anchors that it has to
+//! hold. How an entry is hashed is in `audit`.
+
+use std::collections::BTreeMap;
+
+use super::audit::{AuditEntry, ChainHead};
+use super::ids::OrgId;
+
+/// What is wrong with a chain, at the place where it was first seen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainFault {
+    /// An entry is missing, doubled or in another place.
+    #[error("entry {expected} is missing or moved: entry {found} stands in its place")]
+    OutOfOrder {
+        /// The `seq` that should have come.
+        expected: i64,
+        /// The `seq` that came.
+        found: i64,
+    },
+    /// An entry does not continue the one before.
+    #[error("entry {0} does not continue the entry before it")]
+    BrokenLink(i64),
+    /// An entry's fields are not those that were hashed.
+    #[error("entry {0} was edited")]
+    Edited(i64),
+    /// The organization's head is not where the entries end.
+    #[error("the log ends at entry {found}, the organization says {expected}")]
+    WrongEnd {
+        /// The length in the organization's row.
+        expected: i64,
+        /// The last entry's `seq`.
+        found: i64,
+    },
+    /// An entry, or the organization's head, has values that none of ours have.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// The last entry is not the one that the organization's row holds the hash of.
+    #[error("entry {0} is not the one that was last written")]
+    WrongHead(i64),
+    /// All entries may fit each other, but they are not those that were there before.
+    #[error("entry {0} is not the one that was anchored")]
+    NotAnchored(i64),
+    /// Entries that were there are gone, whatever the organization's row says.
+    #[error("the log ends at entry {found}, entry {anchored} was anchored")]
+    EndsBeforeAnchor {
+        /// The `seq` of the anchored entry.
+        anchored: i64,
+        /// The last entry's `seq`.
+        found: i64,
+    },
+    /// Neither a row nor an entry is left of an organization.
+    #[error("the organization is gone, its log was anchored at entry {0}")]
+    Vanished(i64),
+}
+
+/// Follows one organization's chain entry by entry.
+#[derive(Debug, Default)]
+pub struct ChainVerifier {
+    head: ChainHead,
+    /// Those still to be met, the nearest last.
+    anchors: Vec<ChainHead>,
+}
+
+impl ChainVerifier {
+    /// A verifier that has followed nothing yet. The chain has to hold `anchors`.
+    pub fn new(mut anchors: Vec<ChainHead>) -> Self {
+        anchors.retain(|anchor| anchor.length > 0);
+        anchors.sort_unstable_by_key(|anchor| std::cmp::Reverse(anchor.length));
+        let head = ChainHead::default();
+        Self { head, anchors }
+    }
+
+    /// Checks the next entry in order of `seq`.
+    ///
+    /// # Errors
+    /// The fault that this entry shows.
+    pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainFault> {
+        let expected = self.head.length + 1;
+        if entry.seq != expected {
+            return Err(ChainFault::OutOfOrder {
+                expected,
+                found: entry.seq,
+            });
+        }
+        if entry.previous_hash != self.head.hash {
+            return Err(ChainFault::BrokenLink(entry.seq));
+        }
+        if entry.hash != entry.digest() {
+            return Err(ChainFault::Edited(entry.seq));
+        }
+        while let Some(anchor) = self.anchors.pop_if(|anchor| anchor.length == entry.seq) {
+            if anchor.hash != entry.hash {
+                return Err(ChainFault::NotAnchored(entry.seq));
+            }
+        }
+        self.head = entry.head();
+        Ok(())
+    }
+
+    /// The `seq` up to which the chain was followed.
+    pub fn length(&self) -> i64 {
+        self.head.length
+    }
+
+    /// Checks that the chain ends where the organization's row says, and not before its anchors.
+    ///
+    /// # Errors
+    /// The fault that the end shows.
+    pub fn finish(&self, head: &ChainHead) -> Result<(), ChainFault> {
+        let found = self.head.length;
+        if found != head.length {
+            let expected = head.length;
+            return Err(ChainFault::WrongEnd { expected, found });
+        }
+        if self.head.hash != head.hash {
+            return Err(ChainFault::WrongHead(head.length));
+        }
+        match self.anchors.first() {
+            None => Ok(()),
+            Some(farthest) => Err(ChainFault::EndsBeforeAnchor {
+                anchored: farthest.length,
+                found,
+            }),
+        }
+    }
+}
+
+/// Heads that chains had at some time, kept out of reach of whoever could change the chains.
+#[derive(Debug, Clone, Default)]
+pub struct Anchors {
+    heads: BTreeMap<OrgId, Vec<ChainHead>>,
+}
+
+impl Anchors {
+    /// Adds what an organization's head once was. One of length 0 says that there was such an
+    /// organization.
+    pub fn add(&mut self, org_id: OrgId, head: ChainHead) {
+        let heads = self.heads.entry(org_id).or_default();
+        // Most logs do not grow between one anchor and the next.
+        if heads.last() != Some(&head) {
+            heads.push(head);
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// Removes those of one organization, whose log has to hold them.
+    pub fn take(&mut self, org_id: &OrgId) -> Vec<ChainHead> {
+        self.heads.remove(org_id).unwrap_or_default()
+    }
+
+    /// Once those of every log that there is were taken: what is wrong with the others.
+    pub fn into_faults(self) -> impl Iterator<Item = (OrgId, ChainFault)> {
+        self.heads.into_iter().map(|(org_id, heads)| {
+            let lengths = heads.iter().map(|head| head.length);
+            let farthest = lengths.max().unwrap_or_default();
+            (org_id, ChainFault::Vanished(farthest))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(length: i64) -> ChainHead {
+        let hash = [u8::try_from(length).expect("a small number"); 32];
+        ChainHead { length, hash }
+    }
+
+    #[test]
+    fn an_anchor_of_an_empty_log_demands_no_entry() {
+        let chain = ChainVerifier::new(vec![ChainHead::default()]);
+        assert_eq!(chain.finish(&ChainHead::default()), Ok(()));
+    }
+
+    #[test]
+    fn a_log_that_ends_before_its_anchor_is_at_fault_though_its_head_agrees() {
+        let chain = ChainVerifier::new(vec![head(2), head(7), head(3)]);
+        let fault = ChainFault::EndsBeforeAnchor {
+            anchored: 7,
+            found: 0,
+        };
+        assert_eq!(chain.finish(&ChainHead::default()), Err(fault));
+    }
+
+    #[test]
+    fn anchors_that_nobody_took_are_of_organizations_that_are_gone() {
+        let mut anchors = Anchors::default();
+        let [one, two] = [OrgId::generate(), OrgId::generate()];
+        for (org_id, length) in [(&one, 1), (&two, 4), (&two, 9), (&two, 9)] {
+            anchors.add(org_id.clone(), head(length));
+        }
+        assert_eq!(anchors.take(&one), [head(1)]);
+        let left: Vec<_> = anchors.into_faults().collect();
+        assert_eq!(left, [(two, ChainFault::Vanished(9))]);
+    }
+}

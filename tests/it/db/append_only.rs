@@ -1,0 +1,75 @@
+//! The database itself refuses to change what is in the audit log. That it takes new entries, all
+//! other tests show.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use quietline::domain::access::Scope;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+/// Why the database refuses `sql`; what it does not refuse is undone.
+fn refusal(database: &TestDatabase, sql: &str) -> Option<String> {
+    let tried = match database {
+        TestDatabase::Sqlite(folder) => {
+            let path = folder.path().join("test.db");
+            let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            conn.batch_execute(&format!("BEGIN; {sql}; ROLLBACK"))
+        }
+        TestDatabase::Postgres { .. } => {
+            let mut conn = PgConnection::establish(&database.url_text()).unwrap();
+            conn.batch_execute(&format!("BEGIN; {sql}; ROLLBACK"))
+        }
+    };
+    tried.err().map(|error| error.to_string())
+}
+
+async fn app_with_log() -> TestApp {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+    for name in ["One", "Two"] {
+        let body = json!({ "name": name });
+        assert_eq!(app.patch(&key, body).await.status, 200);
+    }
+    app
+}
+
+#[actix_web::test]
+async fn rows_of_the_audit_log_cannot_be_updated_or_deleted_through_sql() {
+    let app = app_with_log().await;
+    let mut statements = vec![
+        "UPDATE audit_log SET payload = '{}'",
+        "UPDATE audit_log SET seq = seq WHERE seq = 2",
+        "DELETE FROM audit_log",
+        "DELETE FROM audit_log WHERE seq = 2",
+    ];
+    let columns = "SELECT org_id, seq, id, occurred_at, actor_kind, actor_label, actor_identity, \
+         action, resource_type, resource_id, reason, request_id, '{}', previous_hash, hash";
+    let replace = format!("INSERT OR REPLACE INTO audit_log {columns} FROM audit_log");
+    let by_rowid = format!(
+        "INSERT OR REPLACE INTO audit_log (rowid, org_id, seq, id, occurred_at, actor_kind, \
+         actor_label, actor_identity, action, resource_type, resource_id, reason, request_id, \
+         payload, previous_hash, hash) {} FROM audit_log WHERE seq = 2",
+        columns.replace("org_id, seq", "rowid, org_id, 99")
+    );
+    let upsert = format!(
+        "INSERT INTO audit_log {columns} FROM audit_log WHERE true \
+         ON CONFLICT (org_id, seq) DO UPDATE SET payload = '{{}}'"
+    );
+    statements.push(&upsert);
+    match &app.database {
+        TestDatabase::Sqlite(_) => statements.extend([replace.as_str(), &by_rowid]),
+        TestDatabase::Postgres { .. } => {
+            statements.extend(["TRUNCATE audit_log", "TRUNCATE organizations CASCADE"]);
+        }
+    }
+    for sql in statements {
+        let refusal =
+            refusal(&app.database, sql).unwrap_or_else(|| panic!("{sql} was not refused"));
+        assert!(
+            refusal.contains("audit_log is append-only"),
+            "{sql}: {refusal}"
+        );
+    }
+}
