@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 
-use actix_web::web;
+use actix_web::{rt, web};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::http::server;
+use crate::jobs;
 use crate::logging;
 use crate::state::AppState;
 
@@ -37,9 +39,12 @@ pub(super) async fn run(config: &Config) -> Outcome {
             config.database_url
         ))
     };
-    server::serve(&config.listen, config.workers, state, announce)
-        .await
-        .map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
+    let (stop, stopped) = oneshot::channel();
+    let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
+    let served = server::serve(&config.listen, config.workers, state, announce).await;
+    drop(stop);
+    key_uses.await?;
+    served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
 }
 

@@ -2,6 +2,7 @@
 //! process (the command line) may write too; the file's lock then decides who goes first.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,19 +11,27 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 use diesel::sql_types::Integer;
 use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::error::{BoxError, Error, Result};
 
 use super::ACQUIRE_TIMEOUT;
 use super::connection::{DbConn, Manager, open_sqlite};
-use super::writer::Writer;
+use super::writer::{Writer, run_caught};
 
 /// Before this version SQLite could corrupt a database when two connections reset the WAL at once.
 const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 
+/// Lists that are read at once. Each may keep a processor busy for a while.
+const LIST_READERS: u32 = 2;
+
 /// A SQLite file.
 pub(super) struct SqliteDb {
     readers: Pool<Manager>,
+    // So that lists never have all readers: others wait for one where they stand.
+    list_permits: Arc<Semaphore>,
     // Fields drop in this order: the writer finishes what it was given while the log is still kept
     // short.
     writer: Writer,
@@ -34,7 +43,7 @@ impl SqliteDb {
         let mut writer = open_sqlite(path).map_err(Error::unavailable)?;
         writer.batch_execute(Writer::PATIENCE)?;
         let readers = Pool::builder()
-            .max_size(readers)
+            .max_size(readers + LIST_READERS)
             .min_idle(Some(1))
             .test_on_check_out(false)
             .connection_timeout(ACQUIRE_TIMEOUT)
@@ -42,6 +51,7 @@ impl SqliteDb {
             .map_err(Error::unavailable)?;
         Ok(Self {
             readers,
+            list_permits: Arc::new(Semaphore::new(LIST_READERS as usize)),
             writer: Writer::start(DbConn::Sqlite(writer))?,
             _checkpointer: Checkpointer::start(open_sqlite(path).map_err(Error::unavailable)?)?,
         })
@@ -50,6 +60,29 @@ impl SqliteDb {
     pub(super) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
         let mut conn = self.readers.get().map_err(Error::unavailable)?;
         conn.run(work)
+    }
+
+    /// Runs `work` on a thread that may wait.
+    pub(super) async fn read_list<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.list_permits).acquire_owned();
+        let permit = timeout(ACQUIRE_TIMEOUT, permit)
+            .await
+            .map_err(Error::unavailable)?
+            .map_err(Error::internal)?;
+        let readers = self.readers.clone();
+        spawn_blocking(move || {
+            let mut conn = readers.get().map_err(Error::unavailable)?;
+            let outcome = conn.run(|conn| run_caught(work, conn));
+            drop(conn);
+            drop(permit);
+            outcome
+        })
+        .await
+        .map_err(Error::internal)?
     }
 
     /// Whether writes are still being taken.

@@ -3,6 +3,8 @@
 pub mod access;
 pub mod api_key;
 pub mod audit;
+pub mod audit_filter;
+pub mod cursor;
 pub mod ids;
 pub mod missed_call;
 pub mod organization;

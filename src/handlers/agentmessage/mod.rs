@@ -1,13 +1,17 @@
 //! The AgentMessage dialect: API keys and scopes, answers in an envelope.
 
+mod api_keys;
+mod audit_log;
 mod entity_tag;
 pub mod envelope;
 mod organization;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::agentmessage::api::{
-    Api, GetOrganizationParams, GetOrganizationSuccess, PatchOrganizationParams,
-    PatchOrganizationSuccess,
+    Api, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess, GetApiKeyParams,
+    GetApiKeySuccess, GetOrganizationParams, GetOrganizationSuccess, ListApiKeysParams,
+    ListApiKeysSuccess, ListAuditLogParams, ListAuditLogSuccess, PatchOrganizationParams,
+    PatchOrganizationSuccess, RotateApiKeyParams, RotateApiKeySuccess,
 };
 use quietline_api::agentmessage::models;
 use quietline_api::runtime::Operation;
@@ -63,5 +67,53 @@ impl Api for AgentMessage {
         body: models::UpdateOrganizationRequest,
     ) -> Result<PatchOrganizationSuccess> {
         organization::patch(&self.state, access, params, body).await
+    }
+
+    async fn create_api_key(
+        &self,
+        access: OrgAccess,
+        body: models::CreateApiKeyRequest,
+    ) -> Result<CreateApiKeySuccess> {
+        api_keys::create(&self.state, access, body).await
+    }
+
+    async fn list_api_keys(
+        &self,
+        access: OrgAccess,
+        params: ListApiKeysParams,
+    ) -> Result<ListApiKeysSuccess> {
+        api_keys::list(&self.state, access, params).await
+    }
+
+    async fn get_api_key(
+        &self,
+        access: OrgAccess,
+        params: GetApiKeyParams,
+    ) -> Result<GetApiKeySuccess> {
+        api_keys::get(&self.state, access, params).await
+    }
+
+    async fn rotate_api_key(
+        &self,
+        access: OrgAccess,
+        params: RotateApiKeyParams,
+    ) -> Result<RotateApiKeySuccess> {
+        api_keys::rotate(&self.state, access, params).await
+    }
+
+    async fn delete_api_key(
+        &self,
+        access: OrgAccess,
+        params: DeleteApiKeyParams,
+    ) -> Result<DeleteApiKeySuccess> {
+        api_keys::delete(&self.state, access, params).await
+    }
+
+    async fn list_audit_log(
+        &self,
+        access: OrgAccess,
+        params: ListAuditLogParams,
+    ) -> Result<ListAuditLogSuccess> {
+        audit_log::list(&self.state, access, params).await
     }
 }

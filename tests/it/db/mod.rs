@@ -2,6 +2,7 @@
 
 mod audit_chain;
 mod concurrency;
+mod key_races;
 mod migrations;
 mod parallel;
 mod same_answers;

@@ -11,9 +11,9 @@ use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
 use quietline::db::Db;
 use quietline::domain::access::{OrgAccess, Role, Scope};
-use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::audit::AuditEntry;
-use quietline::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::text_enum::TextEnum;
@@ -51,12 +51,7 @@ impl TestApp {
     /// On a database of the caller's choice.
     pub async fn on(database: TestDatabase) -> Self {
         let db = Db::open(&database.url(), 4).expect("a new database");
-        let settings = JwtSettings {
-            secret: Some(Secret::new(JWT_SECRET.to_owned())),
-            ..JwtSettings::default()
-        };
-        let keys = JwtKeys::new(&settings).expect("a good secret");
-        let state = web::Data::new(AppState::new(db, Clock::Fixed(now()), keys));
+        let state = state_of(db);
         let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
             .await
             .id;
@@ -64,6 +59,14 @@ impl TestApp {
             state,
             org_id,
             database,
+        }
+    }
+
+    /// The same server at another time.
+    pub fn at(self, moment: DateTime<Utc>) -> Self {
+        Self {
+            state: state(self.state.db.clone(), moment),
+            ..self
         }
     }
 
@@ -92,6 +95,20 @@ impl TestApp {
             .await
             .expect("a key");
         shown
+    }
+
+    /// The id of an API key that was made here, of whichever organization.
+    pub async fn key_id(&self, key: &str) -> ApiKeyId {
+        let hash = PlaintextApiKey::parse(key).expect("a key").hash();
+        let find = move |conn: &mut _| quietline::db::api_keys::find_by_hash(conn, &hash);
+        let found = self.state.db.read(find).await.expect("an answer");
+        found.expect("it is there").id
+    }
+
+    /// Makes the keys that were issued so far count no more for the limit of keys per minute.
+    pub fn forget_issued_keys(&self) {
+        let sql = "UPDATE api_keys SET created_by = 'command-line'";
+        self.database.execute(sql);
     }
 
     /// A token of a user of the tests' organization.
@@ -132,12 +149,25 @@ impl TestApp {
 
     /// The audit entries of the tests' organization, oldest first, without those of its API keys.
     pub async fn audit(&self) -> Vec<AuditEntry> {
+        let mut entries = self.whole_audit().await;
+        entries.retain(|entry| entry.resource_type != "api_key");
+        entries
+    }
+
+    /// All audit entries of the tests' organization, oldest first.
+    pub async fn whole_audit(&self) -> Vec<AuditEntry> {
         let org_id = self.org_id.clone();
         let newest = quietline::app::audit_log::newest(&self.state.db, org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
-        entries.retain(|entry| entry.resource_type != "api_key");
         entries.reverse();
         entries
+    }
+
+    /// The API keys of the tests' organization, newest first.
+    pub async fn stored_keys(&self) -> Vec<ApiKey> {
+        let org_id = self.org_id.clone();
+        let keys = quietline::app::api_keys::list(&self.state.db, org_id, 10_000);
+        keys.await.expect("keys")
     }
 
     /// The path of the tests' organization in the Tether dialect.
@@ -172,6 +202,21 @@ impl TestApp {
             .send()
             .await
     }
+}
+
+/// The state of one more server on a database that is open.
+pub fn state_of(db: Db) -> web::Data<AppState> {
+    state(db, now())
+}
+
+/// The state of a server that signs its own tokens and whose time stands still.
+fn state(db: Db, moment: DateTime<Utc>) -> web::Data<AppState> {
+    let settings = JwtSettings {
+        secret: Some(Secret::new(JWT_SECRET.to_owned())),
+        ..JwtSettings::default()
+    };
+    let keys = JwtKeys::new(&settings).expect("a good secret");
+    web::Data::new(AppState::new(db, Clock::Fixed(moment), keys))
 }
 
 async fn create(
