@@ -82,7 +82,7 @@ pub enum Resource {
     Campaign,
 }
 
-/// A business rule that forbids an otherwise valid change (PATCH /v1/organization, 422).
+/// A business rule that forbids an otherwise valid change (422 of the AgentMessage dialect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// Auto replies are switched off without an attestation.
@@ -91,6 +91,8 @@ pub enum Refusal {
     ResellerNotEligible,
     /// Reseller mode stays on while a brand exists.
     ResellerHasBrands,
+    /// A revoked key stays dead: it cannot be rotated.
+    ApiKeyRevoked,
 }
 
 /// One broken rule of a request.

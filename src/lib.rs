@@ -13,6 +13,7 @@ pub mod domain;
 pub mod error;
 pub mod handlers;
 pub mod http;
+pub mod jobs;
 pub mod logging;
 pub mod request;
 pub mod state;

@@ -3,7 +3,7 @@
 use chrono::SubsecRound;
 
 use crate::clock::Clock;
-use crate::db::{self, Db};
+use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::audit::{AuditEvent, ChainHead};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
@@ -34,6 +34,17 @@ pub async fn show(db: &Db, access: OrgAccess) -> Result<Organization> {
         .read(move |conn| db::organizations::find(conn, access.organization()))
         .await?;
     found.ok_or(Error::NotFound(Resource::Organization))
+}
+
+/// The id of the organization that `access` is for; another name of it is looked up.
+pub(super) fn id_of(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
+    match access.organization() {
+        OrganizationRef::Id(id) => Ok(id.clone()),
+        name @ OrganizationRef::External(_) => {
+            let found = db::organizations::find(conn, name)?;
+            Ok(found.ok_or(Error::NotFound(Resource::Organization))?.id)
+        }
+    }
 }
 
 /// Applies `changes` all or nothing and returns the organization as it then is. A change that

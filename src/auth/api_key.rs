@@ -23,6 +23,7 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     if key.revoked_at.is_some() {
         return Err(Error::Unauthenticated("revoked API key"));
     }
+    state.db.note_key_use(&key, state.clock.now());
     request::note(request, |context| {
         context.actor = Some(format!("api_key:{}", key.id))
     });

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 
-use actix_web::web;
+use actix_web::{rt, web};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::auth::limits::Limits;
 use crate::config::Config;
 use crate::http::server;
+use crate::jobs;
 use crate::logging;
 use crate::state::AppState;
 
@@ -40,9 +42,16 @@ pub(super) async fn run(config: &Config) -> Outcome {
             config.database_url
         ))
     };
-    server::serve(&config.listen, config.workers, state, announce)
-        .await
-        .map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
+    let (stop_uses, stopped) = oneshot::channel();
+    let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
+    let (stop_sweep, stopped) = oneshot::channel();
+    let sweep = jobs::idempotency_records::run(state.clone().into_inner(), stopped);
+    let sweep = rt::spawn(sweep);
+    let served = server::serve(&config.listen, config.workers, state, announce).await;
+    drop((stop_uses, stop_sweep));
+    key_uses.await?;
+    sweep.await?;
+    served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
 }
 

@@ -6,7 +6,9 @@ use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
 
 use crate::domain::audit::{ActorRecord, AuditEntry};
+use crate::domain::audit_filter::AuditFilter;
 use crate::domain::ids::OrgId;
+use crate::domain::text_enum::TextEnum;
 use crate::error::Result;
 
 use super::DbConn;
@@ -124,6 +126,51 @@ piece!(AllButOrganization<'_>, |all, pass| {
     pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
     pass.bind::<Binary, _>(", ", entry.hash.as_slice())
 });
+
+/// Entries of an organization that fit `filter`, newest first, that come before `before`.
+pub fn list_filtered(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    filter: &AuditFilter,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let AuditFilter {
+        action,
+        resource_type,
+        resource_id,
+        actor_kind,
+        since,
+        until,
+    } = filter;
+    let mut query = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.lt(before))
+        .order(audit_log::seq.desc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .into_boxed();
+    if let Some(action) = action {
+        query = query.filter(audit_log::action.eq(action));
+    }
+    if let Some(resource_type) = resource_type {
+        query = query.filter(audit_log::resource_type.eq(resource_type));
+    }
+    if let Some(resource_id) = resource_id {
+        query = query.filter(audit_log::resource_id.eq(resource_id));
+    }
+    if let Some(actor_kind) = actor_kind {
+        query = query.filter(audit_log::actor_kind.eq(actor_kind.as_str()));
+    }
+    if let Some(since) = since {
+        query = query.filter(audit_log::occurred_at.ge(since.naive_utc()));
+    }
+    if let Some(until) = until {
+        query = query.filter(audit_log::occurred_at.lt(until.naive_utc()));
+    }
+    let rows: Vec<AuditRow> = query.load(conn)?;
+    rows.into_iter().map(AuditRow::into_domain).collect()
+}
 
 /// Entries of an organization, newest first, that come before `before`.
 pub fn list_newest(

@@ -2,7 +2,7 @@
 
 use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{SimpleConnection, TransactionManager};
@@ -49,6 +49,8 @@ const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout
 /// Makes connections of one kind.
 #[derive(Debug)]
 pub(super) enum Manager {
+    /// Reads a SQLite file and cannot write to it.
+    SqliteReader(PathBuf),
     /// Talks to PostgreSQL.
     Postgres(String),
 }
@@ -80,6 +82,7 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> ConnectionResult<PooledConn> {
         let conn = match self {
+            Self::SqliteReader(path) => DbConn::Sqlite(open_sqlite_reader(path)?),
             Self::Postgres(url) => DbConn::Postgres(open_postgres(url)?),
         };
         Ok(PooledConn {

@@ -3,11 +3,15 @@
 //! at most.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::api_key::{ApiKey, HashedApiKey};
+use crate::domain::ids::ApiKeyId;
 
 /// How long a key is believed without asking. The contract allows one second.
 const TTL: Duration = Duration::from_millis(900);
@@ -18,7 +22,47 @@ const SHARD_CAPACITY: usize = 4096;
 /// More than there are processors, so that workers rarely meet.
 const SHARDS: usize = 16;
 
-type Shard = RwLock<HashMap<HashedApiKey, (Instant, Arc<ApiKey>)>>;
+type Shard = RwLock<HashMap<HashedApiKey, (Instant, Arc<FoundKey>)>>;
+
+/// A key that was looked up, as it was less than a second ago.
+#[derive(Debug)]
+pub struct FoundKey {
+    key: ApiKey,
+    /// The last minute, counted since 1970, of which it is known or noted that the key was used.
+    used_in: AtomicI64,
+}
+
+impl FoundKey {
+    /// A key as the database has it.
+    pub(super) fn new(key: ApiKey) -> Self {
+        let used_in = key.last_used_at.map_or(i64::MIN, minute_of);
+        Self {
+            key,
+            used_in: AtomicI64::new(used_in),
+        }
+    }
+
+    /// Has `note` note that the key was used in `minute`, unless that is known; it answers whether
+    /// it could. No lock is taken in the usual case.
+    pub(super) fn note_use(&self, minute: i64, note: impl FnOnce(&ApiKeyId) -> bool) {
+        if self.used_in.load(Ordering::Relaxed) < minute && note(&self.key.id) {
+            self.used_in.fetch_max(minute, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Deref for FoundKey {
+    type Target = ApiKey;
+
+    fn deref(&self) -> &ApiKey {
+        &self.key
+    }
+}
+
+/// The minute that `moment` is in, counted since 1970.
+pub(super) fn minute_of(moment: DateTime<Utc>) -> i64 {
+    moment.timestamp().div_euclid(60)
+}
 
 /// Keys by the hash of the whole key. Unknown keys are never held: anybody can invent them.
 #[derive(Default)]
@@ -36,7 +80,7 @@ pub(super) struct LookUp {
 
 impl KeyCache {
     /// The key with this hash, if it was seen within [`TTL`].
-    pub(super) fn get(&self, hash: &HashedApiKey) -> Option<Arc<ApiKey>> {
+    pub(super) fn get(&self, hash: &HashedApiKey) -> Option<Arc<FoundKey>> {
         let shard = self
             .shard(hash)
             .read()
@@ -54,7 +98,7 @@ impl KeyCache {
     }
 
     /// Remembers what the database said, unless keys were forgotten since it was asked.
-    pub(super) fn remember(&self, look_up: &LookUp, hash: HashedApiKey, key: &Arc<ApiKey>) {
+    pub(super) fn remember(&self, look_up: &LookUp, hash: HashedApiKey, key: &Arc<FoundKey>) {
         let mut shard = self
             .shard(&hash)
             .write()
@@ -86,13 +130,11 @@ impl KeyCache {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
     use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
-    use crate::domain::ids::{ApiKeyId, OrgId};
+    use crate::domain::ids::OrgId;
 
-    fn key() -> (HashedApiKey, Arc<ApiKey>) {
+    fn key() -> (HashedApiKey, Arc<FoundKey>) {
         let plaintext = PlaintextApiKey::generate();
         let key = ApiKey {
             id: ApiKeyId::generate(),
@@ -104,17 +146,21 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
         };
-        (plaintext.hash(), Arc::new(key))
+        (plaintext.hash(), Arc::new(FoundKey::new(key)))
     }
 
     #[test]
     fn a_key_is_remembered_until_it_is_forgotten() {
         let (cache, (hash, key)) = (KeyCache::default(), key());
-        assert_eq!(cache.get(&hash), None);
+        assert!(cache.get(&hash).is_none());
         cache.remember(&cache.begin(), hash, &key);
-        assert_eq!(cache.get(&hash), Some(key));
+        assert!(
+            cache
+                .get(&hash)
+                .is_some_and(|found| Arc::ptr_eq(&found, &key))
+        );
         cache.forget_all();
-        assert_eq!(cache.get(&hash), None);
+        assert!(cache.get(&hash).is_none());
     }
 
     #[test]
@@ -123,7 +169,7 @@ mod tests {
         let look_up = cache.begin();
         cache.forget_all();
         cache.remember(&look_up, hash, &key);
-        assert_eq!(cache.get(&hash), None);
+        assert!(cache.get(&hash).is_none());
     }
 
     #[test]
@@ -137,7 +183,23 @@ mod tests {
             ..cache.begin()
         };
         cache.remember(&look_up, hash, &key);
-        assert_eq!(cache.get(&hash), None);
+        assert!(cache.get(&hash).is_none());
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_minute_and_again_when_there_was_no_room() {
+        let (_, key) = key();
+        let noted = AtomicI64::new(0);
+        let note_in = |minute, has_room| {
+            key.note_use(minute, |_| {
+                noted.fetch_add(1, Ordering::Relaxed);
+                has_room
+            });
+            noted.load(Ordering::Relaxed)
+        };
+        assert_eq!((note_in(7, false), note_in(7, true)), (1, 2));
+        assert_eq!((note_in(7, true), note_in(6, true)), (2, 2));
+        assert_eq!((note_in(8, true), note_in(8, true)), (3, 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{BoxError, Error, Result};
 
-use super::connection::{create_private, open_postgres, open_sqlite};
+use super::connection::{DbConn, create_private, open_postgres, open_sqlite};
 use super::sqlite;
 use super::url::DatabaseUrl;
 
@@ -22,8 +22,8 @@ const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 600000";
 /// Any number that no other program uses for an advisory lock in this database.
 const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
 
-/// Applies what is missing.
-pub(super) fn run(url: &DatabaseUrl) -> Result<()> {
+/// Applies what is missing; returns the connection that did it.
+pub(super) fn run(url: &DatabaseUrl) -> Result<DbConn> {
     match url {
         DatabaseUrl::Sqlite(path) => {
             create_private(path).map_err(Error::unavailable)?;
@@ -31,11 +31,13 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<()> {
             sqlite::check_version(&mut conn)?;
             sqlite::use_write_ahead_log(&mut conn)?;
             conn.batch_execute(SQLITE_PATIENCE)?;
-            migrate_sqlite(&mut conn).map_err(Error::internal)
+            migrate_sqlite(&mut conn).map_err(Error::internal)?;
+            Ok(DbConn::Sqlite(conn))
         }
         DatabaseUrl::Postgres(url) => {
             let mut conn = open_postgres(url).map_err(Error::unavailable)?;
-            migrate_postgres(&mut conn).map_err(Error::internal)
+            migrate_postgres(&mut conn).map_err(Error::internal)?;
+            Ok(DbConn::Postgres(conn))
         }
     }
 }
@@ -48,7 +50,7 @@ fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<(), BoxError> {
 }
 
 fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
-    // The lock is the session's, and the session is this connection, which ends here. Waiting for
+    // The lock is the session's, and the session is this connection, which ends soon. Waiting for
     // another server's migrations, and migrating a large table, may take as long as it takes.
     conn.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")?;
     diesel::sql_query("SELECT pg_advisory_lock($1)")

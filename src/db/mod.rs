@@ -9,11 +9,13 @@ mod connection;
 mod fixed;
 pub mod idempotency;
 mod key_cache;
+mod key_uses;
 mod migrations;
 pub mod organizations;
 mod postgres;
 pub mod registry;
 mod schema;
+mod server_secrets;
 mod sqlite;
 mod types;
 mod url;
@@ -22,15 +24,20 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 pub use claims::Claim;
 pub use connection::DbConn;
+pub use key_cache::FoundKey;
 pub use url::DatabaseUrl;
 
-use crate::domain::api_key::{ApiKey, HashedApiKey};
+use crate::domain::api_key::HashedApiKey;
+use crate::domain::cursor::CursorKey;
 use crate::error::{Error, Result};
 
 use claims::Claims;
-use key_cache::KeyCache;
+use key_cache::{KeyCache, minute_of};
+use key_uses::KeyUses;
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
 
@@ -43,6 +50,8 @@ pub struct Db {
     backend: Backend,
     keys: Arc<KeyCache>,
     claims: Arc<Claims>,
+    key_uses: Arc<KeyUses>,
+    cursor_key: CursorKey,
 }
 
 #[derive(Clone)]
@@ -53,13 +62,16 @@ enum Backend {
 
 impl Db {
     /// Opens the database that `url` names and brings its schema up to date. `connections` bounds
-    /// how many requests may work on it at once; SQLite has one more that writes.
+    /// how many requests may work on it at once; SQLite has one more that writes and a few that
+    /// read lists.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration
     /// fails.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
-        migrations::run(url)?;
+        let mut migrated = migrations::run(url)?;
+        let cursor_key = server_secrets::find_cursor_key(&mut migrated)?;
+        drop(migrated);
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
@@ -70,6 +82,8 @@ impl Db {
             backend,
             keys: Arc::default(),
             claims: Arc::default(),
+            key_uses: Arc::default(),
+            cursor_key,
         })
     }
 
@@ -85,6 +99,22 @@ impl Db {
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
+            Backend::Postgres(db) => db.run(work).await,
+        }
+    }
+
+    /// Runs `work`, which only reads and may read a lot: away from the threads that answer
+    /// requests, and with connections that no point read waits for.
+    ///
+    /// # Errors
+    /// As [`Db::read`].
+    pub async fn read_list<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Sqlite(db) => db.read_list(work).await,
             Backend::Postgres(db) => db.run(work).await,
         }
     }
@@ -148,7 +178,7 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::read`].
-    pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<Arc<ApiKey>>> {
+    pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<Arc<FoundKey>>> {
         if let Some(key) = self.keys.get(&hash) {
             return Ok(Some(key));
         }
@@ -156,7 +186,7 @@ impl Db {
         let found = self
             .read(move |conn| api_keys::find_by_hash(conn, &hash))
             .await?;
-        let Some(key) = found.map(Arc::new) else {
+        let Some(key) = found.map(FoundKey::new).map(Arc::new) else {
             return Ok(None);
         };
         self.keys.remember(&look_up, hash, &key);
@@ -167,6 +197,36 @@ impl Db {
     /// and before it is acknowledged.
     pub fn forget_api_keys(&self) {
         self.keys.forget_all();
+    }
+
+    /// Notes that `key` was used at `now`; [`Db::store_key_uses`] stores it, to the minute.
+    pub fn note_key_use(&self, key: &FoundKey, now: DateTime<Utc>) {
+        let minute = minute_of(now);
+        key.note_use(minute, |id| self.key_uses.note(id, minute));
+    }
+
+    /// Stores the uses of keys that were noted since the last time; returns how many keys that
+    /// changed. What cannot be stored now is kept for the next time.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn store_key_uses(&self) -> Result<usize> {
+        let uses = self.key_uses.take();
+        if uses.is_empty() {
+            return Ok(0);
+        }
+        let taken = uses.clone();
+        let stored = self.write(move |conn| key_uses::store(conn, taken));
+        let stored = stored.await;
+        if stored.is_err() {
+            self.key_uses.put_back(uses);
+        }
+        stored
+    }
+
+    /// What the cursors of lists are signed with.
+    pub fn cursor_key(&self) -> &CursorKey {
+        &self.cursor_key
     }
 
     /// Whether the database answers, for the readiness probe.

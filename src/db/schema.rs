@@ -11,6 +11,7 @@ diesel::table! {
         created_at -> Timestamp,
         last_used_at -> Nullable<Timestamp>,
         revoked_at -> Nullable<Timestamp>,
+        created_by -> Text,
     }
 }
 
@@ -103,6 +104,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    server_secrets (name) {
+        name -> Text,
+        secret -> Bytea,
+    }
+}
+
 diesel::joinable!(api_keys -> organizations (org_id));
 diesel::joinable!(audit_log -> organizations (org_id));
 diesel::joinable!(brands -> organizations (org_id));
@@ -117,4 +125,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     campaigns,
     idempotency_records,
     organizations,
+    server_secrets,
 );

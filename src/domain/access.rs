@@ -161,12 +161,13 @@ pub enum Target<'a> {
     Named(Option<&'a OrganizationRef>),
 }
 
-/// Proof that a caller may act on an organization; only [`Caller::require`] and the command line
-/// make it.
+/// Proof that a caller may act on an organization, and what it may grant there. Only
+/// [`Caller::require`] and the command line make it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgAccess {
     organization: OrganizationRef,
     actor: Actor,
+    scopes: ScopeSet,
     request_id: RequestId,
 }
 
@@ -176,6 +177,7 @@ impl OrgAccess {
         Self {
             organization: OrganizationRef::Id(org_id),
             actor: Actor::CommandLine,
+            scopes: Scope::ALL.iter().copied().collect(),
             request_id: RequestId::generate(),
         }
     }
@@ -188,6 +190,17 @@ impl OrgAccess {
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Whether a key with `scopes` may be given out: nobody can grant what is not theirs.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn check_grant(&self, scopes: ScopeSet) -> Result<()> {
+        match self.scopes.contains_all(scopes) {
+            true => Ok(()),
+            false => Err(Error::Forbidden("grants a scope that it does not have")),
+        }
     }
 
     /// The request in which they act.
@@ -252,9 +265,14 @@ impl Caller {
                 )
             }
         };
+        let scopes = match &self.credential {
+            Credential::ApiKey { scopes, .. } => *scopes,
+            Credential::User { .. } => ScopeSet::default(),
+        };
         Ok(OrgAccess {
             organization,
             actor,
+            scopes,
             request_id: self.request_id,
         })
     }
@@ -408,6 +426,25 @@ mod tests {
             let refused = caller.require(demand(missing), Target::Own);
             assert!(matches!(refused, Err(Error::Forbidden(_))), "{missing:?}");
         }
+    }
+
+    #[test]
+    fn a_key_grants_its_own_scopes_and_no_others() {
+        let demand = Demand {
+            scopes: &["apikeys:write"],
+            minimum_role: None,
+        };
+        let scopes = [Scope::ApiKeysWrite, Scope::OrgRead];
+        let access = key(&scopes).require(demand, Target::Own).expect("access");
+        let grants = |scopes: &[Scope]| access.check_grant(scopes.iter().copied().collect());
+        assert!(grants(&scopes).is_ok() && grants(&scopes[1..]).is_ok());
+        for beyond in [&[Scope::AuditRead][..], &[Scope::OrgRead, Scope::AuditRead]] {
+            assert!(matches!(grants(beyond), Err(Error::Forbidden(_))));
+        }
+        let admin = user(Some(Role::Admin), Some("x"), None);
+        let access = admin.require(ADMIN_ONLY, Target::Own).expect("access");
+        let refused = access.check_grant(scopes.into_iter().collect());
+        assert!(matches!(refused, Err(Error::Forbidden(_))));
     }
 
     #[test]

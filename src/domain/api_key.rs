@@ -97,6 +97,11 @@ impl ScopeSet {
         self.0 & bit(scope) != 0
     }
 
+    /// Whether all scopes of `other` are in the set.
+    pub fn contains_all(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// The scopes of the set, in the order of the spec.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
@@ -105,20 +110,17 @@ impl ScopeSet {
             .filter(move |scope| self.contains(*scope))
     }
 
-    /// Reads names; unknown, empty and duplicate ones are refused.
+    /// Reads names; unknown and duplicate ones are refused, and none at all.
     ///
     /// # Errors
-    /// What is wrong, for the field `scopes`.
+    /// The first thing that is wrong, at `scopes` or at one of them (`scopes.2`).
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Violation> {
         let mut set = Self::default();
-        for name in names {
-            let scope = Scope::parse(name)
-                .ok_or_else(|| Violation::new("scopes", format!("unknown scope {name:?}")))?;
+        for (place, name) in names.into_iter().enumerate() {
+            let wrong = |rule: &'static str| Violation::new(format!("scopes.{place}"), rule);
+            let scope = Scope::parse(name).ok_or_else(|| wrong("unknown scope"))?;
             if set.contains(scope) {
-                return Err(Violation::new(
-                    "scopes",
-                    format!("duplicate scope {name:?}"),
-                ));
+                return Err(wrong("duplicate scope"));
             }
             set.0 |= bit(scope);
         }
@@ -172,6 +174,40 @@ pub struct ApiKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
+/// A place in an organization's list of keys, newest first: right after the key with this time and
+/// id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPosition {
+    /// When the key was created.
+    pub created_at: DateTime<Utc>,
+    /// Its id.
+    pub id: ApiKeyId,
+}
+
+impl KeyPosition {
+    /// The place right after `key`.
+    pub fn after(key: &ApiKey) -> Self {
+        Self {
+            created_at: key.created_at,
+            id: key.id.clone(),
+        }
+    }
+
+    /// This place as text, for [`KeyPosition::parse`].
+    pub fn to_text(&self) -> String {
+        format!("{}.{}", self.created_at.timestamp_micros(), self.id)
+    }
+
+    /// Reads what [`KeyPosition::to_text`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('.')?;
+        Some(Self {
+            created_at: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
+            id: ApiKeyId::parse(id)?,
+        })
+    }
+}
+
 impl ApiKey {
     /// Longest label, in Unicode code points.
     pub const MAX_LABEL_CHARS: usize = 100;
@@ -183,12 +219,12 @@ impl ApiKey {
     pub fn parse_label(text: &str) -> Result<String, Violation> {
         let label = text.trim();
         let is_valid = (1..=Self::MAX_LABEL_CHARS).contains(&label.chars().count())
-            && !label.chars().any(char::is_control);
+            && !text.chars().any(char::is_control);
         match is_valid {
             true => Ok(label.to_owned()),
             false => Err(Violation::new(
                 "label",
-                "must be 1 to 100 characters, with no control characters",
+                "must be 1 to 100 characters after trimming, with no control characters",
             )),
         }
     }
@@ -230,8 +266,14 @@ mod tests {
         let set = ScopeSet::parse(["audit:read", "org:read"]).expect("two known scopes");
         assert_eq!(set.to_text(), "org:read audit:read");
         assert_eq!(ScopeSet::from_stored(&set.to_text()), set);
-        for bad in [&[][..], &["org:root"], &[""], &["org:read", "org:read"]] {
-            assert!(ScopeSet::parse(bad.iter().copied()).is_err(), "{bad:?}");
+        for (bad, place) in [
+            (&[][..], "scopes"),
+            (&["org:root"], "scopes.0"),
+            (&["org:read", ""], "scopes.1"),
+            (&["org:read", "audit:read", "org:read"], "scopes.2"),
+        ] {
+            let refused = ScopeSet::parse(bad.iter().copied());
+            assert_eq!(refused.map_err(|rule| rule.path), Err(place.into()));
         }
     }
 }

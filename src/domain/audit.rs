@@ -37,6 +37,16 @@ text_enum!(
     }
 );
 
+text_enum!(
+    /// On whose side an actor is.
+    ActorKind {
+        /// The organization, by a key or a user of its own.
+        Customer = "customer",
+        /// Whoever operates the platform.
+        Platform = "platform",
+    }
+);
+
 /// SHA-256 of an entry.
 pub type EntryHash = [u8; 32];
 
@@ -107,29 +117,22 @@ pub struct ActorRecord {
 
 impl ActorRecord {
     fn of(actor: &Actor) -> Self {
-        let customer = |label: String, identity: String| Self {
-            kind: "customer".into(),
-            label,
-            identity,
-        };
-        let platform = |identity: String| Self {
-            kind: "platform".into(),
-            label: "platform".into(),
-            identity,
-        };
-        match actor {
-            Actor::ApiKey { id, label } => {
-                customer(format!("api_key:{id} ({label})"), format!("api_key:{id}"))
-            }
+        let (kind, label) = match actor {
+            Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
             Actor::User {
-                subject,
                 role: Role::Superadmin,
-            } => platform(format!("user:{subject}")),
-            Actor::User { subject, role } => customer(
-                format!("user:{subject} ({})", role.as_str()),
-                format!("user:{subject}"),
-            ),
-            Actor::CommandLine => platform("command-line".into()),
+                ..
+            }
+            | Actor::CommandLine => (ActorKind::Platform, "platform".to_owned()),
+            Actor::User { subject, role } => {
+                let label = format!("user:{subject} ({})", role.as_str());
+                (ActorKind::Customer, label)
+            }
+        };
+        Self {
+            kind: kind.as_str().to_owned(),
+            label,
+            identity: actor.identity(),
         }
     }
 }
@@ -357,7 +360,8 @@ impl AuditEntry {
     }
 }
 
-fn push_netstring(text: &mut String, field: &str) {
+/// Adds `field` so that it cannot be mistaken for two, or a part of one.
+pub(super) fn push_netstring(text: &mut String, field: &str) {
     write!(text, "{}:{field},", field.len()).expect("a String takes all text");
 }
 

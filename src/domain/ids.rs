@@ -52,6 +52,11 @@ macro_rules! uuid_id {
                 parse_hyphenated(text).map(|uuid| Self(uuid.to_string()))
             }
 
+            /// The id that is this UUID.
+            pub fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid.to_string())
+            }
+
             /// This id as a UUID.
             pub fn uuid(&self) -> Uuid {
                 parse_hyphenated(&self.0).expect("only UUIDs become ids of this type")

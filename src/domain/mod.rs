@@ -4,6 +4,8 @@ pub mod access;
 pub mod api_key;
 pub mod audit;
 pub mod audit_chain;
+pub mod audit_filter;
+pub mod cursor;
 pub mod idempotency;
 pub mod ids;
 pub mod missed_call;

@@ -5,6 +5,8 @@ pub mod agentmessage;
 mod once;
 pub mod tether_relay;
 
+use std::time::Duration;
+
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use quietline_api::runtime::{Operation, Rejection};
 
@@ -55,11 +57,14 @@ fn failure_header(error: &Error) -> Option<(HeaderName, String)> {
     match error {
         Error::Unauthenticated(_) => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
         Error::MethodNotAllowed(allow) => Some((ALLOW, allow.clone())),
-        Error::RateLimited(wait) => {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Some((RETRY_AFTER, seconds.max(1).to_string()))
-        }
+        Error::RateLimited(wait) => Some((RETRY_AFTER, whole_seconds(*wait).to_string())),
         Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
         _ => None,
     }
+}
+
+/// A wait as clients are told it: never too short, and at least a second.
+fn whole_seconds(wait: Duration) -> u64 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    seconds.max(1)
 }

@@ -32,6 +32,49 @@ pub trait Api: 'static {
     /// Renders a failure. No error leaves the generated code by another way.
     fn render(&self, request: &HttpRequest, error: Self::Error) -> HttpResponse;
 
+    #[doc = "Create an API key: `POST /v1/api-keys`."]
+    async fn create_api_key(
+        &self,
+        caller: Self::Caller,
+        params: CreateApiKeyParams,
+        body: models::CreateApiKeyRequest,
+    ) -> Result<CreateApiKeySuccess, Self::Error>;
+
+    #[doc = "Revoke an API key: `DELETE /v1/api-keys/{id}`."]
+    async fn delete_api_key(
+        &self,
+        caller: Self::Caller,
+        params: DeleteApiKeyParams,
+    ) -> Result<DeleteApiKeySuccess, Self::Error>;
+
+    #[doc = "Get an API key: `GET /v1/api-keys/{id}`."]
+    async fn get_api_key(
+        &self,
+        caller: Self::Caller,
+        params: GetApiKeyParams,
+    ) -> Result<GetApiKeySuccess, Self::Error>;
+
+    #[doc = "List API keys: `GET /v1/api-keys`."]
+    async fn list_api_keys(
+        &self,
+        caller: Self::Caller,
+        params: ListApiKeysParams,
+    ) -> Result<ListApiKeysSuccess, Self::Error>;
+
+    #[doc = "Rotate an API key: `POST /v1/api-keys/{id}/rotate`."]
+    async fn rotate_api_key(
+        &self,
+        caller: Self::Caller,
+        params: RotateApiKeyParams,
+    ) -> Result<RotateApiKeySuccess, Self::Error>;
+
+    #[doc = "List the audit log: `GET /v1/audit-log`."]
+    async fn list_audit_log(
+        &self,
+        caller: Self::Caller,
+        params: ListAuditLogParams,
+    ) -> Result<ListAuditLogSuccess, Self::Error>;
+
     #[doc = "Get organization settings: `GET /v1/organization`."]
     async fn get_organization(
         &self,
@@ -46,6 +89,277 @@ pub trait Api: 'static {
         params: PatchOrganizationParams,
         body: models::UpdateOrganizationRequest,
     ) -> Result<PatchOrganizationSuccess, Self::Error>;
+}
+
+#[doc = "Parameters of `createApiKey`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct CreateApiKeyParams {
+    #[doc = "`Idempotency-Key`, a header."]
+    #[serde(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<String>,
+}
+
+#[doc = "What `createApiKey` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum CreateApiKeySuccess {
+    #[doc = "201: The new key. The only response that ever holds it whole."]
+    Created {
+        /// The body.
+        body: models::IssuedApiKeyResponse,
+    },
+
+    /// What was answered to the same request before.
+    Replayed(Recorded),
+}
+
+impl CreateApiKeySuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::CREATE_API_KEY;
+        match self {
+            Self::Created { body } => {
+                let answer = Answer::new(operation, StatusCode::CREATED);
+                answer.json(&body)
+            }
+
+            Self::Replayed(recorded) => recorded.respond(),
+        }
+    }
+
+    /// The answer as it will go out, to be kept and given again as `Replayed`.
+    pub fn record(self) -> Result<Recorded, Rejection> {
+        Recorded::of(self.respond()?)
+    }
+}
+
+#[doc = "Parameters of `deleteApiKey`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct DeleteApiKeyParams {
+    #[doc = "`id`, of the path."]
+    #[serde(rename = "id")]
+    pub id: uuid::Uuid,
+}
+
+#[doc = "What `deleteApiKey` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeleteApiKeySuccess {
+    #[doc = "204: The key is revoked. No body."]
+    NoContent,
+}
+
+impl DeleteApiKeySuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::DELETE_API_KEY;
+        match self {
+            Self::NoContent => {
+                let answer = Answer::new(operation, StatusCode::NO_CONTENT);
+                answer.empty()
+            }
+        }
+    }
+}
+
+#[doc = "Parameters of `getApiKey`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct GetApiKeyParams {
+    #[doc = "`id`, of the path."]
+    #[serde(rename = "id")]
+    pub id: uuid::Uuid,
+}
+
+#[doc = "What `getApiKey` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum GetApiKeySuccess {
+    #[doc = "200: The key."]
+    Ok {
+        /// The body.
+        body: models::ApiKeyResponse,
+    },
+}
+
+impl GetApiKeySuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::GET_API_KEY;
+        match self {
+            Self::Ok { body } => {
+                let answer = Answer::new(operation, StatusCode::OK);
+                answer.json(&body)
+            }
+        }
+    }
+}
+
+#[doc = "Parameters of `listApiKeys`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ListApiKeysParams {
+    #[doc = "`cursor`, of the query."]
+    #[serde(rename = "cursor")]
+    pub cursor: Option<String>,
+
+    #[doc = "`limit`, of the query; `50` when absent."]
+    #[serde(rename = "limit")]
+    pub limit: i32,
+
+    #[doc = "`include_revoked`, of the query; `true` when absent."]
+    #[serde(rename = "include_revoked")]
+    pub include_revoked: bool,
+}
+
+#[doc = "What `listApiKeys` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum ListApiKeysSuccess {
+    #[doc = "200: A page of keys."]
+    Ok {
+        /// The body.
+        body: models::ApiKeyListResponse,
+    },
+}
+
+impl ListApiKeysSuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::LIST_API_KEYS;
+        match self {
+            Self::Ok { body } => {
+                let answer = Answer::new(operation, StatusCode::OK);
+                answer.json(&body)
+            }
+        }
+    }
+}
+
+#[doc = "Parameters of `rotateApiKey`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RotateApiKeyParams {
+    #[doc = "`id`, of the path."]
+    #[serde(rename = "id")]
+    pub id: uuid::Uuid,
+}
+
+#[doc = "What `rotateApiKey` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum RotateApiKeySuccess {
+    #[doc = "201: The key that replaces the old one. The only response that ever holds it whole."]
+    Created {
+        /// The body.
+        body: models::IssuedApiKeyResponse,
+    },
+}
+
+impl RotateApiKeySuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::ROTATE_API_KEY;
+        match self {
+            Self::Created { body } => {
+                let answer = Answer::new(operation, StatusCode::CREATED);
+                answer.json(&body)
+            }
+        }
+    }
+}
+
+#[doc = "Parameters of `listAuditLog`."]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ListAuditLogParams {
+    #[doc = "`cursor`, of the query."]
+    #[serde(rename = "cursor")]
+    pub cursor: Option<String>,
+
+    #[doc = "`limit`, of the query; `50` when absent."]
+    #[serde(rename = "limit")]
+    pub limit: i32,
+
+    #[doc = "`action`, of the query."]
+    #[serde(rename = "action")]
+    pub action: Option<String>,
+
+    #[doc = "`resource_type`, of the query."]
+    #[serde(rename = "resource_type")]
+    pub resource_type: Option<String>,
+
+    #[doc = "`resource_id`, of the query."]
+    #[serde(rename = "resource_id")]
+    pub resource_id: Option<String>,
+
+    #[doc = "`actor_kind`, of the query."]
+    #[serde(rename = "actor_kind")]
+    pub actor_kind: Option<ListAuditLogActorKind>,
+
+    #[doc = "`since`, of the query."]
+    #[serde(rename = "since")]
+    pub since: Option<chrono::DateTime<chrono::Utc>>,
+
+    #[doc = "`until`, of the query."]
+    #[serde(rename = "until")]
+    pub until: Option<chrono::DateTime<chrono::Utc>>,
+
+    #[doc = "`include`, of the query."]
+    #[serde(rename = "include")]
+    pub include: Option<ListAuditLogInclude>,
+}
+
+#[doc = "Values of `actor_kind` in [`ListAuditLogParams`]."]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub enum ListAuditLogActorKind {
+    #[doc = "`customer`"]
+    #[serde(rename = "customer")]
+    Customer,
+
+    #[doc = "`platform`"]
+    #[serde(rename = "platform")]
+    Platform,
+}
+
+#[doc = "Values of `include` in [`ListAuditLogParams`]."]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+pub enum ListAuditLogInclude {
+    #[doc = "`payload`"]
+    #[serde(rename = "payload")]
+    Payload,
+}
+
+#[doc = "What `listAuditLog` answers when it succeeds."]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made and taken apart once per response"
+)]
+#[derive(Debug, Clone, PartialEq)]
+pub enum ListAuditLogSuccess {
+    #[doc = "200: A page of entries."]
+    Ok {
+        /// The body.
+        body: models::AuditLogResponse,
+    },
+}
+
+impl ListAuditLogSuccess {
+    pub(super) fn respond(self) -> Result<HttpResponse, Rejection> {
+        let operation = &operations::LIST_AUDIT_LOG;
+        match self {
+            Self::Ok { body } => {
+                let answer = Answer::new(operation, StatusCode::OK);
+                answer.json(&body)
+            }
+        }
+    }
 }
 
 #[doc = "Parameters of `getOrganization`."]
@@ -153,7 +467,84 @@ pub mod operations {
     use super::Operation;
 
     /// Every operation of the spec.
-    pub static ALL: &[&Operation] = &[&GET_ORGANIZATION, &PATCH_ORGANIZATION];
+    pub static ALL: &[&Operation] = &[
+        &CREATE_API_KEY,
+        &DELETE_API_KEY,
+        &GET_API_KEY,
+        &LIST_API_KEYS,
+        &ROTATE_API_KEY,
+        &LIST_AUDIT_LOG,
+        &GET_ORGANIZATION,
+        &PATCH_ORGANIZATION,
+    ];
+
+    #[doc = "`createApiKey`"]
+    pub static CREATE_API_KEY: Operation = Operation {
+        id: "createApiKey",
+        method: "POST",
+        path: "/v1/api-keys",
+        scheme: Some("bearerAuth"),
+        scopes: &["apikeys:write"],
+        minimum_role: None,
+        statuses: &[
+            201, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503,
+        ],
+    };
+
+    #[doc = "`deleteApiKey`"]
+    pub static DELETE_API_KEY: Operation = Operation {
+        id: "deleteApiKey",
+        method: "DELETE",
+        path: "/v1/api-keys/{id}",
+        scheme: Some("bearerAuth"),
+        scopes: &["apikeys:write"],
+        minimum_role: None,
+        statuses: &[204, 400, 401, 403, 404, 405, 429, 500, 503],
+    };
+
+    #[doc = "`getApiKey`"]
+    pub static GET_API_KEY: Operation = Operation {
+        id: "getApiKey",
+        method: "GET",
+        path: "/v1/api-keys/{id}",
+        scheme: Some("bearerAuth"),
+        scopes: &["apikeys:read"],
+        minimum_role: None,
+        statuses: &[200, 400, 401, 403, 404, 405, 429, 500, 503],
+    };
+
+    #[doc = "`listApiKeys`"]
+    pub static LIST_API_KEYS: Operation = Operation {
+        id: "listApiKeys",
+        method: "GET",
+        path: "/v1/api-keys",
+        scheme: Some("bearerAuth"),
+        scopes: &["apikeys:read"],
+        minimum_role: None,
+        statuses: &[200, 401, 403, 405, 422, 429, 500, 503],
+    };
+
+    #[doc = "`rotateApiKey`"]
+    pub static ROTATE_API_KEY: Operation = Operation {
+        id: "rotateApiKey",
+        method: "POST",
+        path: "/v1/api-keys/{id}/rotate",
+        scheme: Some("bearerAuth"),
+        scopes: &["apikeys:write"],
+        minimum_role: None,
+        statuses: &[201, 400, 401, 403, 404, 405, 422, 429, 500, 503],
+    };
+
+    #[doc = "`listAuditLog`"]
+    pub static LIST_AUDIT_LOG: Operation = Operation {
+        id: "listAuditLog",
+        method: "GET",
+        path: "/v1/audit-log",
+        scheme: Some("bearerAuth"),
+        scopes: &["audit:read"],
+        minimum_role: None,
+        statuses: &[200, 401, 403, 405, 422, 429, 500, 503],
+    };
 
     #[doc = "`getOrganization`"]
     pub static GET_ORGANIZATION: Operation = Operation {

@@ -11,6 +11,221 @@ use utoipa::ToSchema;
 )]
 use super::models;
 
+#[doc = "An API key without its secret. Every field is always present."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiKey {
+    #[doc = "Identifier of the key. It is no secret."]
+    #[serde(rename = "id")]
+    #[schema(example = json!("0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"))]
+    pub id: uuid::Uuid,
+    #[doc = "Identifier of the organization that owns the key."]
+    #[serde(rename = "org_id")]
+    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
+    pub org_id: uuid::Uuid,
+    #[doc = "What people call the key."]
+    #[serde(rename = "label")]
+    #[schema(min_length = 1, max_length = 100, example = json!("Dashboard"))]
+    pub label: String,
+    #[doc = "The first 12 characters of the key, by which people recognise it."]
+    #[serde(rename = "prefix")]
+    #[schema(min_length = 12, max_length = 12, example = json!("am_live_4f7G"))]
+    pub prefix: String,
+    #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
+    #[serde(rename = "scopes")]
+    #[schema(schema_with = super::document::api_key_scopes)]
+    pub scopes: Vec<String>,
+    #[doc = "When the key was created, in UTC."]
+    #[serde(rename = "created_at")]
+    #[schema(example = json!("2026-01-04T12:00:00Z"))]
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
+    #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!("2026-01-05T09:30:00Z"), extensions(("x-quietline-extension" = json!(true))))]
+    pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[doc = "When the key was revoked, in UTC; null while it is valid."]
+    #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!(null))]
+    pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+#[doc = "Where a page of API keys stands in its list."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiKeyListMeta {
+    #[doc = "How many keys the filter admits, on all pages together."]
+    #[serde(rename = "total")]
+    #[schema(minimum = 0, example = json!(1))]
+    pub total: i64,
+    #[doc = "How many keys a page has at most."]
+    #[serde(rename = "limit")]
+    #[schema(minimum = 1, maximum = 100, example = json!(50))]
+    pub limit: i32,
+    #[doc = "How many keys that the filter admits come before this page, at present."]
+    #[serde(rename = "offset")]
+    #[schema(minimum = 0, example = json!(0))]
+    pub offset: i64,
+    #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
+    #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!("kZ3v1dPq0mH7uYJxWcT2bDQx"))]
+    pub next_cursor: Option<String>,
+}
+
+#[doc = "A success with a page of API keys."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiKeyListResponse {
+    #[doc = "Always true."]
+    #[serde(rename = "success")]
+    #[schema(example = json!(true))]
+    pub success: bool,
+    #[doc = "The keys of this page, newest first."]
+    #[serde(rename = "data")]
+    pub data: Vec<models::ApiKey>,
+    #[serde(rename = "meta")]
+    pub meta: models::ApiKeyListMeta,
+}
+
+#[doc = "A success with an API key."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApiKeyResponse {
+    #[doc = "Always true."]
+    #[serde(rename = "success")]
+    #[schema(example = json!(true))]
+    pub success: bool,
+    #[serde(rename = "data")]
+    pub data: models::ApiKey,
+}
+
+#[doc = "Who did something."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditActor {
+    #[serde(rename = "kind")]
+    pub kind: models::AuditActorKind,
+    #[doc = "`api_key:<id> (<label>)` or `user:<id> (<role>)`, with label and role as they were then, or\n`platform`."]
+    #[serde(rename = "label")]
+    #[schema(example = json!("api_key:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3 (Dashboard)"))]
+    pub label: String,
+}
+
+#[doc = "On whose side the actor is:\n- `customer`: the organization, by one of its API keys or users.\n- `platform`: whoever operates the platform."]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum AuditActorKind {
+    #[doc = "`customer`"]
+    #[serde(rename = "customer")]
+    Customer,
+
+    #[doc = "`platform`"]
+    #[serde(rename = "platform")]
+    Platform,
+}
+
+impl AuditActorKind {
+    /// Every value, in the order of the spec.
+    pub const ALL: &[Self] = &[Self::Customer, Self::Platform];
+
+    /// The value as the spec writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+
+            Self::Platform => "platform",
+        }
+    }
+}
+
+#[doc = "Something that was done. Every field but `payload` is always present."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditEntry {
+    #[doc = "ULID of the entry."]
+    #[serde(rename = "id")]
+    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VM"))]
+    pub id: String,
+    #[doc = "When it was done, in UTC. Never earlier than the entry before it."]
+    #[serde(rename = "occurred_at")]
+    #[schema(example = json!("2026-01-04T12:00:00Z"))]
+    pub occurred_at: chrono::DateTime<chrono::Utc>,
+    #[serde(rename = "actor")]
+    pub actor: models::AuditActor,
+    #[doc = "What was done: `organization.update` (name, billing email), `retention.update`, `reseller.update`,\n`quiet_hours.update`, `auto_replies.update`, `missed_call_message.update`, `api_key.create`,\n`api_key.rotate` or `api_key.revoke`. Actions may be added."]
+    #[serde(rename = "action")]
+    #[schema(example = json!("retention.update"))]
+    pub action: String,
+    #[serde(rename = "resource")]
+    pub resource: models::AuditResource,
+    #[doc = "Why it was done, where a reason was given."]
+    #[serde(rename = "reason", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!(null))]
+    pub reason: Option<String>,
+    #[doc = "ULID of the request that did it. All entries that one request causes have the same."]
+    #[serde(rename = "request_id")]
+    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VN"))]
+    pub request_id: String,
+    #[serde(
+        rename = "payload",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::runtime::present"
+    )]
+    #[schema(nullable = false)]
+    pub payload: Option<models::AuditPayload>,
+}
+
+#[doc = "How the page of the audit log was cut, and how to go on."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLogMeta {
+    #[doc = "How many entries a page has at most."]
+    #[serde(rename = "limit")]
+    #[schema(minimum = 1, maximum = 200, example = json!(50))]
+    pub limit: i32,
+    #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
+    #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!("kZ3v1dPq0mH7uYJxWcT2bDQx"))]
+    pub next_cursor: Option<String>,
+}
+
+#[doc = "A success with a page of the audit log."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLogResponse {
+    #[doc = "Always true."]
+    #[serde(rename = "success")]
+    #[schema(example = json!(true))]
+    pub success: bool,
+    #[doc = "The entries of this page, newest first."]
+    #[serde(rename = "data")]
+    pub data: Vec<models::AuditEntry>,
+    #[serde(rename = "meta")]
+    pub meta: models::AuditLogMeta,
+}
+
+#[doc = "What was changed: the fields that differ and no others, before and after. There with `include=payload`\nonly. Keys are never part of it; the attestation given for disabling auto replies is."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditPayload {
+    #[serde(rename = "before")]
+    #[schema(schema_with = super::document::audit_payload_before)]
+    pub before: std::collections::BTreeMap<String, serde_json::Value>,
+    #[serde(rename = "after")]
+    #[schema(schema_with = super::document::audit_payload_after)]
+    pub after: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+#[doc = "What something was done to."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditResource {
+    #[doc = "`organization` or `api_key`. Kinds may be added."]
+    #[serde(rename = "type")]
+    #[schema(example = json!("organization"))]
+    pub r#type: String,
+    #[doc = "Identifier of the resource."]
+    #[serde(rename = "id")]
+    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
+    pub id: String,
+}
+
 #[doc = "The confirmations sent for STOP, HELP and START messages."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AutoReplies {
@@ -75,7 +290,7 @@ pub struct AutoRepliesPatch {
     )]
     #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("You will get Acme Health messages again. Reply STOP to opt out."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub start_text: Option<Option<String>>,
-    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the\naudit log and never returned. The greatest length is this server's rule."]
+    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the\naudit log and returned nowhere else. The greatest length is this server's rule."]
     #[serde(
         rename = "attestation",
         default,
@@ -85,6 +300,19 @@ pub struct AutoRepliesPatch {
     #[schema(nullable = false)]
     #[schema(max_length = 2000, pattern = "^[^\\u0000]*$", write_only, example = json!("Acme Health, Inc. answers HELP and STOP messages itself from its own messaging system."), extensions(("x-message" = json!("must not contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub attestation: Option<String>,
+}
+
+#[doc = "The key to create. Any other field is refused, which is this server's rule."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CreateApiKeyRequest {
+    #[doc = "What people call the key. White space (Unicode `White_Space`) around it is removed, and 1 to 100\ncharacters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused\nanywhere, which is this server's rule. Labels need not differ."]
+    #[serde(rename = "label")]
+    #[schema(pattern = "^(?![^\\n]*\\n)[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000](?:[^\\u0000-\\u001F\\u007F-\\u009F]{0,98}[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000])?[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*$", example = json!("Dashboard"), extensions(("x-message" = json!("must be 1 to 100 characters after trimming, with no control characters")), ("x-quietline-extension" = json!(true))))]
+    pub label: String,
+    #[doc = "What the key may be used for: at least one of the names in `x-scopes` of the security scheme, each\nat most once, all of them scopes of the key that asks. The names are no enumeration of this schema,\nbecause a wrong one is answered 400 `INVALID_INPUT` and not as a fault of a field."]
+    #[serde(rename = "scopes")]
+    #[schema(schema_with = super::document::create_api_key_request_scopes)]
+    pub scopes: Vec<String>,
 }
 
 #[doc = "What went wrong."]
@@ -111,7 +339,7 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (422): single fields are wrong; see `details`.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -143,6 +371,10 @@ pub enum ErrorCode {
     #[doc = "`RESELLER_HAS_BRANDS`"]
     #[serde(rename = "RESELLER_HAS_BRANDS")]
     ResellerHasBrands,
+
+    #[doc = "`API_KEY_REVOKED`"]
+    #[serde(rename = "API_KEY_REVOKED")]
+    ApiKeyRevoked,
 
     #[doc = "`INVALID_INPUT`"]
     #[serde(rename = "INVALID_INPUT")]
@@ -199,6 +431,7 @@ impl ErrorCode {
         Self::AttestationRequired,
         Self::ResellerNotEligible,
         Self::ResellerHasBrands,
+        Self::ApiKeyRevoked,
         Self::InvalidInput,
         Self::UnsupportedMediaType,
         Self::PayloadTooLarge,
@@ -228,6 +461,8 @@ impl ErrorCode {
             Self::ResellerNotEligible => "RESELLER_NOT_ELIGIBLE",
 
             Self::ResellerHasBrands => "RESELLER_HAS_BRANDS",
+
+            Self::ApiKeyRevoked => "API_KEY_REVOKED",
 
             Self::InvalidInput => "INVALID_INPUT",
 
@@ -263,6 +498,61 @@ pub struct ErrorResponse {
     pub success: bool,
     #[serde(rename = "error")]
     pub error: models::ErrorBody,
+}
+
+#[doc = "An API key with its secret. Every field is always present."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedApiKey {
+    #[doc = "Identifier of the key. It is no secret."]
+    #[serde(rename = "id")]
+    #[schema(example = json!("0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"))]
+    pub id: uuid::Uuid,
+    #[doc = "Identifier of the organization that owns the key."]
+    #[serde(rename = "org_id")]
+    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
+    pub org_id: uuid::Uuid,
+    #[doc = "What people call the key."]
+    #[serde(rename = "label")]
+    #[schema(min_length = 1, max_length = 100, example = json!("Dashboard"))]
+    pub label: String,
+    #[doc = "The first 12 characters of the key, by which people recognise it."]
+    #[serde(rename = "prefix")]
+    #[schema(min_length = 12, max_length = 12, example = json!("am_live_4f7G"))]
+    pub prefix: String,
+    #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
+    #[serde(rename = "scopes")]
+    #[schema(schema_with = super::document::issued_api_key_scopes)]
+    pub scopes: Vec<String>,
+    #[doc = "When the key was created, in UTC."]
+    #[serde(rename = "created_at")]
+    #[schema(example = json!("2026-01-04T12:00:00Z"))]
+    pub created_at: chrono::DateTime<chrono::Utc>,
+    #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
+    #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!("2026-01-05T09:30:00Z"), extensions(("x-quietline-extension" = json!(true))))]
+    pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[doc = "When the key was revoked, in UTC; null while it is valid."]
+    #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(example = json!(null))]
+    pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
+    #[doc = "The whole key. It is shown in the first response only and stored nowhere; null in the response to a\nrepetition of a request that was answered before."]
+    #[serde(rename = "plaintext", deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    #[schema(pattern = "^am_live_[0-9A-Za-z]{34}$", example = json!("am_live_4f7Gq0WZ3nYtKc8dLxVb2PsRj6MhUeA1Ti"))]
+    pub plaintext: Option<String>,
+}
+
+#[doc = "A success with an API key that was just issued."]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedApiKeyResponse {
+    #[doc = "Always true."]
+    #[serde(rename = "success")]
+    #[schema(example = json!(true))]
+    pub success: bool,
+    #[serde(rename = "data")]
+    pub data: models::IssuedApiKey,
 }
 
 #[doc = "An organization with all its settings. Every field is always present."]

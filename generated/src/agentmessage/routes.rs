@@ -15,6 +15,18 @@ use crate::runtime::{Input, Rejection, Routes, caught};
 pub fn configure<A: Api>(cfg: &mut web::ServiceConfig, api: web::Data<A>) {
     let mut routes = Routes::default();
 
+    routes.add(&operations::CREATE_API_KEY, route(&api, create_api_key));
+
+    routes.add(&operations::DELETE_API_KEY, route(&api, delete_api_key));
+
+    routes.add(&operations::GET_API_KEY, route(&api, get_api_key));
+
+    routes.add(&operations::LIST_API_KEYS, route(&api, list_api_keys));
+
+    routes.add(&operations::ROTATE_API_KEY, route(&api, rotate_api_key));
+
+    routes.add(&operations::LIST_AUDIT_LOG, route(&api, list_audit_log));
+
     routes.add(&operations::GET_ORGANIZATION, route(&api, get_organization));
 
     routes.add(
@@ -49,9 +61,94 @@ fn route<A: Api>(
 }
 
 fn compile_inputs() {
+    LazyLock::force(&inputs::CREATE_API_KEY);
+
+    LazyLock::force(&inputs::DELETE_API_KEY);
+
+    LazyLock::force(&inputs::GET_API_KEY);
+
+    LazyLock::force(&inputs::LIST_API_KEYS);
+
+    LazyLock::force(&inputs::ROTATE_API_KEY);
+
+    LazyLock::force(&inputs::LIST_AUDIT_LOG);
+
     LazyLock::force(&inputs::GET_ORGANIZATION);
 
     LazyLock::force(&inputs::PATCH_ORGANIZATION);
+}
+
+async fn create_api_key<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::CREATE_API_KEY;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::CREATE_API_KEY.parameters(request)?;
+    let body = inputs::CREATE_API_KEY.body(request, payload).await?;
+    let success = api.create_api_key(caller, params, body).await?;
+    Ok(success.respond()?)
+}
+
+async fn delete_api_key<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    _payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::DELETE_API_KEY;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::DELETE_API_KEY.parameters(request)?;
+    let success = api.delete_api_key(caller, params).await?;
+    Ok(success.respond()?)
+}
+
+async fn get_api_key<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    _payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::GET_API_KEY;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::GET_API_KEY.parameters(request)?;
+    let success = api.get_api_key(caller, params).await?;
+    Ok(success.respond()?)
+}
+
+async fn list_api_keys<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    _payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::LIST_API_KEYS;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::LIST_API_KEYS.parameters(request)?;
+    let success = api.list_api_keys(caller, params).await?;
+    Ok(success.respond()?)
+}
+
+async fn rotate_api_key<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    _payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::ROTATE_API_KEY;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::ROTATE_API_KEY.parameters(request)?;
+    let success = api.rotate_api_key(caller, params).await?;
+    Ok(success.respond()?)
+}
+
+async fn list_audit_log<A: Api>(
+    api: &A,
+    request: &HttpRequest,
+    _payload: web::Payload,
+) -> Result<HttpResponse, A::Error> {
+    let operation = &operations::LIST_AUDIT_LOG;
+    let caller = api.authenticate(request, operation).await?;
+    let params = inputs::LIST_AUDIT_LOG.parameters(request)?;
+    let success = api.list_audit_log(caller, params).await?;
+    Ok(success.respond()?)
 }
 
 async fn get_organization<A: Api>(
@@ -86,6 +183,24 @@ mod inputs {
     static SPEC: LazyLock<Value> = LazyLock::new(|| {
         serde_json::from_str(super::super::SPEC_JSON).expect("build.rs writes JSON")
     });
+
+    pub(super) static CREATE_API_KEY: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::CREATE_API_KEY));
+
+    pub(super) static DELETE_API_KEY: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::DELETE_API_KEY));
+
+    pub(super) static GET_API_KEY: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::GET_API_KEY));
+
+    pub(super) static LIST_API_KEYS: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::LIST_API_KEYS));
+
+    pub(super) static ROTATE_API_KEY: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::ROTATE_API_KEY));
+
+    pub(super) static LIST_AUDIT_LOG: LazyLock<Input> =
+        LazyLock::new(|| Input::compile(&SPEC, &operations::LIST_AUDIT_LOG));
 
     pub(super) static GET_ORGANIZATION: LazyLock<Input> =
         LazyLock::new(|| Input::compile(&SPEC, &operations::GET_ORGANIZATION));

@@ -147,6 +147,10 @@ fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
             ErrorCode::ResellerHasBrands,
             "reseller mode cannot be turned off while a brand exists",
         ),
+        Refusal::ApiKeyRevoked => (
+            ErrorCode::ApiKeyRevoked,
+            "a revoked API key cannot be rotated",
+        ),
     }
 }
 

@@ -1,13 +1,17 @@
 //! The AgentMessage dialect: API keys and scopes, answers in an envelope.
 
+mod api_keys;
+mod audit_log;
 mod entity_tag;
 pub mod envelope;
 mod organization;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::agentmessage::api::{
-    Api, GetOrganizationParams, GetOrganizationSuccess, PatchOrganizationParams,
-    PatchOrganizationSuccess,
+    Api, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
+    GetApiKeyParams, GetApiKeySuccess, GetOrganizationParams, GetOrganizationSuccess,
+    ListApiKeysParams, ListApiKeysSuccess, ListAuditLogParams, ListAuditLogSuccess,
+    PatchOrganizationParams, PatchOrganizationSuccess, RotateApiKeyParams, RotateApiKeySuccess,
 };
 use quietline_api::agentmessage::models;
 use quietline_api::runtime::Operation;
@@ -46,6 +50,13 @@ impl Api for AgentMessage {
     }
 
     fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
+        if let Error::RateLimited(wait) = &error {
+            request::note(request, |context| {
+                // If no limit of requests is used up, it is the limit of new keys.
+                let used_up = context.rate_limit.filter(|limit| limit.remaining == 0);
+                context.rate_limit = used_up.or(Some(api_keys::issue_limit(*wait)));
+            });
+        }
         envelope::render(request, error)
     }
 
@@ -64,5 +75,54 @@ impl Api for AgentMessage {
         body: models::UpdateOrganizationRequest,
     ) -> Result<PatchOrganizationSuccess> {
         organization::patch(&self.state, access, params, body).await
+    }
+
+    async fn create_api_key(
+        &self,
+        access: OrgAccess,
+        params: CreateApiKeyParams,
+        body: models::CreateApiKeyRequest,
+    ) -> Result<CreateApiKeySuccess> {
+        api_keys::create(&self.state, access, params, body).await
+    }
+
+    async fn list_api_keys(
+        &self,
+        access: OrgAccess,
+        params: ListApiKeysParams,
+    ) -> Result<ListApiKeysSuccess> {
+        api_keys::list(&self.state, access, params).await
+    }
+
+    async fn get_api_key(
+        &self,
+        access: OrgAccess,
+        params: GetApiKeyParams,
+    ) -> Result<GetApiKeySuccess> {
+        api_keys::get(&self.state, access, params).await
+    }
+
+    async fn rotate_api_key(
+        &self,
+        access: OrgAccess,
+        params: RotateApiKeyParams,
+    ) -> Result<RotateApiKeySuccess> {
+        api_keys::rotate(&self.state, access, params).await
+    }
+
+    async fn delete_api_key(
+        &self,
+        access: OrgAccess,
+        params: DeleteApiKeyParams,
+    ) -> Result<DeleteApiKeySuccess> {
+        api_keys::delete(&self.state, access, params).await
+    }
+
+    async fn list_audit_log(
+        &self,
+        access: OrgAccess,
+        params: ListAuditLogParams,
+    ) -> Result<ListAuditLogSuccess> {
+        audit_log::list(&self.state, access, params).await
     }
 }

@@ -1,5 +1,5 @@
-//! `Idempotency-Key` on `PATCH /v1/organization`: a request sent again is answered again and not
-//! done again.
+//! `Idempotency-Key` on `PATCH /v1/organization` and `POST /v1/api-keys`: a request sent again is
+//! answered again and not done again.
 
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
@@ -12,6 +12,7 @@ use quietline::domain::ids::OrganizationRef;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::{Value, json};
 
+use super::keys::{Keys, PATH};
 use crate::db::parallel::in_parallel;
 use crate::support::TestApp;
 use crate::support::app::now;
@@ -151,14 +152,14 @@ async fn credentials_and_organizations_do_not_share_keys() {
 
 #[actix_web::test]
 async fn an_answer_is_kept_for_24_hours() {
-    let mut app = TestApp::new().await;
+    let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let body = r#"{"name":"First"}"#;
     patch(&app, &key, "k1", body).await;
     app.patch(&key, json!({"name": "Second"})).await;
-    app.at(now() + TimeDelta::hours(24) - TimeDelta::seconds(1));
+    let app = app.at(now() + TimeDelta::hours(24) - TimeDelta::seconds(1));
     assert!(is_replayed(&patch(&app, &key, "k1", body).await));
-    app.at(now() + TimeDelta::hours(24));
+    let app = app.at(now() + TimeDelta::hours(24));
     assert!(!is_replayed(&patch(&app, &key, "k1", body).await));
     assert_eq!(app.stored().await.settings.name.as_str(), "First");
     assert!(is_replayed(&patch(&app, &key, "k1", body).await));
@@ -166,12 +167,12 @@ async fn an_answer_is_kept_for_24_hours() {
 
 #[actix_web::test]
 async fn old_records_are_swept_and_younger_ones_are_not() {
-    let mut app = TestApp::new().await;
+    let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     patch(&app, &key, "old", r#"{"name":"First"}"#).await;
-    app.at(now() + TimeDelta::hours(1));
+    let app = app.at(now() + TimeDelta::hours(1));
     patch(&app, &key, "young", r#"{"name":"Second"}"#).await;
-    app.at(now() + TimeDelta::hours(24) + TimeDelta::seconds(1));
+    let app = app.at(now() + TimeDelta::hours(24) + TimeDelta::seconds(1));
     assert!(
         !quietline::app::idempotency::sweep(&app.state)
             .await
@@ -301,4 +302,55 @@ async fn what_is_kept_of_an_attestation_is_not_the_attestation() {
     assert_eq!(app.database.values(canary), ["0"]);
     let body: Value = first.json();
     assert_eq!(body["data"]["auto_replies"]["enabled"], false);
+}
+
+async fn create(keys: &Keys, idempotency_key: &str, label: &str) -> Response {
+    let request = keys.app.request(Method::POST, PATH).bearer(&keys.key);
+    request
+        .header("Idempotency-Key", idempotency_key)
+        .json(&json!({ "label": label, "scopes": ["org:read"] }))
+        .send()
+        .await
+}
+
+#[actix_web::test]
+async fn a_key_is_created_once_and_shown_whole_once() {
+    let keys = Keys::new().await;
+    let first = create(&keys, "k1", "A").await;
+    let again = create(&keys, "k1", "A").await;
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(again.header("Idempotent-Replayed"), "true");
+    let (mut first, again) = (first.json(), again.json());
+    let plaintext = first["data"]["plaintext"].take();
+    assert!(
+        plaintext
+            .as_str()
+            .is_some_and(|text| text.starts_with("am_live_"))
+    );
+    assert_eq!(again, first, "null instead of the key, and all else alike");
+    let made = "SELECT id AS value FROM api_keys WHERE label = 'A'";
+    assert_eq!(keys.app.database.values(made).len(), 1);
+    let secret = plaintext.as_str().unwrap();
+    let canary = format!(
+        "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records \
+         WHERE CAST(body AS TEXT) LIKE '%{secret}%'"
+    );
+    assert_eq!(keys.app.database.values(&canary), ["0"]);
+    assert_eq!(
+        create(&keys, "k1", "B").await.code(),
+        "IDEMPOTENCY_KEY_REUSED"
+    );
+}
+
+#[actix_web::test]
+async fn a_key_that_is_refused_may_be_asked_for_again() {
+    let keys = Keys::new().await;
+    for number in 0..10 {
+        keys.created(&number.to_string()).await;
+    }
+    assert_eq!(create(&keys, "k1", "A").await.status, 429);
+    let later = keys.app.at(now() + TimeDelta::seconds(60));
+    let keys = Keys { app: later, ..keys };
+    let created = create(&keys, "k1", "A").await;
+    assert_eq!((created.status, is_replayed(&created)), (201, false));
 }

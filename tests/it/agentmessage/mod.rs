@@ -1,8 +1,16 @@
 //! Operations of the AgentMessage dialect, one file or folder each, and what they have in common.
 
 mod admin;
+mod create_api_key;
 mod credentials;
+mod delete_api_key;
+mod get_api_key;
 mod get_organization;
 mod idempotency;
+mod key_uses;
+mod keys;
+mod list_api_keys;
+mod list_audit_log;
 mod methods_and_paths;
 mod patch_organization;
+mod rotate_api_key;

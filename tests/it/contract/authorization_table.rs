@@ -7,36 +7,50 @@ use std::collections::BTreeSet;
 
 use actix_web::http::Method;
 use quietline::domain::access::{Role, Scope};
+use quietline::domain::api_key::ApiKey;
+use quietline::domain::audit::AuditEntry;
+use quietline::domain::organization::Organization;
 use quietline::domain::text_enum::TextEnum;
 use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
 use serde_json::{Value, json};
 
 use super::credentials::{Credential, Server, World};
+use crate::support::TestApp;
 use crate::support::response::Response;
 use crate::support::spec;
 
 /// The columns of the table.
-const OPERATIONS: [&str; 4] = [
+const OPERATIONS: [&str; 10] = [
     "getOrganization",
     "patchOrganization",
+    "listApiKeys",
+    "getApiKey",
+    "createApiKey",
+    "rotateApiKey",
+    "deleteApiKey",
+    "listAuditLog",
     "get_organizations_organizationId_missed_call_message",
     "put_organizations_organizationId_missed_call_message",
 ];
 
-const NOBODY: [u16; 4] = [401, 401, 401, 401];
-/// A good key that allows nothing.
-const KEY: [u16; 4] = [403, 403, 401, 401];
-/// A good token that allows nothing.
-const TOKEN: [u16; 4] = [401, 401, 403, 403];
-/// A good token that allows the Tether operations.
-const USER: [u16; 4] = [401, 401, 200, 200];
-/// A good token that may know that there is no such organization.
-const NOWHERE: [u16; 4] = [401, 401, 404, 404];
-/// A good key that allows the AgentMessage operations.
-const BOTH_SCOPES: [u16; 4] = [200, 200, 401, 401];
+type Row = [u16; 10];
 
-const TABLE: &[(&str, [u16; 4])] = &[
+const NOBODY: Row = [401; 10];
+/// A good key that allows nothing.
+const KEY: Row = [403, 403, 403, 403, 403, 403, 403, 403, 401, 401];
+/// A good token that allows nothing.
+const TOKEN: Row = [401, 401, 401, 401, 401, 401, 401, 401, 403, 403];
+/// A good token that allows the Tether operations.
+const USER: Row = [401, 401, 401, 401, 401, 401, 401, 401, 200, 200];
+/// A good token that may know that there is no such organization.
+const NOWHERE: Row = [401, 401, 401, 401, 401, 401, 401, 401, 404, 404];
+/// A good key that allows the AgentMessage operations.
+const ALL: Row = [200, 200, 200, 200, 201, 201, 204, 200, 401, 401];
+/// The same of another organization: it has no such key.
+const ELSEWHERE: Row = [200, 200, 200, 404, 201, 404, 404, 200, 401, 401];
+
+const TABLE: &[(&str, Row)] = &[
     ("no credential", NOBODY),
     ("empty header", NOBODY),
     ("scheme without a credential", NOBODY),
@@ -55,14 +69,29 @@ const TABLE: &[(&str, [u16; 4])] = &[
     ("key with a character exchanged", NOBODY),
     ("key of another prefix", NOBODY),
     ("key in capitals", NOBODY),
-    ("every scope", BOTH_SCOPES),
-    ("every scope of another organization", BOTH_SCOPES),
+    ("every scope", ALL),
+    ("every scope of another organization", ELSEWHERE),
     ("no scope", KEY),
-    ("org:read", [200, 403, 401, 401]),
-    ("org:admin:write", [403, 200, 401, 401]),
-    ("apikeys:read", KEY),
-    ("apikeys:write", KEY),
-    ("audit:read", KEY),
+    (
+        "org:read",
+        [200, 403, 403, 403, 403, 403, 403, 403, 401, 401],
+    ),
+    (
+        "org:admin:write",
+        [403, 200, 403, 403, 403, 403, 403, 403, 401, 401],
+    ),
+    (
+        "apikeys:read",
+        [403, 403, 200, 200, 403, 403, 403, 403, 401, 401],
+    ),
+    (
+        "apikeys:write",
+        [403, 403, 403, 403, 201, 201, 204, 403, 401, 401],
+    ),
+    (
+        "audit:read",
+        [403, 403, 403, 403, 403, 403, 403, 200, 401, 401],
+    ),
     ("messages:send", KEY),
     ("messages:read", KEY),
     ("messages:erase", KEY),
@@ -78,26 +107,41 @@ const TABLE: &[(&str, [u16; 4])] = &[
     ("billing:write", KEY),
     ("webhooks:read", KEY),
     ("webhooks:write", KEY),
-    ("all but org:read", [403, 200, 401, 401]),
-    ("all but org:admin:write", [200, 403, 401, 401]),
-    ("all but apikeys:read", BOTH_SCOPES),
-    ("all but apikeys:write", BOTH_SCOPES),
-    ("all but audit:read", BOTH_SCOPES),
-    ("all but messages:send", BOTH_SCOPES),
-    ("all but messages:read", BOTH_SCOPES),
-    ("all but messages:erase", BOTH_SCOPES),
-    ("all but consent:read", BOTH_SCOPES),
-    ("all but consent:write", BOTH_SCOPES),
-    ("all but brands:read", BOTH_SCOPES),
-    ("all but brands:write", BOTH_SCOPES),
-    ("all but campaigns:read", BOTH_SCOPES),
-    ("all but campaigns:write", BOTH_SCOPES),
-    ("all but numbers:read", BOTH_SCOPES),
-    ("all but numbers:write", BOTH_SCOPES),
-    ("all but billing:read", BOTH_SCOPES),
-    ("all but billing:write", BOTH_SCOPES),
-    ("all but webhooks:read", BOTH_SCOPES),
-    ("all but webhooks:write", BOTH_SCOPES),
+    (
+        "all but org:read",
+        [403, 200, 200, 200, 201, 201, 204, 200, 401, 401],
+    ),
+    (
+        "all but org:admin:write",
+        [200, 403, 200, 200, 201, 201, 204, 200, 401, 401],
+    ),
+    (
+        "all but apikeys:read",
+        [200, 200, 403, 403, 201, 201, 204, 200, 401, 401],
+    ),
+    (
+        "all but apikeys:write",
+        [200, 200, 200, 200, 403, 403, 403, 200, 401, 401],
+    ),
+    (
+        "all but audit:read",
+        [200, 200, 200, 200, 201, 201, 204, 403, 401, 401],
+    ),
+    ("all but messages:send", ALL),
+    ("all but messages:read", ALL),
+    ("all but messages:erase", ALL),
+    ("all but consent:read", ALL),
+    ("all but consent:write", ALL),
+    ("all but brands:read", ALL),
+    ("all but brands:write", ALL),
+    ("all but campaigns:read", ALL),
+    ("all but campaigns:write", ALL),
+    ("all but numbers:read", ALL),
+    ("all but numbers:write", ALL),
+    ("all but billing:read", ALL),
+    ("all but billing:write", ALL),
+    ("all but webhooks:read", ALL),
+    ("all but webhooks:write", ALL),
     ("SALES_REP", TOKEN),
     ("DEPARTMENT_HEAD", TOKEN),
     ("ADMIN", USER),
@@ -205,13 +249,15 @@ async fn every_operation_answers_every_credential_as_the_table_says() {
             .iter()
             .find(|(name, _)| *name == credential.name)
             .unwrap();
+        let app = world.app(credential.server);
+        app.forget_issued_keys();
         for operation in operations() {
-            let column = OPERATIONS
-                .iter()
-                .position(|id| *id == operation.id)
-                .unwrap();
-            let response = call(&world, credential, operation, None).await;
-            if response.status != row[column] {
+            let target = match operation.path.contains("{id}") {
+                true => target(app).await,
+                false => NO_KEY.to_owned(),
+            };
+            let response = call(&world, credential, (operation, &target), None).await;
+            if response.status != row[column(operation)] {
                 wrong.push((credential.name.as_str(), operation.id, response.status));
             } else if response.status >= 400 {
                 assert_envelope(operation, &response);
@@ -221,6 +267,28 @@ async fn every_operation_answers_every_credential_as_the_table_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+fn column(operation: &Operation) -> usize {
+    OPERATIONS
+        .iter()
+        .position(|id| *id == operation.id)
+        .unwrap()
+}
+
+/// The id of a new key of the tests' organization, for the operations on one.
+async fn target(app: &TestApp) -> String {
+    let key = app.api_key(&[Scope::ApiKeysWrite]).await;
+    app.key_id(&key).await.to_string()
+}
+
+/// All that a request could change.
+async fn everything(app: &TestApp) -> (Organization, Vec<AuditEntry>, Vec<ApiKey>) {
+    (
+        app.stored().await,
+        app.whole_audit().await,
+        app.stored_keys().await,
+    )
+}
+
 #[actix_web::test]
 async fn a_refused_request_changes_nothing() {
     let world = World::new().await;
@@ -228,17 +296,14 @@ async fn a_refused_request_changes_nothing() {
     for (name, row) in TABLE {
         let credential = credentials.iter().find(|one| one.name == *name).unwrap();
         let app = world.app(credential.server);
-        let before = (app.stored().await, app.audit().await);
+        let target = target(app).await;
+        let before = everything(app).await;
         for operation in operations() {
-            let column = OPERATIONS
-                .iter()
-                .position(|id| *id == operation.id)
-                .unwrap();
-            if row[column] >= 400 {
-                call(&world, credential, operation, None).await;
+            if row[column(operation)] >= 400 {
+                call(&world, credential, (operation, &target), None).await;
             }
         }
-        assert_eq!((app.stored().await, app.audit().await), before, "{name}");
+        assert_eq!(everything(app).await, before, "{name}");
     }
 }
 
@@ -326,16 +391,14 @@ async fn the_credential_is_judged_before_the_body_is_looked_at() {
     for (name, row) in TABLE {
         let credential = credentials.iter().find(|one| one.name == *name).unwrap();
         for operation in operations().filter(|operation| takes_body(operation)) {
-            let column = OPERATIONS
-                .iter()
-                .position(|id| *id == operation.id)
-                .unwrap();
+            let column = column(operation);
             // An unknown organization is found out only after the body was read.
             if ![401, 403].contains(&row[column]) {
                 continue;
             }
             for body in bodies {
-                let response = call(&world, credential, operation, Some(body)).await;
+                let called = (operation, NO_KEY);
+                let response = call(&world, credential, called, Some(body)).await;
                 assert_eq!(
                     response.status, row[column],
                     "{name}: {}: {body:?}",
@@ -353,36 +416,43 @@ async fn a_key_of_another_organization_reads_and_changes_its_own_only() {
     let wanted = "every scope of another organization";
     let credential = credentials.iter().find(|one| one.name == wanted).unwrap();
     let app = world.app(Server::Plain);
-    let before = app.stored().await;
+    let target = target(app).await;
+    let before = everything(app).await;
     for operation in agentmessage::api::operations::ALL {
-        let response = call(&world, credential, operation, None).await;
-        assert_eq!(response.status, 200);
-        assert_ne!(response.text("/data/id"), app.org_id.as_str());
+        let response = call(&world, credential, (operation, &target), None).await;
+        assert_eq!(response.status, ELSEWHERE[column(operation)]);
+        let text = String::from_utf8(response.bytes.to_vec()).unwrap();
+        assert!(!text.contains(app.org_id.as_str()), "{text}");
     }
-    assert_eq!(app.stored().await, before);
+    assert_eq!(everything(app).await, before);
 }
+
+/// The id of a key that nobody has.
+const NO_KEY: &str = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
 
 fn takes_body(operation: &Operation) -> bool {
     matches!(operation.method, "PATCH" | "PUT" | "POST")
 }
 
-/// A body that would change something.
+/// A body that would change something, if the operation reads one.
 fn body_of(operation: &Operation) -> &'static str {
-    match operation.path.starts_with("/v1/") {
-        true => r#"{"message_retention_days": 90}"#,
-        false => r#"{"missedCallMessage": "We will call you back."}"#,
+    match (operation.path.starts_with("/v1/"), operation.method) {
+        (true, "POST") => r#"{"label": "New", "scopes": ["apikeys:write"]}"#,
+        (true, _) => r#"{"message_retention_days": 90}"#,
+        (false, _) => r#"{"missedCallMessage": "We will call you back."}"#,
     }
 }
 
 async fn call(
     world: &World,
     credential: &Credential,
-    operation: &Operation,
+    (operation, target): (&Operation, &str),
     body: Option<(&str, &str)>,
 ) -> Response {
     let path = operation
         .path
-        .replace("{organizationId}", &credential.path_organization);
+        .replace("{organizationId}", &credential.path_organization)
+        .replace("{id}", target);
     assert!(
         !path.contains('{'),
         "{path} has a parameter that this table does not know"
@@ -417,6 +487,7 @@ fn agent_message_error(response: &Response) -> Value {
     let (code, message) = match response.status {
         401 => ("UNAUTHORIZED", "authentication failed"),
         403 => ("FORBIDDEN", "missing required scope"),
+        404 => ("NOT_FOUND", "not found"),
         status => panic!("{status} is no refusal of a credential"),
     };
     let request_id = response.header("x-request-id");

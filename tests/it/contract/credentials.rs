@@ -9,7 +9,7 @@ use quietline::auth::jwt::{JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
-use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId};
+use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
 use quietline::domain::text_enum::TextEnum;
 use quietline::state::AppState;
@@ -398,9 +398,7 @@ fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp
 }
 
 async fn revoke(app: &TestApp, key: &str) {
-    let hash = PlaintextApiKey::parse(key).unwrap().hash();
-    let find = move |conn: &mut _| quietline::db::api_keys::find_by_hash(conn, &hash);
-    let id: ApiKeyId = app.state.db.read(find).await.unwrap().unwrap().id;
+    let id = app.key_id(key).await;
     quietline::app::api_keys::revoke(&app.state.db, &app.state.clock, id)
         .await
         .unwrap();

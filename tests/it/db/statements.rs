@@ -6,8 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use actix_web::http::Method;
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
 use quietline::domain::access::{Role, Scope};
+use quietline::domain::ids::OrgId;
+use quietline::domain::organization::OrganizationKind;
+use quietline::domain::text_enum::TextEnum;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -66,7 +70,7 @@ impl Watch {
 /// Without parameters and results: sent as text, there is nothing to prepare.
 const SENT_AS_TEXT: [&str; 5] = ["BEGIN", "COMMIT", "ROLLBACK", "SELECT 1", "PRAGMA"];
 
-async fn every_operation(app: &TestApp, turn: i32) {
+async fn every_operation(app: &TestApp, turn: i32, with_keys: &OrgId) {
     let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
     let token = app.jwt(Role::Admin);
     let patch = json!({ "message_retention_days": 100 + turn, "name": format!("Name {turn}") });
@@ -79,6 +83,33 @@ async fn every_operation(app: &TestApp, turn: i32) {
         200
     );
     assert_eq!(app.get(&app.missed_call_path(), &token).await.status, 200);
+    keys_and_log(app, with_keys).await;
+}
+
+/// Of an organization that issues no other keys: ten are all it may.
+async fn keys_and_log(app: &TestApp, org_id: &OrgId) {
+    let key = app.api_key_of(org_id, Scope::ALL).await;
+    let send = async |method: Method, path: &str, status: u16| {
+        let request = app.request(method.clone(), path).bearer(&key);
+        let body = json!({ "label": "New", "scopes": ["org:read"] });
+        let answer = match method {
+            Method::POST => request.json(&body).send().await,
+            _ => request.send().await,
+        };
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        answer
+    };
+    let created = send(Method::POST, "/v1/api-keys", 201).await;
+    let path = format!("/v1/api-keys/{}", created.text("/data/id"));
+    let rotated = send(Method::POST, &format!("{path}/rotate"), 201).await;
+    let path = format!("/v1/api-keys/{}", rotated.text("/data/id"));
+    send(Method::GET, &path, 200).await;
+    send(Method::DELETE, &path, 204).await;
+    for list in ["/v1/api-keys?limit=1", "/v1/audit-log?limit=1"] {
+        let page = send(Method::GET, list, 200).await;
+        let next = format!("{list}&cursor={}", page.text("/meta/next_cursor"));
+        send(Method::GET, &next, 200).await;
+    }
 }
 
 #[actix_web::test]
@@ -92,14 +123,18 @@ async fn no_operation_prepares_a_statement_twice_on_one_connection() {
         .unwrap();
     WATCHED.lock().unwrap().push(name.to_owned());
     let app = TestApp::on(database).await;
+    let mut organizations = Vec::new();
+    for _ in 0..=5 {
+        organizations.push(app.organization(OrganizationKind::Commercial).await.id);
+    }
     // The first turn, and the migrations before it, fill the caches.
-    every_operation(&app, 0).await;
+    every_operation(&app, 0, &organizations[0]).await;
     SEEN.lock()
         .unwrap()
         .values_mut()
         .for_each(|seen| seen.run.clear());
-    for turn in 1..=5 {
-        every_operation(&app, turn).await;
+    for (turn, org_id) in (1..).zip(&organizations[1..]) {
+        every_operation(&app, turn, org_id).await;
     }
     let seen = SEEN.lock().unwrap();
     let runs: usize = seen.values().flat_map(|seen| seen.run.values()).sum();

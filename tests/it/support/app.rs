@@ -11,9 +11,9 @@ use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
 use quietline::db::Db;
 use quietline::domain::access::{OrgAccess, Role, Scope};
-use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::audit::AuditEntry;
-use quietline::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::text_enum::TextEnum;
@@ -74,10 +74,11 @@ impl TestApp {
     }
 
     /// The same server at another time.
-    pub fn at(&mut self, time: DateTime<Utc>) {
-        let keys = jwt_keys();
-        let state = AppState::new(self.state.db.clone(), Clock::Fixed(time), keys);
-        self.state = web::Data::new(state);
+    pub fn at(self, moment: DateTime<Utc>) -> Self {
+        Self {
+            state: state(self.state.db.clone(), moment),
+            ..self
+        }
     }
 
     /// Another organization on the same server.
@@ -105,6 +106,20 @@ impl TestApp {
             .await
             .expect("a key");
         shown
+    }
+
+    /// The id of an API key that was made here, of whichever organization.
+    pub async fn key_id(&self, key: &str) -> ApiKeyId {
+        let hash = PlaintextApiKey::parse(key).expect("a key").hash();
+        let find = move |conn: &mut _| quietline::db::api_keys::find_by_hash(conn, &hash);
+        let found = self.state.db.read(find).await.expect("an answer");
+        found.expect("it is there").id
+    }
+
+    /// Makes the keys that were issued so far count no more for the limit of keys per minute.
+    pub fn forget_issued_keys(&self) {
+        let sql = "UPDATE api_keys SET created_by = 'command-line'";
+        self.database.execute(sql);
     }
 
     /// A token of a user of the tests' organization.
@@ -150,12 +165,25 @@ impl TestApp {
 
     /// The audit entries of the tests' organization, oldest first, without those of its API keys.
     pub async fn audit(&self) -> Vec<AuditEntry> {
+        let mut entries = self.whole_audit().await;
+        entries.retain(|entry| entry.resource_type != "api_key");
+        entries
+    }
+
+    /// All audit entries of the tests' organization, oldest first.
+    pub async fn whole_audit(&self) -> Vec<AuditEntry> {
         let org_id = self.org_id.clone();
         let newest = quietline::app::audit_log::newest(&self.state.db, org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
-        entries.retain(|entry| entry.resource_type != "api_key");
         entries.reverse();
         entries
+    }
+
+    /// The API keys of the tests' organization, newest first.
+    pub async fn stored_keys(&self) -> Vec<ApiKey> {
+        let org_id = self.org_id.clone();
+        let keys = quietline::app::api_keys::list(&self.state.db, org_id, 10_000);
+        keys.await.expect("keys")
     }
 
     /// The path of the tests' organization in the Tether dialect.
@@ -192,6 +220,17 @@ impl TestApp {
     }
 }
 
+/// The state of one more server on a database that is open.
+pub fn state_of(db: Db) -> web::Data<AppState> {
+    state(db, now())
+}
+
+/// The state of a server whose time stands still.
+fn state(db: Db, moment: DateTime<Utc>) -> web::Data<AppState> {
+    web::Data::new(AppState::new(db, Clock::Fixed(moment), jwt_keys()))
+}
+
+/// The keys of a server that signs its own tokens.
 fn jwt_keys() -> JwtKeys {
     let settings = JwtSettings {
         secret: Some(Secret::new(JWT_SECRET.to_owned())),

@@ -6,6 +6,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{test, web};
 use quietline::http::create_app;
+use quietline::state::AppState;
 use serde_json::Value;
 
 use super::app::TestApp;
@@ -15,6 +16,7 @@ use super::spec;
 /// A request to the application under test.
 pub struct TestRequest<'a> {
     app: &'a TestApp,
+    other_server: Option<web::Data<AppState>>,
     request: test::TestRequest,
     is_chunked: bool,
 }
@@ -24,9 +26,16 @@ impl<'a> TestRequest<'a> {
         let request = test::TestRequest::default().method(method).uri(path);
         Self {
             app,
+            other_server: None,
             request,
             is_chunked: false,
         }
+    }
+
+    /// To another server on the same database.
+    pub fn on(mut self, state: web::Data<AppState>) -> Self {
+        self.other_server = Some(state);
+        self
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -75,7 +84,8 @@ impl<'a> TestRequest<'a> {
 
     /// Sends it; the answer has been held against the spec.
     pub async fn send(self) -> Response {
-        let service = test::init_service(create_app(self.app.state.clone())).await;
+        let state = self.other_server.unwrap_or_else(|| self.app.state.clone());
+        let service = test::init_service(create_app(state)).await;
         let mut request = self.request.to_request();
         if self.is_chunked {
             request.headers_mut().remove(CONTENT_LENGTH);

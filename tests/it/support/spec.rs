@@ -44,9 +44,8 @@ pub fn check(method: &Method, path: &str, response: &Response) {
     let operation = match item.get(&method) {
         Some(operation) => operation,
         // A method that the path does not have: any operation documents the answer.
-        None => item
-            .get("get")
-            .unwrap_or_else(|| panic!("{template} has no GET")),
+        None => (item.as_object().expect("a path item").values().next())
+            .unwrap_or_else(|| panic!("{template} has no operation")),
     };
     let status = response.status.to_string();
     let documented = resolve(spec, &operation["responses"][&status]);

@@ -172,11 +172,12 @@ pub(super) fn schema(spec: &Value, schema: &Value) -> String {
             literal(format)
         );
     }
-    if let Some(further) = schema
-        .get("additionalProperties")
-        .filter(|further| further.is_object())
-    {
-        let further = self::schema(spec, further);
+    let further = match schema.get("additionalProperties") {
+        Some(Value::Bool(is_open)) => Some(format!("AdditionalProperties::FreeForm({is_open})")),
+        Some(further) => Some(self::schema(spec, further)),
+        None => None,
+    };
+    if let Some(further) = further {
         start += &format!(".additional_properties(Some({further}))");
     }
     constrained(&start, schema)

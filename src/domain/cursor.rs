@@ -1,0 +1,134 @@
+//! Cursors of lists: opaque to clients, and of use only for the list that they were made for. What
+//! a position in a list is, each list says itself.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::error::Violation;
+
+use super::audit::push_netstring;
+use super::ids::OrgId;
+
+/// Bytes of the code before the position. Half of SHA-256's: nobody can try 2^128 cursors.
+const CODE_LENGTH: usize = 16;
+
+/// What cursors are signed with, the same on all servers of one database.
+#[derive(Clone)]
+pub struct CursorKey([u8; 32]);
+
+/// A list as one organization asks for it: which, and with which filters.
+pub struct ListName(String);
+
+impl ListName {
+    /// The list `kind` of `org_id`. `filters` are all that decide which items are in it, each in
+    /// one spelling, always in the same order; an empty text for one that is not there.
+    pub fn new(kind: &str, org_id: &OrgId, filters: &[&str]) -> Self {
+        let mut text = String::new();
+        [kind, org_id.as_str()]
+            .iter()
+            .chain(filters)
+            .for_each(|part| push_netstring(&mut text, part));
+        Self(text)
+    }
+}
+
+impl CursorKey {
+    /// The key that is stored as `bytes`; `None` unless they are 32.
+    pub fn from_stored(bytes: Vec<u8>) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The cursor that leads to `position` of `list`.
+    pub fn seal(&self, list: &ListName, position: &str) -> String {
+        let mut bytes = self.code(list, position).finalize().into_bytes().to_vec();
+        bytes.truncate(CODE_LENGTH);
+        bytes.extend_from_slice(position.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The position that [`CursorKey::seal`] made `cursor` of, for the same list.
+    ///
+    /// # Errors
+    /// [`no_cursor`], whatever is wrong with it.
+    pub fn open(&self, list: &ListName, cursor: &str) -> Result<String, Violation> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+        let position = bytes
+            .split_at_checked(CODE_LENGTH)
+            .and_then(|(code, position)| {
+                let position = std::str::from_utf8(position).ok()?;
+                let expected = self.code(list, position);
+                expected.verify_truncated_left(code).ok()?;
+                Some(position.to_owned())
+            });
+        position.ok_or_else(no_cursor)
+    }
+
+    fn code(&self, ListName(list): &ListName, position: &str) -> Hmac<Sha256> {
+        // The length of the list's name stands before it, so that no two pairs read alike.
+        let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
+        Hmac::new_from_slice(&self.0)
+            .expect("HMAC takes keys of any length")
+            .chain_update(length.to_be_bytes())
+            .chain_update(list)
+            .chain_update(position)
+    }
+}
+
+/// Cuts `items` to `limit`, one more of which was asked for; the last one if there are more.
+pub fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| has_more)
+}
+
+/// What is wrong with a cursor that no list of ours gave out, or another one did.
+pub fn no_cursor() -> Violation {
+    Violation::new("cursor", "is not a cursor of this list with these filters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> CursorKey {
+        CursorKey::from_stored(vec![byte; 32]).expect("32 bytes")
+    }
+
+    #[test]
+    fn a_cursor_opens_for_its_own_list_only() {
+        let (org, other) = (OrgId::generate(), OrgId::generate());
+        let list = ListName::new("keys", &org, &["true", ""]);
+        let cursor = key(1).seal(&list, "17");
+        assert_eq!(key(1).open(&list, &cursor).as_deref(), Ok("17"));
+        for wrong in [
+            ListName::new("audit", &org, &["true", ""]),
+            ListName::new("keys", &other, &["true", ""]),
+            ListName::new("keys", &org, &["false", ""]),
+            ListName::new("keys", &org, &["", "true"]),
+            ListName::new("keys", &org, &["true"]),
+            ListName::new("keys", &org, &["true", "", ""]),
+        ] {
+            assert_eq!(key(1).open(&wrong, &cursor), Err(no_cursor()));
+        }
+        assert_eq!(key(2).open(&list, &cursor), Err(no_cursor()));
+    }
+
+    #[test]
+    fn a_cursor_that_differs_in_one_character_is_none() {
+        let list = ListName::new("keys", &OrgId::generate(), &[]);
+        let cursor = key(1).seal(&list, "1767528000000000.7");
+        for at in 0..cursor.len() {
+            for other in "Aa0-_=+/ é".chars() {
+                let (before, after) = (&cursor[..at], &cursor[at + 1..]);
+                let changed = format!("{before}{other}{after}");
+                let is_same = changed == cursor;
+                assert_eq!(key(1).open(&list, &changed).is_ok(), is_same, "{changed}");
+            }
+            assert!(key(1).open(&list, &cursor[..at]).is_err());
+        }
+        assert!(key(1).open(&list, &format!("{cursor}A")).is_err());
+        assert!(key(1).open(&list, &format!("{cursor}=")).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! GET /v1/audit-log: between the spec's types and ours.
+
+use std::collections::BTreeMap;
+
+use quietline_api::agentmessage::api::{
+    ListAuditLogActorKind, ListAuditLogInclude, ListAuditLogParams, ListAuditLogSuccess,
+};
+use quietline_api::agentmessage::models;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::app;
+use crate::app::audit_log::AuditQuery;
+use crate::domain::access::OrgAccess;
+use crate::domain::audit::{ActorKind, ActorRecord, AuditEntry};
+use crate::domain::audit_filter::{AuditFilter, AuditMoment};
+use crate::domain::text_enum::TextEnum;
+use crate::error::{Error, Result};
+use crate::state::AppState;
+
+pub(super) async fn list(
+    state: &AppState,
+    access: OrgAccess,
+    params: ListAuditLogParams,
+) -> Result<ListAuditLogSuccess> {
+    let ListAuditLogParams {
+        cursor,
+        limit,
+        action,
+        resource_type,
+        resource_id,
+        actor_kind,
+        since,
+        until,
+        include,
+    } = params;
+    let filter = AuditFilter {
+        action,
+        resource_type,
+        resource_id,
+        actor_kind: actor_kind.map(|kind| match kind {
+            ListAuditLogActorKind::Customer => ActorKind::Customer,
+            ListAuditLogActorKind::Platform => ActorKind::Platform,
+        }),
+        since: since.map(AuditMoment::new),
+        until: until.map(AuditMoment::new),
+    };
+    let query = AuditQuery {
+        cursor,
+        limit: usize::try_from(limit).map_err(Error::internal)?,
+        filter,
+    };
+    let page = app::audit_log::page(&state.db, access, query).await?;
+    let has_payload = include == Some(ListAuditLogInclude::Payload);
+    let entries = page.entries.into_iter();
+    let body = models::AuditLogResponse {
+        success: true,
+        data: entries
+            .map(|entry| shown(entry, has_payload))
+            .collect::<Result<_>>()?,
+        meta: models::AuditLogMeta {
+            limit,
+            next_cursor: page.next_cursor,
+        },
+    };
+    Ok(ListAuditLogSuccess::Ok { body })
+}
+
+fn shown(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {
+    let AuditEntry {
+        id,
+        occurred_at,
+        actor,
+        action,
+        resource_type,
+        resource_id,
+        reason,
+        request_id,
+        payload,
+        // Not part of this dialect.
+        org_id: _,
+        seq: _,
+        previous_hash: _,
+        hash: _,
+    } = entry;
+    Ok(models::AuditEntry {
+        id,
+        occurred_at: occurred_at.and_utc(),
+        actor: shown_actor(actor)?,
+        action,
+        resource: models::AuditResource {
+            r#type: resource_type,
+            id: resource_id,
+        },
+        reason,
+        request_id,
+        payload: has_payload.then(|| shown_payload(&payload)).transpose()?,
+    })
+}
+
+fn shown_actor(actor: ActorRecord) -> Result<models::AuditActor> {
+    let ActorRecord {
+        kind,
+        label,
+        // For the platform's eyes only.
+        identity: _,
+    } = actor;
+    let kind = ActorKind::parse(&kind)
+        .ok_or_else(|| Error::internal(format!("{kind:?} is no kind of actor")))?;
+    Ok(models::AuditActor {
+        kind: match kind {
+            ActorKind::Customer => models::AuditActorKind::Customer,
+            ActorKind::Platform => models::AuditActorKind::Platform,
+        },
+        label,
+    })
+}
+
+/// The payload as it is stored, which is JSON text.
+fn shown_payload(text: &str) -> Result<models::AuditPayload> {
+    #[derive(Deserialize)]
+    struct Payload {
+        before: BTreeMap<String, Value>,
+        after: BTreeMap<String, Value>,
+    }
+    let Payload { before, after } = serde_json::from_str(text).map_err(Error::internal)?;
+    Ok(models::AuditPayload { before, after })
+}

@@ -1,0 +1,273 @@
+//! POST /v1/api-keys: who may be given what, and the limit of ten keys a minute.
+
+use chrono::TimeDelta;
+use quietline::domain::access::Scope;
+use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::organization::OrganizationKind;
+use serde_json::{Value, json};
+
+use super::admin::{assert_error, assert_invalid, payload};
+use super::keys::{Keys, PATH};
+use crate::support::TestApp;
+use crate::support::app::now;
+
+const WORDS: &str = "must be 1 to 100 characters after trimming, with no control characters";
+
+fn body(label: &str) -> Value {
+    json!({ "label": label, "scopes": ["org:read"] })
+}
+
+#[actix_web::test]
+async fn a_new_key_is_answered_whole_once_and_opens_what_it_was_made_for() {
+    let keys = Keys::new().await;
+    let answer = keys
+        .post(&json!({"label": "  Dashboard ", "scopes": ["apikeys:read", "org:read"]}))
+        .await;
+    assert_eq!(answer.status, 201);
+    let data = &answer.json()["data"];
+    let plaintext = data["plaintext"].as_str().unwrap();
+    assert!(PlaintextApiKey::parse(plaintext).is_some());
+    let id = keys.app.key_id(plaintext).await;
+    let expected = json!({
+        "id": id.as_str(),
+        "org_id": keys.app.org_id.as_str(),
+        "label": "Dashboard",
+        "prefix": &plaintext[..12],
+        "scopes": ["org:read", "apikeys:read"],
+        "created_at": now(),
+        "last_used_at": null,
+        "revoked_at": null,
+        "plaintext": plaintext,
+    });
+    assert_eq!(*data, expected);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(
+        keys.app.get("/v1/organization", plaintext).await.status,
+        200
+    );
+    let patched = keys.app.patch(plaintext, json!({"name": "Other"})).await;
+    assert_eq!(patched.status, 403);
+    let mut shown = expected;
+    shown.as_object_mut().unwrap().remove("plaintext");
+    assert_eq!(keys.get(id.as_str()).await.json()["data"], shown);
+}
+
+#[actix_web::test]
+async fn a_label_is_1_to_100_code_points_after_trimming() {
+    let keys = Keys::new().await;
+    for label in ["A", "😀", "e\u{301}", "\u{10ffff}", "<b>'\"\\"] {
+        assert_eq!(keys.created(label).await["label"], label);
+    }
+    let longest = "😀".repeat(100);
+    let data = keys.created(&format!("\u{3000} {longest}\u{a0}")).await;
+    assert_eq!(data["label"], longest);
+}
+
+#[actix_web::test]
+async fn a_label_that_is_none_is_a_fault_of_the_field_and_no_key_is_made() {
+    let keys = Keys::new().await;
+    let before = keys.stored().await;
+    let too_long = "😀".repeat(101);
+    let labels = [
+        "", " ", "\u{3000}", "a\nb", "a\0b", "\u{7f}", "\u{9f}a", " a\t",
+    ];
+    for label in labels.into_iter().chain([too_long.as_str()]) {
+        let answer = keys.post(&body(label)).await;
+        assert_invalid(&answer, &json!({ "label": WORDS }), label);
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+#[actix_web::test]
+async fn fields_that_are_missing_null_or_of_another_type_are_told_all_at_once() {
+    let keys = Keys::new().await;
+    let before = keys.stored().await;
+    let rows = [
+        (
+            json!({}),
+            json!({"label": "is required", "scopes": "is required"}),
+        ),
+        (
+            json!({"label": null, "scopes": null}),
+            json!({"label": "cannot be null", "scopes": "cannot be null"}),
+        ),
+        (
+            json!({"label": 1, "scopes": "org:read"}),
+            json!({"label": "must be a string", "scopes": "must be an array"}),
+        ),
+        (
+            json!({"label": "A", "scopes": ["org:read", 1, null]}),
+            json!({"scopes.1": "must be a string", "scopes.2": "cannot be null"}),
+        ),
+        (
+            json!({"label": "A", "scopes": ["org:read"], "id": 1, "plaintext": 1, "colour": 1}),
+            json!({
+                "id": "is read-only",
+                "plaintext": "is read-only",
+                "colour": "unknown field",
+            }),
+        ),
+        (
+            json!({"scopes": ["no:such"]}),
+            json!({"label": "is required"}),
+        ),
+    ];
+    for (body, details) in rows {
+        assert_invalid(&keys.post(&body).await, &details, &body.to_string());
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+#[actix_web::test]
+async fn unknown_duplicate_or_no_scopes_are_invalid_input() {
+    let keys = Keys::new().await;
+    let before = keys.stored().await;
+    let rows = [
+        (json!([]), "scopes: must name at least one scope"),
+        (json!(["org:write"]), "scopes.0: unknown scope"),
+        (json!(["org:read", ""]), "scopes.1: unknown scope"),
+        (json!(["ORG:READ"]), "scopes.0: unknown scope"),
+        (json!([" org:read"]), "scopes.0: unknown scope"),
+        (json!(["org:read\u{0}"]), "scopes.0: unknown scope"),
+        (json!(["org:read", "org:read"]), "scopes.1: duplicate scope"),
+        // Even where the caller would lack the first one: what is no scope is told first.
+        (json!(["billing:read", "x"]), "scopes.1: unknown scope"),
+    ];
+    for (scopes, message) in rows {
+        let answer = keys.post(&json!({"label": "A", "scopes": scopes})).await;
+        assert_error(&answer, 400, "INVALID_INPUT", message);
+        assert_eq!(answer.text("/error/message"), message);
+        assert_eq!(answer.details(), Value::Null);
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_object_is_invalid_input() {
+    let keys = Keys::new().await;
+    for text in ["", "{", "[]", "null", r#"{"label":"a","label":"b"}"#] {
+        let request = keys.app.request(actix_web::http::Method::POST, PATH);
+        let request = request.bearer(&keys.key).body("application/json", text);
+        assert_error(&request.send().await, 400, "INVALID_INPUT", text);
+    }
+}
+
+#[actix_web::test]
+async fn a_key_gives_only_what_it_has_itself() {
+    let keys = Keys::new().await;
+    let before = keys.stored().await;
+    for scopes in [
+        json!(["org:admin:write"]),
+        json!(["org:read", "audit:read"]),
+        json!(["webhooks:write"]),
+    ] {
+        let answer = keys.post(&json!({"label": "A", "scopes": scopes})).await;
+        assert_error(&answer, 403, "FORBIDDEN", &scopes.to_string());
+        assert_eq!(answer.text("/error/message"), "missing required scope");
+    }
+    assert_eq!(keys.stored().await, before, "nothing was written");
+    let own = json!(["org:read", "apikeys:read", "apikeys:write"]);
+    let answer = keys.post(&json!({"label": "A", "scopes": own})).await;
+    assert_eq!(answer.status, 201, "all that it has");
+}
+
+#[actix_web::test]
+async fn a_new_key_belongs_to_the_organization_of_the_key_that_asks() {
+    let keys = Keys::new().await;
+    let other = keys.app.organization(OrganizationKind::Personal).await.id;
+    let scopes = [Scope::ApiKeysWrite, Scope::OrgRead];
+    let key = keys.app.api_key_of(&other, &scopes).await;
+    let before = keys.stored().await;
+    let theirs = Keys { key, ..keys };
+    assert_eq!(theirs.created("A").await["org_id"], other.as_str());
+    assert_eq!(theirs.stored().await, before);
+}
+
+#[actix_web::test]
+async fn creation_is_recorded_with_label_prefix_and_scopes_and_never_the_key() {
+    let keys = Keys::new().await;
+    let data = keys.created("A").await;
+    let entry = keys.app.whole_audit().await.pop().unwrap();
+    let after = json!({ "label": "A", "prefix": data["prefix"], "scopes": ["org:read"] });
+    assert_eq!(payload(&entry), json!({ "before": {}, "after": after }));
+    assert_eq!(
+        (entry.action.as_str(), entry.resource_id.as_str()),
+        ("api_key.create", data["id"].as_str().unwrap())
+    );
+    let secret = &data["plaintext"].as_str().unwrap()[12..];
+    assert!(!format!("{entry:?}").contains(secret));
+}
+
+#[actix_web::test]
+async fn the_eleventh_key_in_a_minute_is_refused_with_the_time_to_wait() {
+    let keys = Keys::new().await;
+    for number in 0..10 {
+        keys.created(&number.to_string()).await;
+    }
+    let before = keys.stored().await;
+    let answer = keys.post(&body("A")).await;
+    assert_error(&answer, 429, "RATE_LIMITED", "the eleventh");
+    assert_eq!(answer.text("/error/message"), "rate limited");
+    assert_eq!(answer.header("retry-after"), "60");
+    assert_eq!(answer.header("ratelimit-policy"), "\"api-keys\";q=10;w=60");
+    assert_eq!(answer.header("ratelimit"), "\"api-keys\";r=0;t=60");
+    assert_eq!(keys.stored().await, before);
+
+    let later = |app: TestApp, seconds| app.at(now() + TimeDelta::milliseconds(seconds));
+    let key = keys.key;
+    let keys = Keys {
+        app: later(keys.app, 20_500),
+        key,
+    };
+    assert_eq!(keys.post(&body("A")).await.header("retry-after"), "40");
+    let keys = Keys {
+        app: later(keys.app, 59_999),
+        ..keys
+    };
+    assert_eq!(keys.post(&body("A")).await.header("retry-after"), "1");
+    let keys = Keys {
+        app: later(keys.app, 60_000),
+        ..keys
+    };
+    keys.created("when the ten have left the window").await;
+}
+
+#[actix_web::test]
+async fn the_limit_is_of_the_organization_and_counts_what_its_keys_issued() {
+    let keys = Keys::new().await;
+    for _ in 0..20 {
+        keys.other(&[Scope::OrgRead]).await;
+    }
+    let (_, colleague) = keys.other(&[Scope::OrgRead, Scope::ApiKeysWrite]).await;
+    for number in 0..5 {
+        let id = keys.created(&number.to_string()).await["id"].clone();
+        // That a key is gone again does not give its place back.
+        assert_eq!(keys.delete(id.as_str().unwrap()).await.status, 204);
+    }
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    let rotated = keys.rotate(&id).await;
+    assert_eq!(rotated.status, 201);
+    // Refused requests count nothing.
+    for _ in 0..10 {
+        assert_eq!(keys.post(&body("")).await.status, 422);
+    }
+    let app = keys.app;
+    let other = app.organization(OrganizationKind::Commercial).await.id;
+    let scopes = [Scope::OrgRead, Scope::ApiKeysWrite];
+    let elsewhere = app.api_key_of(&other, &scopes).await;
+    let colleague = Keys {
+        app,
+        key: colleague,
+    };
+    for number in 6..10 {
+        colleague.created(&number.to_string()).await;
+    }
+    assert_eq!(colleague.post(&body("A")).await.status, 429);
+    let (id, _) = colleague.other(&[Scope::OrgRead]).await;
+    assert_eq!(colleague.rotate(&id).await.status, 429);
+    let elsewhere = Keys {
+        key: elsewhere,
+        ..colleague
+    };
+    elsewhere.created("of another organization").await;
+}

@@ -1,0 +1,100 @@
+//! DELETE /v1/api-keys/{id}: dead at once, listed for ever.
+
+use futures_util::future::join_all;
+use quietline::domain::access::Scope;
+use quietline::domain::organization::OrganizationKind;
+use quietline::domain::text_enum::TextEnum;
+use serde_json::json;
+
+use super::admin::{assert_error, payload};
+use super::keys::{Keys, NO_IDS, UNKNOWN_ID};
+use crate::support::app::now;
+
+#[actix_web::test]
+async fn a_deleted_key_is_refused_on_its_very_next_request_and_stays_listed() {
+    let keys = Keys::new().await;
+    let (id, key) = keys.other(&[Scope::OrgRead]).await;
+    let before = join_all((0..5).map(|_| keys.opens(&key))).await;
+    assert!(before.iter().all(|opens| *opens));
+    let answer = keys.delete(&id).await;
+    assert_eq!((answer.status, answer.bytes.len()), (204, 0));
+    assert!(!keys.opens(&key).await);
+    assert!(keys.opens(&keys.key).await, "and no other");
+    let listed = keys.list("").await.json();
+    let mut listed = listed["data"].as_array().unwrap().iter();
+    let listed = listed.find(|listed| listed["id"] == json!(id)).unwrap();
+    assert_eq!(listed["revoked_at"], json!(now()));
+}
+
+#[actix_web::test]
+async fn deleting_again_is_204_and_changes_nothing() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    assert_eq!(keys.delete(&id).await.status, 204);
+    let before = keys.stored().await;
+    for id in [id.to_uppercase(), id] {
+        assert_eq!(keys.delete(&id).await.status, 204);
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_key_may_delete_itself_and_is_then_refused() {
+    let keys = Keys::new().await;
+    let id = keys.app.key_id(&keys.key).await.to_string();
+    assert_eq!(keys.delete(&id).await.status, 204);
+    assert_error(&keys.delete(&id).await, 401, "UNAUTHORIZED", "its next");
+}
+
+#[actix_web::test]
+async fn a_key_that_can_do_more_may_be_deleted_too() {
+    let keys = Keys::with(&[Scope::ApiKeysWrite]).await;
+    let (id, key) = keys.other(Scope::ALL).await;
+    assert_eq!(keys.delete(&id).await.status, 204);
+    assert!(!keys.opens(&key).await);
+}
+
+#[actix_web::test]
+async fn a_deletion_is_recorded_once_with_its_time() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    let before = keys.app.whole_audit().await.len();
+    let answers = join_all((0..8).map(|_| keys.delete(&id))).await;
+    assert!(answers.iter().all(|answer| answer.status == 204));
+    let entries = keys.app.whole_audit().await.split_off(before);
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(entries[0].action, "api_key.revoke");
+    assert_eq!(entries[0].resource_id, id);
+    let expected = json!({ "before": { "revoked_at": null }, "after": { "revoked_at": now() } });
+    assert_eq!(payload(&entries[0]), expected);
+}
+
+#[actix_web::test]
+async fn a_key_that_is_unknown_or_another_organization_s_is_not_found_and_lives_on() {
+    let keys = Keys::new().await;
+    let other = keys.app.organization(OrganizationKind::Commercial).await.id;
+    let theirs = keys.app.api_key_of(&other, &[Scope::OrgRead]).await;
+    let id = keys.app.key_id(&theirs).await.to_string();
+    for id in [UNKNOWN_ID, id.as_str()] {
+        assert_error(&keys.delete(id).await, 404, "NOT_FOUND", id);
+    }
+    assert!(keys.opens(&theirs).await);
+}
+
+#[actix_web::test]
+async fn an_id_that_is_no_uuid_is_400() {
+    let keys = Keys::new().await;
+    for id in NO_IDS {
+        assert_error(&keys.delete(id).await, 400, "VALIDATION_FAILED", id);
+    }
+}
+
+#[actix_web::test]
+async fn a_key_that_may_only_read_keys_deletes_none() {
+    let keys = Keys::with(&[Scope::ApiKeysRead]).await;
+    let (id, key) = keys.other(&[Scope::OrgRead]).await;
+    for id in [id.as_str(), UNKNOWN_ID, "x"] {
+        assert_error(&keys.delete(id).await, 403, "FORBIDDEN", id);
+    }
+    assert!(keys.opens(&key).await);
+}

@@ -1,0 +1,150 @@
+//! `last_used_at`: kept to the minute, a moment after the request, without a write for each.
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use quietline::db::Db;
+use quietline::domain::access::Scope;
+use serde_json::{Value, json};
+
+use super::keys::Keys;
+use crate::support::app::now;
+
+async fn store(keys: &Keys) -> usize {
+    keys.app.state.db.store_key_uses().await.expect("stored")
+}
+
+async fn last_used(keys: &Keys, id: &str) -> Value {
+    keys.get(id).await.json()["data"]["last_used_at"].take()
+}
+
+fn at(keys: Keys, seconds: i64) -> Keys {
+    Keys {
+        app: keys.app.at(now() + TimeDelta::seconds(seconds)),
+        ..keys
+    }
+}
+
+#[actix_web::test]
+async fn a_key_that_was_never_used_has_no_time_and_one_that_was_has_its_minute() {
+    let keys = at(Keys::new().await, 90);
+    let (id, key) = keys.other(&[Scope::OrgRead]).await;
+    assert_eq!(store(&keys).await, 0);
+    assert_eq!(last_used(&keys, &id).await, Value::Null);
+    assert!(keys.opens(&key).await);
+    assert_eq!(last_used(&keys, &id).await, Value::Null, "not stored yet");
+    assert_eq!(store(&keys).await, 2, "this key and the one that asks");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00Z");
+}
+
+#[actix_web::test]
+async fn many_uses_in_a_minute_are_one_write_and_the_next_minute_is_another() {
+    let mut keys = Keys::new().await;
+    let id = keys.app.key_id(&keys.key).await.to_string();
+    for second in [0, 1, 30, 59] {
+        keys = at(keys, second);
+        join_all((0..5).map(|_| keys.get(&id))).await;
+        assert_eq!(store(&keys).await, usize::from(second == 0), "{second}");
+    }
+    keys = at(keys, 60);
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00Z");
+    assert_eq!(store(&keys).await, 1);
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00Z");
+}
+
+#[actix_web::test]
+async fn uses_of_several_minutes_are_stored_together_and_the_last_counts() {
+    let mut keys = Keys::new().await;
+    let id = keys.app.key_id(&keys.key).await.to_string();
+    let (other, other_key) = keys.other(&[Scope::OrgRead]).await;
+    assert!(keys.opens(&other_key).await);
+    for minute in 0..4 {
+        keys = at(keys, minute * 60);
+        keys.get(&id).await;
+    }
+    store(&keys).await;
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:03:00Z");
+    assert_eq!(last_used(&keys, &other).await, "2026-01-04T12:00:00Z");
+}
+
+#[actix_web::test]
+async fn the_time_never_goes_back_also_when_a_server_s_clock_does() {
+    let keys = at(Keys::new().await, 600);
+    let id = keys.app.key_id(&keys.key).await.to_string();
+    keys.get(&id).await;
+    assert_eq!(store(&keys).await, 1);
+    let behind = quietline::db::Db::open(&keys.app.database.url(), 2).expect("the same");
+    let state = crate::support::app::state_of(behind);
+    let request = keys
+        .app
+        .request(actix_web::http::Method::GET, "/v1/api-keys");
+    let answer = request.bearer(&keys.key).on(state.clone()).send().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(state.db.store_key_uses().await.expect("stored"), 0);
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:10:00Z");
+}
+
+#[actix_web::test]
+async fn a_request_that_is_refused_for_its_scope_is_a_use_and_one_of_a_dead_key_is_none() {
+    let keys = Keys::new().await;
+    let (poor, poor_key) = keys.other(&[Scope::BillingRead]).await;
+    let (dead, dead_key) = keys.other(&[Scope::OrgRead]).await;
+    assert_eq!(keys.delete(&dead).await.status, 204);
+    assert!(keys.opens(&poor_key).await);
+    assert!(!keys.opens(&dead_key).await);
+    store(&keys).await;
+    assert_eq!(last_used(&keys, &poor).await, "2026-01-04T12:00:00Z");
+    assert_eq!(last_used(&keys, &dead).await, Value::Null);
+}
+
+#[actix_web::test]
+async fn storing_uses_is_no_change_of_the_organization_and_is_not_recorded() {
+    let keys = Keys::new().await;
+    let before = (keys.app.stored().await, keys.app.whole_audit().await);
+    assert!(keys.opens(&keys.key).await);
+    assert_eq!(store(&keys).await, 1);
+    let after = (keys.app.stored().await, keys.app.whole_audit().await);
+    assert_eq!(after, before);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_stored_is_stored_the_next_time() {
+    let keys = Keys::new().await;
+    let id = keys.app.key_id(&keys.key).await.to_string();
+    assert!(keys.opens(&keys.key).await);
+    keys.app
+        .database
+        .execute("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden");
+    assert!(keys.app.state.db.store_key_uses().await.is_err());
+    keys.app
+        .database
+        .execute("ALTER TABLE api_keys RENAME COLUMN hidden TO last_used_at");
+    assert_eq!(store(&keys).await, 1);
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00Z");
+}
+
+#[actix_web::test]
+async fn two_servers_store_the_uses_of_the_same_keys_without_a_quarrel() {
+    let keys = Keys::new().await;
+    let second = crate::support::app::state_of(
+        Db::open(&keys.app.database.url(), 2).expect("the same database"),
+    );
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        let (id, key) = keys.other(&[Scope::OrgRead]).await;
+        assert!(keys.opens(&key).await);
+        let request = keys
+            .app
+            .request(actix_web::http::Method::GET, "/v1/organization");
+        let answer = request.bearer(&key).on(second.clone()).send().await;
+        assert_eq!(answer.status, 200);
+        ids.push(id);
+    }
+    let (one, other) = futures_util::join!(
+        keys.app.state.db.store_key_uses(),
+        second.db.store_key_uses(),
+    );
+    assert_eq!(one.expect("stored") + other.expect("stored"), 30);
+    for id in ids {
+        assert_eq!(last_used(&keys, &id).await, json!("2026-01-04T12:00:00Z"));
+    }
+}

@@ -1,0 +1,443 @@
+//! GET /v1/audit-log: what was done, newest first, whole pages of it, and nothing of others.
+
+use chrono::{SubsecRound, TimeDelta};
+use quietline::domain::access::{Role, Scope};
+use quietline::domain::organization::OrganizationKind;
+use serde_json::{Value, json};
+
+use super::admin::{assert_error, assert_invalid};
+use super::keys::{Keys, NO_IDS};
+use crate::support::TestApp;
+use crate::support::app::now;
+use crate::support::response::Response;
+
+const PATH: &str = "/v1/audit-log";
+
+const SCOPES: [Scope; 5] = [
+    Scope::OrgRead,
+    Scope::OrgAdminWrite,
+    Scope::ApiKeysRead,
+    Scope::ApiKeysWrite,
+    Scope::AuditRead,
+];
+
+/// An organization to which things were done, one a second, and a key that may do everything.
+struct Log {
+    keys: Keys,
+    key_id: String,
+}
+
+impl Log {
+    /// 0 s: the command line makes the key. 1 s: retention. 2 s: name and reseller mode in one
+    /// request. 3 s: an administrator changes the missed-call message. 4 s: so does platform
+    /// staff. 5 s: the key makes another.
+    async fn new() -> Self {
+        let mut keys = Keys::with(&SCOPES).await;
+        let key_id = keys.app.key_id(&keys.key).await.to_string();
+        keys = later(keys, 1);
+        change(&keys, json!({"message_retention_days": 90})).await;
+        keys = later(keys, 2);
+        change(&keys, json!({"name": "Other", "is_reseller": true})).await;
+        keys = later(keys, 3);
+        let admin = keys.app.jwt(Role::Admin);
+        put(&keys.app, &admin, "One").await;
+        keys = later(keys, 4);
+        let staff = keys.app.jwt(Role::Superadmin);
+        put(&keys.app, &staff, "Two").await;
+        keys = later(keys, 5);
+        keys.created("New").await;
+        Self { keys, key_id }
+    }
+
+    async fn get(&self, query: &str) -> Response {
+        self.keys
+            .send(actix_web::http::Method::GET, &format!("{PATH}?{query}"))
+            .await
+    }
+
+    /// The actions of all pages.
+    async fn actions(&self, query: &str) -> Vec<String> {
+        let mut actions = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.get(&format!("{query}{cursor}")).await;
+            assert_eq!(page.status, 200, "{query}{cursor}: {page:?}");
+            let json = page.json();
+            let data = json["data"].as_array().expect("a list").iter();
+            actions.extend(data.map(|entry| entry["action"].as_str().expect("text").to_owned()));
+            match json["meta"]["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return actions,
+            }
+        }
+    }
+}
+
+fn later(keys: Keys, seconds: i64) -> Keys {
+    Keys {
+        app: keys.app.at(now() + TimeDelta::seconds(seconds)),
+        ..keys
+    }
+}
+
+async fn change(keys: &Keys, body: Value) {
+    assert_eq!(keys.app.patch(&keys.key, body).await.status, 200);
+}
+
+async fn put(app: &TestApp, token: &str, message: &str) {
+    let body = json!({ "missedCallMessage": message });
+    assert_eq!(app.put(token, body).await.status, 200);
+}
+
+/// All that [`Log::new`] leaves, newest first.
+const ALL: [&str; 7] = [
+    "api_key.create",
+    "missed_call_message.update",
+    "missed_call_message.update",
+    "reseller.update",
+    "organization.update",
+    "retention.update",
+    "api_key.create",
+];
+
+#[actix_web::test]
+async fn entries_are_listed_newest_first_and_without_their_payload() {
+    let log = Log::new().await;
+    let page = log.get("").await;
+    let json = page.json();
+    assert_eq!(json["meta"], json!({ "limit": 50, "next_cursor": null }));
+    let data = json["data"].as_array().unwrap();
+    let actions: Vec<&str> = data.iter().map(|e| e["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ALL);
+    let stored = log.keys.app.whole_audit().await;
+    for (shown, stored) in data.iter().rev().zip(&stored) {
+        let expected = json!({
+            "id": stored.id,
+            "occurred_at": stored.occurred_at.and_utc(),
+            "actor": { "kind": stored.actor.kind, "label": stored.actor.label },
+            "action": stored.action,
+            "resource": { "type": stored.resource_type, "id": stored.resource_id },
+            "reason": null,
+            "request_id": stored.request_id,
+        });
+        assert_eq!(*shown, expected);
+    }
+}
+
+#[actix_web::test]
+async fn an_actor_is_named_by_key_or_user_and_the_platform_as_itself() {
+    let log = Log::new().await;
+    let json = log.get("").await.json();
+    let actors: Vec<&Value> = json["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["actor"])
+        .collect();
+    let label = format!("api_key:{} (test)", log.key_id);
+    let key = json!({ "kind": "customer", "label": label });
+    let admin = json!({ "kind": "customer", "label": "user:user-1 (ADMIN)" });
+    let platform = json!({ "kind": "platform", "label": "platform" });
+    assert_eq!(
+        actors,
+        [&key, &platform, &admin, &key, &key, &key, &platform]
+    );
+    for identity in ["user:user-1\"", "command-line", "identity"] {
+        assert!(!json.to_string().contains(identity), "{identity}");
+    }
+}
+
+#[actix_web::test]
+async fn the_payload_holds_the_changed_fields_when_it_is_asked_for() {
+    let log = Log::new().await;
+    let json = log.get("include=payload").await.json();
+    let payloads: Vec<&Value> = json["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["payload"])
+        .collect();
+    assert_eq!(payloads.len(), ALL.len());
+    let expected = json!({
+        "before": { "message_retention_days": 60 },
+        "after": { "message_retention_days": 90 },
+    });
+    assert_eq!(*payloads[5], expected);
+    let expected = json!({ "before": { "is_reseller": false }, "after": { "is_reseller": true } });
+    assert_eq!(*payloads[3], expected);
+    assert_eq!(payloads[0]["after"]["label"], "New");
+    assert_eq!(payloads[0]["before"], json!({}));
+}
+
+#[actix_web::test]
+async fn the_attestation_is_in_the_payload_of_its_change() {
+    let keys = Keys::with(&SCOPES).await;
+    let off = json!({"auto_replies": {"enabled": false, "attestation": "We answer 😀."}});
+    change(&keys, off).await;
+    let query = format!("{PATH}?include=payload&action=auto_replies.update");
+    let page = keys.app.get(&query, &keys.key).await.json();
+    let expected = json!({
+        "before": { "enabled": true },
+        "after": { "enabled": false, "attestation": "We answer 😀." },
+    });
+    assert_eq!(page["data"][0]["payload"], expected);
+}
+
+#[actix_web::test]
+async fn each_filter_admits_what_fits_it_and_nothing_else() {
+    let log = Log::new().await;
+    let org_id = log.keys.app.org_id.to_string();
+    let rows: Vec<(String, &[&str])> = vec![
+        ("action=retention.update".to_owned(), &ALL[5..6]),
+        ("action=missed_call_message.update".to_owned(), &ALL[1..3]),
+        ("action=retention".to_owned(), &[]),
+        ("action=RETENTION.UPDATE".to_owned(), &[]),
+        ("action=%25".to_owned(), &[]),
+        ("resource_type=organization".to_owned(), &ALL[1..6]),
+        ("resource_type=user".to_owned(), &[]),
+        (format!("resource_id={org_id}"), &ALL[1..6]),
+        (format!("resource_id={}", log.key_id), &ALL[6..]),
+        (format!("resource_id={}", &org_id[1..]), &[]),
+        (
+            "actor_kind=customer&limit=2".to_owned(),
+            &[
+                "api_key.create",
+                "missed_call_message.update",
+                "reseller.update",
+                "organization.update",
+                "retention.update",
+            ],
+        ),
+        (
+            "actor_kind=platform".to_owned(),
+            &["missed_call_message.update", "api_key.create"],
+        ),
+    ];
+    for (query, actions) in rows {
+        assert_eq!(log.actions(&query).await, actions, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn since_is_the_first_moment_and_until_the_first_that_is_too_late() {
+    let log = Log::new().await;
+    let rows = [
+        ("since=2026-01-04T12:00:00Z", 0, 7),
+        ("since=2026-01-04T12:00:02Z", 0, 5),
+        ("since=2026-01-04T12:00:02.000000001Z", 0, 3),
+        ("since=2026-01-04T13:00:05%2B01:00", 0, 1),
+        ("since=2026-01-04T12:00:05.001Z", 0, 0),
+        ("until=2026-01-04T12:00:05Z", 1, 7),
+        ("until=2026-01-04T12:00:05.000000001Z", 0, 7),
+        ("until=2026-01-04t11:00:02-01:00", 5, 7),
+        ("until=2026-01-04T12:00:00z", 7, 7),
+        (
+            "since=2026-01-04T12:00:02Z&until=2026-01-04T12:00:04Z",
+            2,
+            5,
+        ),
+        (
+            "since=2026-01-04T12:00:04Z&until=2026-01-04T12:00:02Z",
+            0,
+            0,
+        ),
+        ("since=0000-01-01T00:00:00%2B23:59", 0, 7),
+        ("until=0000-01-01T00:00:00%2B23:59", 0, 0),
+        ("since=9999-12-31T23:59:59-23:59", 0, 0),
+        ("until=9999-12-31T23:59:59.999999999-23:59", 0, 7),
+        ("until=2026-01-04T23:59:60Z", 0, 7),
+    ];
+    for (query, from, to) in rows {
+        assert_eq!(log.actions(query).await, ALL[from..to], "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn filters_are_combined_and_paged() {
+    let log = Log::new().await;
+    let org_id = log.keys.app.org_id.to_string();
+    let all = format!(
+        "action=missed_call_message.update&resource_type=organization&resource_id={org_id}\
+         &actor_kind=platform&since=2026-01-04T12:00:01Z&until=2026-01-04T12:00:05Z"
+    );
+    assert_eq!(log.actions(&all).await, ["missed_call_message.update"]);
+    let none = all
+        .replace("platform", "customer")
+        .replace("12:00:01", "12:00:04");
+    assert_eq!(log.actions(&none).await, Vec::<String>::new());
+    let some = "actor_kind=customer&resource_type=organization&until=2026-01-04T12:00:03Z";
+    for limit in 1..5 {
+        let actions = log.actions(&format!("{some}&limit={limit}")).await;
+        assert_eq!(actions, ALL[3..6], "{limit}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_written_meanwhile_moves_nothing() {
+    let log = Log::new().await;
+    for limit in 1..9 {
+        let first = log.get(&format!("limit={limit}")).await.json();
+        let count = first["data"].as_array().unwrap().len();
+        let Some(next) = first["meta"]["next_cursor"].as_str() else {
+            continue;
+        };
+        let before = log.get(&format!("limit=200&cursor={next}")).await.json();
+        let days = 100 + limit;
+        change(&log.keys, json!({"message_retention_days": days})).await;
+        let after = log.get(&format!("limit=200&cursor={next}")).await.json();
+        assert_eq!(before["data"], after["data"], "{limit}");
+        assert_eq!(count, limit);
+    }
+}
+
+#[actix_web::test]
+async fn parameters_of_another_form_are_told_all_at_once() {
+    let log = Log::new().await;
+    let date = "must be an RFC 3339 date-time";
+    let range = "must be between 1 and 200";
+    let rows = [
+        ("limit=0", json!({ "limit": range })),
+        ("limit=201", json!({ "limit": range })),
+        ("limit=ten", json!({ "limit": "must be an integer" })),
+        (
+            "include=all",
+            json!({ "include": "must be one of: payload" }),
+        ),
+        ("include=", json!({ "include": "must be one of: payload" })),
+        (
+            "include=Payload",
+            json!({ "include": "must be one of: payload" }),
+        ),
+        (
+            "include=payload&include=payload",
+            json!({ "include": "must not be given more than once" }),
+        ),
+        (
+            "actor_kind=user",
+            json!({ "actor_kind": "must be one of: customer, platform" }),
+        ),
+        (
+            "action=",
+            json!({ "action": "must be at least 1 character" }),
+        ),
+        ("action=a%00b", json!({ "action": "must not contain NUL" })),
+        (
+            "resource_type=%00",
+            json!({ "resource_type": "must not contain NUL" }),
+        ),
+        (
+            "resource_id=%00",
+            json!({ "resource_id": "must not contain NUL" }),
+        ),
+        (
+            "since=today&until=2026-01-04&limit=0",
+            json!({ "since": date, "until": date, "limit": range }),
+        ),
+    ];
+    for (query, details) in rows {
+        assert_invalid(&log.get(query).await, &details, query);
+    }
+    for moment in [
+        "2026-01-04T12:00:00",
+        "2026-01-04%2012:00:00Z",
+        "2026-01-04T12:00:00+01:00",
+        "2026-02-30T12:00:00Z",
+        "2026-01-04T24:00:00Z",
+        "20260104T120000Z",
+        "%2B12026-01-04T12:00:00Z",
+        "-0001-01-04T12:00:00Z",
+        "2026-01-04T12:00:00Z%0A",
+        "",
+    ] {
+        let answer = log.get(&format!("since={moment}")).await;
+        assert_invalid(&answer, &json!({ "since": date }), moment);
+    }
+    assert_eq!(log.get("unknown=1&Action=x").await.status, 200, "ignored");
+}
+
+#[actix_web::test]
+async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
+    let log = Log::new().await;
+    let details = json!({ "cursor": "is not a cursor of this list with these filters" });
+    let cursor = log.get("limit=2").await.text("/meta/next_cursor");
+    for at in 0..cursor.len() {
+        let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
+        let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
+        let answer = log.get(&format!("cursor={changed}")).await;
+        assert_invalid(&answer, &details, &changed);
+    }
+    for filter in [
+        "action=api_key.create",
+        "resource_type=api_key",
+        "resource_id=x",
+        "actor_kind=customer",
+        "since=2026-01-04T12:00:00Z",
+        "until=2026-01-04T12:00:00Z",
+    ] {
+        let answer = log.get(&format!("{filter}&cursor={cursor}")).await;
+        assert_invalid(&answer, &details, filter);
+    }
+    let of_keys = log.keys.list("limit=1").await.text("/meta/next_cursor");
+    let answer = log.get(&format!("cursor={of_keys}")).await;
+    assert_invalid(&answer, &details, "of the list of keys");
+    for text in NO_IDS {
+        let answer = log.get(&format!("cursor={text}")).await;
+        assert_invalid(&answer, &details, text);
+    }
+    let query = format!("limit=3&include=payload&cursor={cursor}");
+    assert_eq!(log.get(&query).await.status, 200, "these two may differ");
+}
+
+#[actix_web::test]
+async fn a_cursor_keeps_a_bound_in_whatever_spelling() {
+    let log = Log::new().await;
+    let first = log.get("limit=1&until=2026-01-04T12:00:05Z").await;
+    let cursor = first.text("/meta/next_cursor");
+    let same = "until=2026-01-04T13:00:04.999999999%2B01:00";
+    let page = log.get(&format!("limit=1&{same}&cursor={cursor}")).await;
+    assert_eq!(page.text("/data/0/action"), ALL[2]);
+}
+
+#[actix_web::test]
+async fn entries_of_other_organizations_are_not_listed_whatever_is_asked() {
+    let log = Log::new().await;
+    let app = &log.keys.app;
+    let other = app.organization(OrganizationKind::Commercial).await.id;
+    let key = app.api_key_of(&other, &SCOPES).await;
+    let cursor = log.get("limit=1").await.text("/meta/next_cursor");
+    let page = app.get(PATH, &key).await.json();
+    assert_eq!(page["data"].as_array().unwrap().len(), 1, "its own key");
+    for query in [
+        format!("resource_id={}", app.org_id),
+        format!("resource_id={}", log.key_id),
+        "action=retention.update".to_owned(),
+    ] {
+        let page = app.get(&format!("{PATH}?{query}"), &key).await.json();
+        assert_eq!(page["data"], json!([]), "{query}");
+    }
+    let page = app.get(&format!("{PATH}?cursor={cursor}"), &key).await;
+    assert_error(&page, 422, "VALIDATION_FAILED", "another one's cursor");
+}
+
+#[actix_web::test]
+async fn a_key_without_the_scope_sees_nothing_whatever_it_asks() {
+    let keys = Keys::new().await;
+    for query in ["", "limit=0", "cursor=x", "include=payload"] {
+        let answer = keys.app.get(&format!("{PATH}?{query}"), &keys.key).await;
+        assert_error(&answer, 403, "FORBIDDEN", query);
+    }
+}
+
+#[actix_web::test]
+async fn times_are_shown_to_the_millisecond() {
+    let keys = Keys::with(&SCOPES).await;
+    let moment = now() + TimeDelta::milliseconds(1_050);
+    let keys = Keys {
+        app: keys.app.at(moment),
+        ..keys
+    };
+    change(&keys, json!({"message_retention_days": 90})).await;
+    let page = keys.app.get(PATH, &keys.key).await;
+    assert_eq!(page.text("/data/0/occurred_at"), "2026-01-04T12:00:01.050Z");
+    assert_eq!(moment.trunc_subsecs(3), moment);
+}

@@ -1,0 +1,132 @@
+//! Many requests about the keys of one organization at the same moment.
+
+use actix_web::http::Method;
+use quietline::app;
+use quietline::db::Db;
+use quietline::domain::access::Scope;
+use serde_json::json;
+
+use super::parallel::in_parallel;
+use crate::support::TestApp;
+use crate::support::app::state_of;
+use crate::support::response::Response;
+
+const PATH: &str = "/v1/api-keys";
+const SCOPES: [Scope; 3] = [Scope::OrgRead, Scope::ApiKeysRead, Scope::ApiKeysWrite];
+
+async fn create(app: &TestApp, key: &str) -> Response {
+    let request = app.request(Method::POST, PATH).bearer(key);
+    let body = json!({ "label": "New", "scopes": ["org:read"] });
+    request.json(&body).send().await
+}
+
+async fn rotate(app: &TestApp, key: &str, id: &str) -> Response {
+    let path = format!("{PATH}/{id}/rotate");
+    app.request(Method::POST, &path).bearer(key).send().await
+}
+
+fn count(statuses: &[u16], status: u16) -> usize {
+    statuses.iter().filter(|seen| **seen == status).count()
+}
+
+/// The whole log follows from its first entry, and says how many keys were issued.
+async fn assert_log(app: &TestApp, issued: usize) {
+    let org_id = app.org_id.clone();
+    let verified = app::audit_verification::verify(&app.state.db, org_id, Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(verified.fault, None);
+    let entries = app.whole_audit().await.into_iter();
+    let of_keys = entries.filter(|entry| entry.actor.kind == "customer");
+    assert_eq!(of_keys.count(), issued);
+}
+
+/// Goal: ten keys a minute are ten, on however many servers. Method: twenty requests, on two.
+#[actix_web::test]
+async fn of_20_keys_created_at_once_on_two_servers_10_are() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&SCOPES).await;
+    let second = state_of(Db::open(&app.database.url(), 4).unwrap());
+    let statuses = in_parallel(20, async |number| {
+        let request = match number % 2 {
+            0 => app.request(Method::POST, PATH),
+            _ => app.request(Method::POST, PATH).on(second.clone()),
+        };
+        let body = json!({ "label": format!("{number}"), "scopes": ["org:read"] });
+        request.bearer(&key).json(&body).send().await.status
+    });
+    assert_eq!((count(&statuses, 201), count(&statuses, 429)), (10, 10));
+    assert_eq!(app.stored_keys().await.len(), 11);
+    assert_log(&app, 10).await;
+    assert_eq!(create(&app, &key).await.status, 429);
+}
+
+#[actix_web::test]
+async fn a_key_that_is_rotated_by_many_at_once_becomes_one() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&SCOPES).await;
+    let old = app.api_key(&[Scope::OrgRead]).await;
+    let id = app.key_id(&old).await.to_string();
+    let statuses = in_parallel(12, async |_| rotate(&app, &key, &id).await.status);
+    assert_eq!((count(&statuses, 201), count(&statuses, 422)), (1, 11));
+    let valid = app.stored_keys().await.into_iter();
+    let valid = valid.filter(|key| key.revoked_at.is_none());
+    assert_eq!(valid.count(), 2, "the caller's and the new one");
+    assert_log(&app, 1).await;
+}
+
+#[actix_web::test]
+async fn a_key_that_rotates_itself_many_times_at_once_becomes_one() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&SCOPES).await;
+    let id = app.key_id(&key).await.to_string();
+    let statuses = in_parallel(12, async |_| rotate(&app, &key, &id).await.status);
+    assert_eq!((count(&statuses, 201), count(&statuses, 401)), (1, 11));
+    let valid = app.stored_keys().await.into_iter();
+    assert_eq!(valid.filter(|key| key.revoked_at.is_none()).count(), 1);
+    assert_log(&app, 1).await;
+}
+
+/// Goal: a revocation is final. Method: rotations and deletions of one key at once; whoever is
+/// first, at most one key comes of it, and the old one is dead.
+#[actix_web::test]
+async fn a_key_that_is_rotated_and_deleted_at_once_is_dead() {
+    for _ in 0..5 {
+        let app = TestApp::new().await;
+        let key = app.api_key(&SCOPES).await;
+        let old = app.api_key(&[Scope::OrgRead]).await;
+        let id = app.key_id(&old).await.to_string();
+        let statuses = in_parallel(8, async |number| match number % 2 {
+            0 => rotate(&app, &key, &id).await.status,
+            _ => {
+                let path = format!("{PATH}/{id}");
+                let request = app.request(Method::DELETE, &path).bearer(&key);
+                request.send().await.status
+            }
+        });
+        assert_eq!(count(&statuses, 204), 4, "{statuses:?}");
+        let issued = count(&statuses, 201);
+        assert_eq!(count(&statuses, 422), 4 - issued, "{statuses:?}");
+        assert!(issued <= 1, "{statuses:?}");
+        assert_eq!(app.get("/v1/organization", &old).await.status, 401);
+        assert_log(&app, 1).await;
+    }
+}
+
+/// Goal: whoever has lost a key cannot save himself by another one. Method: a server that believes
+/// the key for a moment yet, asked for a new one after another server has revoked it.
+#[actix_web::test]
+async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&SCOPES).await;
+    assert_eq!(app.get(PATH, &key).await.status, 200);
+    let id = app.key_id(&key).await;
+    let elsewhere = Db::open(&app.database.url(), 1).unwrap();
+    app::api_keys::revoke(&elsewhere, &app.state.clock, id.clone())
+        .await
+        .unwrap();
+    let before = (app.stored_keys().await, app.whole_audit().await);
+    assert_eq!(create(&app, &key).await.status, 401);
+    assert_eq!(rotate(&app, &key, id.as_str()).await.status, 401);
+    assert_eq!((app.stored_keys().await, app.whole_audit().await), before);
+}
