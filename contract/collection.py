@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import sys
+import time
 
 import requests
 import yaml
@@ -18,10 +19,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "collection"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 METHODS = ("get", "put", "post", "patch", "delete")
-# The next request can then send the entity tag of this response in If-Match or If-None-Match.
-KEEP_ETAG = [
+# The next request can then send the entity tag of this response in If-Match or If-None-Match, and name what was made.
+KEEP = [
     "const etag = pm.response.headers.get('ETag');",
     "if (etag) { pm.collectionVariables.set('etag', etag); }",
+    "if (pm.response.code === 201) { pm.collectionVariables.set('id', pm.response.json().data.id); }",
 ]
 
 
@@ -34,8 +36,8 @@ def resolve(document, node):
     return document
 
 
-def url_of(path):
-    """A Postman URL: `{organizationId}` becomes the path variable `:organizationId`."""
+def url_of(document, path, operation):
+    """A Postman URL: `{organizationId}` becomes the path variable `:organizationId`. What is optional is switched off."""
     parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
     names = [part[1:] for part in parts if part.startswith(":")]
     return {
@@ -43,6 +45,14 @@ def url_of(path):
         "host": ["{{baseUrl}}"],
         "path": parts,
         "variable": [{"key": name, "value": f"{{{{{name}}}}}"} for name in names],
+        "query": [
+            {
+                "key": parameter["name"], "value": str(parameter["example"]), "disabled": True,
+                "description": parameter.get("description", ""),
+            }
+            for parameter in (resolve(document, parameter) for parameter in operation.get("parameters", []))
+            if parameter["in"] == "query"
+        ],
     }
 
 
@@ -69,13 +79,13 @@ def requests_of(document, path, method, operation):
         request = {
             "method": method.upper(),
             "header": headers_of(document, operation, body),
-            "url": url_of(path),
+            "url": url_of(document, path, operation),
             "description": operation.get("description", ""),
         }
         if body is not None:
             raw = json.dumps(body, indent=2, ensure_ascii=False)
             request["body"] = {"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}
-        script = {"listen": "test", "script": {"type": "text/javascript", "exec": KEEP_ETAG}}
+        script = {"listen": "test", "script": {"type": "text/javascript", "exec": KEEP}}
         yield {"name": example["summary"], "request": request, "response": [], "event": [script]}
 
 
@@ -115,16 +125,27 @@ def send_all(made):
         headers = {header["key"]: header["value"] for header in request["header"] if not header.get("disabled")}
         headers["Authorization"] = f"Bearer {variables['credential']}"
         body = request.get("body", {}).get("raw", "").encode()
-        response = requests.request(request["method"], url, headers=headers, data=body, timeout=30)
-        if response.status_code != 200:
+        response = patiently(lambda: requests.request(request["method"], url, headers=headers, data=body, timeout=30))
+        if response.status_code == 201:
+            variables["id"] = response.json()["data"]["id"]
+        if not response.ok:
             refusals.append(f"{item['name']}: {response.status_code} {response.text}")
     return refusals
+
+
+def patiently(send):
+    """Sends a request again for as long as the server says "not now"."""
+    response = send()
+    while response.status_code == 429:
+        time.sleep(int(response.headers["Retry-After"]))
+        response = send()
+    return response
 
 
 def write(url, demo, out=OUT, send=False):
     """Writes both collections to `out`; returns how many requests they hold."""
     out.mkdir(parents=True, exist_ok=True)
-    common = {"baseUrl": url, "organizationId": demo["organization"]["id"], "etag": "*"}
+    common = {"baseUrl": url, "organizationId": demo["organization"]["id"], "etag": "*", "id": ""}
     credentials = {"agentmessage": demo["keys"]["admin"], "tether-relay": demo["tokens"]["admin"]}
     count = 0
     for name, credential in credentials.items():

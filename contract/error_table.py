@@ -18,6 +18,9 @@ ADVICE = {
     415: "correct the request", 422: "correct the fields in `details`", 429: "repeat after `Retry-After`",
     500: "repeat, then report the request id", 503: "repeat after `Retry-After`",
 }
+# What to do about a rule that refuses.
+RULE = "meet the rule, or leave the field out"
+RULES = {"API_KEY_REVOKED": "create a new key"}
 
 
 def spec(name):
@@ -34,16 +37,24 @@ def resolve(document, node):
 
 
 def failures(document):
-    """From status to the failing responses and the operations that declare it."""
+    """From status to the failing responses, the methods of the operations that declare it, and those operations."""
     found = {}
     for path, item in document["paths"].items():
         for method in METHODS:
             for status, response in item.get(method, {}).get("responses", {}).items():
                 if status.startswith(("4", "5")):
-                    entry = found.setdefault(int(status), ([], []))
+                    entry = found.setdefault(int(status), ([], [], []))
                     entry[0].append(resolve(document, response))
                     entry[1].append(f"`{method.upper()}`")
+                    entry[2].append(item[method]["operationId"])
     return dict(sorted(found.items()))
+
+
+def examples(response):
+    """The error codes that a response shows."""
+    media = response["content"]["application/json"]
+    shown = [example["value"] for example in media.get("examples", {}).values()] or [media["example"]]
+    return {example["error"]["code"] for example in shown}
 
 
 def codes(document):
@@ -58,20 +69,23 @@ def codes(document):
 def agentmessage():
     document = spec("agentmessage")
     declared = failures(document)
+    count = sum(method in METHODS for item in document["paths"].values() for method in item)
     yield "| status | `error.code` | meaning | of | what to do |"
     yield "|---|---|---|---|---|"
     for code, status, meaning in sorted(codes(document), key=lambda row: row[1]):
-        advice = ADVICE[status] if status != 422 or code == "VALIDATION_FAILED" else "meet the rule, or leave the field out"
+        advice = ADVICE[status] if status != 422 or code == "VALIDATION_FAILED" else RULES.get(code, RULE)
         if status not in declared:
             raise SystemExit(f"ErrorCode gives {code} the status {status}, which no operation declares")
-        operations = ", ".join(dict.fromkeys(declared[status][1]))
+        responses, _, ids = declared[status]
+        ids = [id for response, id in zip(responses, ids, strict=True) if code in examples(response)]
+        operations = "all" if len(ids) == count else ", ".join(f"`{id}`" for id in ids)
         yield f"| {status} | `{code}` | {meaning[0].upper()}{meaning[1:]} | {operations} | {advice} |"
 
 
 def tether():
     yield "| status | `error` | example of `details` | of | what to do |"
     yield "|---|---|---|---|---|"
-    for status, (responses, operations) in failures(spec("tether-relay")).items():
+    for status, (responses, operations, _) in failures(spec("tether-relay")).items():
         rows = {}
         for response, operation in zip(responses, operations, strict=True):
             example = response["content"]["application/json"]["example"]

@@ -35,7 +35,8 @@ def spec_with_links(name):
 
 def schemathesis(server, spec, name, seed, credential, examples):
     """One run; returns its exit status, its output and its duration."""
-    environment = os.environ | {"CONTRACT_CREDENTIAL": credential}
+    own = server.environment["CONTRACT_KEY_ID"]
+    environment = os.environ | {"CONTRACT_CREDENTIAL": credential, "CONTRACT_KEY_ID": own}
     arguments = ["--url", server.url, "--seed", str(seed), "--no-color"]
     if examples:
         arguments += ["--max-examples", str(examples)]
@@ -57,9 +58,24 @@ def verdict(run):
     return f"{'ok' if run.returncode == 0 else 'FAILED'}: {counts[-1] if counts else 'no summary'}"
 
 
+def spare_keys(server, count):
+    """Ids of keys that the run may read, rotate and revoke; a schema cannot foretell which there are."""
+    new = ("key", "create", "--org", server.organization["id"], "--label", "spare", "--scopes", "org:read")
+    ids = [server.json(*new)["id"] for _ in range(count)]
+    (OUT / "api-keys.txt").write_text("".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids)))
+
+
+def own_key(server):
+    """The id of the key that the run itself uses, which it must not revoke."""
+    keys = server.json("key", "list", "--org", server.organization["id"])
+    return next(key["id"] for key in keys if server.keys["admin"].startswith(key["prefix"]))
+
+
 def contract(kind, seeds, examples):
     """Every seed with both specs, two at a time; returns the runs that failed."""
     with live_server(kind) as server:
+        spare_keys(server, 8)
+        server.environment["CONTRACT_KEY_ID"] = own_key(server)
         organization = server.organization
         (OUT / "organizations.txt").write_text(
             f'uuid="{organization["id"]}"\nexternal="{organization["external_id"]}"\n'

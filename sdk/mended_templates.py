@@ -61,7 +61,18 @@ def mend_python(own):
     response = Template(own, "api_response.mustache")
     response.replace("from pydantic import Field,", "from pydantic import SkipValidation, Field,")
     response.replace("headers: Optional[Mapping[str, str]] =", "headers: SkipValidation[Optional[Mapping[str, str]]] =")
-    return [model, response]
+
+    # As generated, a time in a query has an offset without a colon, which is no RFC 3339.
+    api = Template(own, "api.mustache")
+    api.replace(
+        """\
+                        {{paramName}}.strftime(
+                            self.api_client.configuration.datetime_format
+                        )
+""",
+        "                        {{paramName}}.isoformat()\n",
+    )
+    return [model, response, api]
 
 
 SUCCESS = """\
@@ -127,6 +138,12 @@ def mend_rust(own):
         times=2,
     )
     api.replace_between("    let status = resp.status();\n", "}\n\n{{/operation}}", SUCCESS)
+    # As generated, a time in a query is written as people read it and not as RFC 3339.
+    api.replace(
+        "&param_value.to_string())]);",
+        "&param_value{{#isDateTime}}.to_rfc3339(){{/isDateTime}}{{^isDateTime}}.to_string(){{/isDateTime}})]);",
+        times=6,
+    )
     # The second of the two enumerations is that of the errors.
     errors = api.text.index("/// struct for typed errors of method")
     start = api.text.index("    UnknownValue(serde_json::Value),\n", errors)

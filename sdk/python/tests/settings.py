@@ -18,6 +18,16 @@ def organization_api(key=KEY, url=AGENTMESSAGE):
     return am.OrganizationApi(am.ApiClient(am.Configuration(host=url, access_token=key)))
 
 
+def keys_api(key=KEY, url=AGENTMESSAGE):
+    """A client of the AgentMessage API for keys."""
+    return am.APIKeysApi(am.ApiClient(am.Configuration(host=url, access_token=key)))
+
+
+def audit_log_api(key=KEY, url=AGENTMESSAGE):
+    """A client of the AgentMessage API for the audit log."""
+    return am.AuditLogApi(am.ApiClient(am.Configuration(host=url, access_token=key)))
+
+
 def missed_call_api(token=os.environ["SDK_TOKEN_ADMIN"], url=TETHER):
     """A client of the Tether API."""
     return tr.OrganizationsApi(tr.ApiClient(tr.Configuration(host=url, access_token=token)))

@@ -4,10 +4,12 @@ import itertools
 import json
 import os
 import unittest
+import uuid
+from datetime import datetime, timedelta, timezone
 
 import agentmessage_client as am
 import urllib3
-from settings import DIRECT, KEY, organization_api, patch
+from settings import DIRECT, KEY, audit_log_api, keys_api, organization_api, patch
 
 # The nullable fields, and two values for each.
 NULLABLE = {
@@ -163,6 +165,72 @@ class Refusals(unittest.TestCase):
         faults = {"message_retention_days", "auto_replies.stop_text", "auto_replies.help_text"}
         self.assertEqual(set(raised.exception.data.error.details), faults)
         self.assertEqual(organization_api().get_organization().data, before, "all or nothing")
+
+
+class Keys(unittest.TestCase):
+    def test_a_key_is_created_rotated_and_revoked(self):
+        api = keys_api()
+        made = api.create_api_key(am.CreateApiKeyRequest(label="  SDK  ", scopes=["org:read"])).data
+        self.assertEqual((made.label, made.scopes, made.revoked_at), ("SDK", ["org:read"], None))
+        self.assertEqual(organization_api(made.plaintext).get_organization().data.id, made.org_id)
+        shown = api.get_api_key(made.id).data
+        self.assertEqual((shown.id, shown.prefix), (made.id, made.plaintext[:12]))
+        self.assertFalse(hasattr(shown, "plaintext"))
+
+        replaced = api.rotate_api_key(made.id).data
+        self.assertEqual((replaced.label, replaced.scopes), (made.label, made.scopes))
+        with self.assertRaises(am.ApiException) as dead:
+            organization_api(made.plaintext).get_organization()
+        self.assertEqual((dead.exception.status, code(dead)), (401, "UNAUTHORIZED"))
+        with self.assertRaises(am.ApiException) as revoked:
+            api.rotate_api_key(made.id)
+        self.assertEqual((revoked.exception.status, code(revoked)), (422, "API_KEY_REVOKED"))
+
+        for _ in range(2):
+            self.assertEqual(api.delete_api_key_with_http_info(replaced.id).status_code, 204)
+        self.assertIsNotNone(api.get_api_key(replaced.id).data.revoked_at)
+
+    def test_what_is_refused(self):
+        api = keys_api()
+        for scopes, expected in ((["no:such"], (400, "INVALID_INPUT")), (["billing:write"], (403, "FORBIDDEN"))):
+            with self.subTest(scopes), self.assertRaises(am.ApiException) as raised:
+                api.create_api_key(am.CreateApiKeyRequest(label="SDK", scopes=scopes))
+            self.assertEqual((raised.exception.status, code(raised)), expected)
+        with self.assertRaises(am.ApiException) as unknown:
+            api.get_api_key(uuid.uuid4())
+        self.assertEqual((unknown.exception.status, code(unknown)), (404, "NOT_FOUND"))
+
+    def test_pages(self):
+        api, seen, cursor = keys_api(), [], None
+        while True:
+            page = api.list_api_keys(limit=1, cursor=cursor)
+            self.assertEqual((page.meta.limit, page.meta.offset), (1, len(seen)))
+            seen += [key.id for key in page.data]
+            cursor = page.meta.next_cursor
+            if cursor is None:
+                break
+        self.assertEqual(len(set(seen)), page.meta.total)
+        with self.assertRaises(am.ApiException) as raised:
+            api.list_api_keys(cursor="x")
+        self.assertEqual(raised.exception.status, 422)
+        self.assertEqual(list(raised.exception.data.error.details), ["cursor"])
+
+
+class AuditLog(unittest.TestCase):
+    def test_what_was_changed_is_listed(self):
+        before = patch({"mms_retention_days": 31}).mms_retention_days
+        patch({"mms_retention_days": 32})
+        hour = timedelta(hours=1)
+        now = datetime.now(timezone(hour))
+        page = audit_log_api().list_audit_log(
+            action="retention.update", actor_kind="customer", since=now - hour, until=now + hour, include="payload", limit=1
+        )
+        entry = page.data[0]
+        self.assertEqual((entry.action, entry.resource.type, entry.actor.kind), ("retention.update", "organization", "customer"))
+        self.assertEqual(entry.payload.before, {"mms_retention_days": before})
+        self.assertEqual(entry.payload.after, {"mms_retention_days": 32})
+        self.assertEqual(audit_log_api().list_audit_log(until=now - hour).data, [])
+        self.assertIsNone(audit_log_api().list_audit_log(limit=1).data[0].payload)
 
 
 class RawRequests(unittest.TestCase):

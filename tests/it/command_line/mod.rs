@@ -7,6 +7,7 @@ mod configuration;
 mod crash;
 mod demo;
 mod http_client;
+mod key_secrets;
 mod keys;
 mod organizations;
 mod other_processes;

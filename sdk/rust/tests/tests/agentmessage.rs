@@ -1,11 +1,15 @@
 //! The AgentMessage client against a live server: every operation, every nullable field, every error it can meet.
 
 use agentmessage_client::apis::Error;
+use agentmessage_client::apis::api_keys_api::{
+    CreateApiKeyError, RotateApiKeyError, create_api_key, delete_api_key, get_api_key, list_api_keys, rotate_api_key,
+};
+use agentmessage_client::apis::audit_log_api::list_audit_log;
 use agentmessage_client::apis::organization_api::{
     GetOrganizationError, PatchOrganizationError, get_organization, patch_organization,
 };
 use agentmessage_client::models::{
-    AutoRepliesPatch, ErrorCode, ErrorResponse, Organization, QuietHoursMode, QuietHoursPatch, UpdateOrganizationRequest,
+    AutoRepliesPatch, CreateApiKeyRequest, ErrorCode, ErrorResponse, Organization, QuietHoursMode, QuietHoursPatch, UpdateOrganizationRequest,
 };
 use sdk_tests::{agentmessage, patch, read, refused, setting};
 
@@ -176,6 +180,77 @@ async fn validation() {
     assert_eq!(read().await.0, before, "all or nothing");
 }
 
+/// A request for a key with one scope.
+fn key_with(scope: &str) -> CreateApiKeyRequest {
+    CreateApiKeyRequest { label: "  SDK  ".into(), scopes: vec![scope.into()] }
+}
+
+async fn keys_are_created_rotated_and_revoked() {
+    let client = agentmessage(&setting("SDK_KEY"));
+    let made = create_api_key(&client, key_with("org:read")).await.expect("a key").entity.expect("a body").data;
+    let plaintext = made.plaintext.expect("the whole key");
+    assert_eq!((made.label.as_str(), made.prefix.as_str()), ("SDK", &plaintext[..12]));
+    assert!(get_organization(&agentmessage(&plaintext), None).await.is_ok());
+    let id = made.id.to_string();
+
+    let replaced = rotate_api_key(&client, &id).await.expect("a key").entity.expect("a body").data;
+    assert_eq!((&replaced.label, &replaced.scopes), (&made.label, &made.scopes));
+    let dead = get_organization(&agentmessage(&plaintext), None).await;
+    let Err(Error::ResponseError(dead)) = dead else { panic!("it was not refused") };
+    assert_eq!(dead.status, 401);
+    let Err(Error::ResponseError(again)) = rotate_api_key(&client, &id).await else { panic!("it was not refused") };
+    let Some(RotateApiKeyError::Status422(body)) = again.entity else { panic!("{:?}", again.entity) };
+    assert_eq!(body.error.code, ErrorCode::ApiKeyRevoked);
+
+    let id = replaced.id.to_string();
+    for _ in 0..2 {
+        let deleted = delete_api_key(&client, &id).await.expect("it is revoked");
+        assert_eq!(deleted.status, 204);
+    }
+    let shown = get_api_key(&client, &id).await.expect("it stays").entity.expect("a body").data;
+    assert!(shown.revoked_at.is_some());
+    let unknown = create_api_key(&client, key_with("no:such")).await;
+    let Err(Error::ResponseError(unknown)) = unknown else { panic!("it was not refused") };
+    let Some(CreateApiKeyError::Status400(body)) = unknown.entity else { panic!("{:?}", unknown.entity) };
+    assert_eq!(body.error.code, ErrorCode::InvalidInput);
+}
+
+async fn keys_are_listed_page_by_page() {
+    let client = agentmessage(&setting("SDK_KEY"));
+    let (mut seen, mut cursor) = (std::collections::HashSet::new(), None::<String>);
+    loop {
+        let page = list_api_keys(&client, cursor.as_deref(), Some(1), None).await.expect("a page").entity;
+        let page = page.expect("a body");
+        assert_eq!(page.meta.offset, seen.len() as i64);
+        seen.extend(page.data.iter().map(|key| key.id));
+        cursor = page.meta.next_cursor;
+        if cursor.is_none() {
+            assert_eq!(page.meta.total, seen.len() as i64);
+            return;
+        }
+    }
+}
+
+async fn what_was_changed_is_in_the_audit_log() {
+    let days = |days| UpdateOrganizationRequest { mms_retention_days: Some(days), ..Default::default() };
+    patch(days(31)).await;
+    patch(days(32)).await;
+    let client = agentmessage(&setting("SDK_KEY"));
+    let since = read().await.1.created_at;
+    let list = |until, include| {
+        let action = Some("retention.update");
+        list_audit_log(&client, None, Some(1), action, None, None, Some("customer"), Some(since), until, include)
+    };
+    let page = list(None, Some("payload")).await.expect("a page").entity.expect("a body");
+    let payload = page.data[0].payload.clone().expect("it was asked for");
+    assert_eq!(payload.before["mms_retention_days"], 31);
+    assert_eq!(payload.after["mms_retention_days"], 32);
+    let page = list(None, None).await.expect("a page").entity.expect("a body");
+    assert!(page.data[0].payload.is_none());
+    let page = list(Some(since), None).await.expect("a page").entity.expect("a body");
+    assert!(page.data.is_empty());
+}
+
 /// One test, one step after the other: they all change the same organization.
 #[tokio::test]
 async fn the_client_and_the_server_agree() {
@@ -188,4 +263,7 @@ async fn the_client_and_the_server_agree() {
     auto_replies_are_disabled_with_an_attestation().await;
     credentials_and_rules().await;
     validation().await;
+    keys_are_created_rotated_and_revoked().await;
+    keys_are_listed_page_by_page().await;
+    what_was_changed_is_in_the_audit_log().await;
 }

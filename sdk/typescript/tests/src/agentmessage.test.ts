@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ErrorCode, type Organization, type UpdateOrganizationRequest } from 'agentmessage-client';
-import { DIRECT, organizationApi, patch, refusal, setting } from './settings';
+import { DIRECT, auditLogApi, keysApi, organizationApi, patch, refusal, setting } from './settings';
 
 type Value = string | null | undefined;
 
@@ -123,4 +123,55 @@ test('null where there is none, and other faults, all at once', async () => {
         'auto_replies.enabled': 'cannot be null',
     });
     assert.equal((await readRaw()).tag, before, 'all or nothing');
+});
+
+test('a key is created, rotated and revoked', async () => {
+    const api = keysApi();
+    const made = (await api.createApiKey({ createApiKeyRequest: { label: '  SDK  ', scopes: ['org:read'] } })).data;
+    assert.deepEqual([made.label, made.scopes, made.revokedAt], ['SDK', ['org:read'], null]);
+    const plaintext = made.plaintext ?? '';
+    assert.equal((await organizationApi(plaintext).getOrganization()).data.id, made.orgId);
+    const shown = (await api.getApiKey({ id: made.id })).data;
+    assert.deepEqual([shown.prefix, 'plaintext' in shown], [plaintext.slice(0, 12), false]);
+
+    const replaced = (await api.rotateApiKey({ id: made.id })).data;
+    assert.deepEqual([replaced.label, replaced.scopes], [made.label, made.scopes]);
+    assert.equal((await refusal(organizationApi(plaintext).getOrganization())).status, 401);
+    const again = await refusal(api.rotateApiKey({ id: made.id }));
+    assert.deepEqual([again.status, again.body.error.code], [422, ErrorCode.ApiKeyRevoked]);
+
+    for (const _ of [1, 2]) {
+        assert.equal((await api.deleteApiKeyRaw({ id: replaced.id })).raw.status, 204);
+    }
+    assert.ok((await api.getApiKey({ id: replaced.id })).data.revokedAt instanceof Date);
+    const unknown = await refusal(api.createApiKey({ createApiKeyRequest: { label: 'SDK', scopes: ['no:such'] } }));
+    assert.deepEqual([unknown.status, unknown.body.error.code], [400, ErrorCode.InvalidInput]);
+});
+
+test('keys are listed page by page', async () => {
+    const seen = new Set<string>();
+    let total = 0;
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+        const page: { data: { id: string }[]; meta: { total: number; offset: number; nextCursor: string | null } } =
+            await keysApi().listApiKeys({ limit: 1, cursor });
+        assert.equal(page.meta.offset, seen.size);
+        page.data.forEach((key) => seen.add(key.id));
+        total = page.meta.total;
+        cursor = page.meta.nextCursor;
+    }
+    assert.equal(seen.size, total);
+});
+
+test('what was changed is in the audit log', async () => {
+    const before = (await patch({ mmsRetentionDays: 31 })).mmsRetentionDays;
+    await patch({ mmsRetentionDays: 32 });
+    const hour = 3_600_000;
+    const since = new Date(Date.now() - hour);
+    const until = new Date(Date.now() + hour);
+    const filter = { action: 'retention.update', actorKind: 'customer', include: 'payload' } as const;
+    const [entry] = (await auditLogApi().listAuditLog({ ...filter, since, until, limit: 1 })).data;
+    assert.deepEqual(entry?.payload?.before, { mms_retention_days: before });
+    assert.deepEqual(entry?.payload?.after, { mms_retention_days: 32 });
+    assert.deepEqual((await auditLogApi().listAuditLog({ until: since })).data, []);
+    assert.equal((await auditLogApi().listAuditLog({ limit: 1 })).data[0]?.payload, undefined);
 });

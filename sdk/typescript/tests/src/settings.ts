@@ -20,6 +20,14 @@ export function organizationApi(key = setting('SDK_KEY'), basePath = AGENTMESSAG
     return new am.OrganizationApi(new am.Configuration({ basePath, accessToken: key }));
 }
 
+export function keysApi(key = setting('SDK_KEY'), basePath = AGENTMESSAGE): am.APIKeysApi {
+    return new am.APIKeysApi(new am.Configuration({ basePath, accessToken: key }));
+}
+
+export function auditLogApi(key = setting('SDK_KEY'), basePath = AGENTMESSAGE): am.AuditLogApi {
+    return new am.AuditLogApi(new am.Configuration({ basePath, accessToken: key }));
+}
+
 export function missedCallApi(token = setting('SDK_TOKEN_ADMIN'), basePath = TETHER): tr.OrganizationsApi {
     return new tr.OrganizationsApi(new tr.Configuration({ basePath, accessToken: token }));
 }
