@@ -23,10 +23,9 @@ pub(super) struct Schema {
 impl Schema {
     /// Compiles `schema`, whose references point into `components` of `spec`.
     pub(super) fn compile(spec: &Value, schema: &Value) -> Result<Self, String> {
-        let mut document = json!({
-            "allOf": [schema],
-            "components": {"schemas": spec.pointer("/components/schemas").unwrap_or(&json!({}))},
-        });
+        let mut schemas = Map::new();
+        collect_references(spec, schema, &mut schemas);
+        let mut document = json!({"allOf": [schema], "components": {"schemas": schemas}});
         normalise(&mut document["allOf"][0]);
         if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
             schemas.values_mut().for_each(normalise);
@@ -144,6 +143,28 @@ fn child(path: &str, name: &str) -> String {
         name.to_owned()
     } else {
         format!("{path}.{name}")
+    }
+}
+
+/// Collects the named schemas that `schema` refers to, directly or through others. A copy of all of
+/// them for every parameter would be most of the server's memory.
+fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Value>) {
+    let reference = schema.get("$ref").and_then(Value::as_str);
+    if let Some(name) = reference.and_then(|target| target.strip_prefix("#/components/schemas/"))
+        && !found.contains_key(name)
+    {
+        let named = &spec["components"]["schemas"][name];
+        found.insert(name.to_owned(), named.clone());
+        collect_references(spec, named, found);
+    }
+    match schema {
+        Value::Object(members) => members
+            .values()
+            .for_each(|member| collect_references(spec, member, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_references(spec, item, found)),
+        _ => {}
     }
 }
 
