@@ -34,8 +34,8 @@ pub(super) struct Cors {
 }
 
 impl Cors {
-    /// Lets in `origins`, each as a browser writes it.
-    pub(super) fn new(origins: &[String]) -> Self {
+    /// Lets in `origins`, each as a browser writes it; `None` if there is nobody to let in.
+    pub(super) fn new(origins: &[String]) -> Option<Self> {
         let value = |text: &str| HeaderValue::try_from(text).expect("checked when it was read");
         let operations = [
             agentmessage::api::operations::ALL,
@@ -47,13 +47,13 @@ impl Cors {
             .map(|operation| operation.method)
             .collect();
         let methods: Vec<&str> = methods.into_iter().collect();
-        Self {
+        (!origins.is_empty()).then(|| Self {
             origins: origins.iter().map(|origin| value(origin)).collect(),
             methods: value(&methods.join(", ")),
-        }
+        })
     }
 
-    /// The middleware.
+    /// Answers `request`, by `next` unless it is a preflight.
     pub(super) async fn share(
         &self,
         request: ServiceRequest,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
 
@@ -40,12 +40,8 @@ pub fn create_app(
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
     let has_docs = state.has_docs;
-    let is_shared = !state.cors_origins.is_empty();
-    let cors = Rc::new(Cors::new(&state.cors_origins));
-    let share = from_fn(move |request, next| {
-        let cors = cors.clone();
-        async move { cors.share(request, next).await }
-    });
+    let cors = Cors::new(&state.cors_origins).map(Rc::new);
+    let observe = from_fn(move |request, next| observe::observe(cors.clone(), request, next));
     App::new()
         .app_data(state)
         .configure(|cfg| agentmessage::configure(cfg, agent_message))
@@ -57,8 +53,7 @@ pub fn create_app(
             }
         })
         .default_service(web::to(no_such_path))
-        .wrap(Condition::new(is_shared, share))
-        .wrap(from_fn(observe::observe))
+        .wrap(observe)
 }
 
 /// A path that no operation has, in the words of the dialect that it would belong to.

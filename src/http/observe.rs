@@ -1,9 +1,10 @@
 //! The outermost middleware: gives every request its id, tells the client, and logs what became of
 //! it.
 
+use std::rc::Rc;
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -12,18 +13,23 @@ use actix_web::{Error, HttpMessage};
 use crate::domain::ids::RequestId;
 use crate::request::RequestContext;
 
+use super::cors::Cors;
 use super::{access_log, answer_headers};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(super) async fn observe<B: MessageBody>(
+pub(super) async fn observe(
+    cors: Option<Rc<Cors>>,
     request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = RequestId::generate();
     request.extensions_mut().insert(RequestContext::new(id));
-    let mut response = next.call(request).await?;
+    let mut response = match cors {
+        Some(cors) => cors.share(request, next).await?,
+        None => next.call(request).await?,
+    };
     let value = HeaderValue::try_from(id.to_string()).expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     answer_headers::add(&mut response);

@@ -30,7 +30,11 @@ impl Routes {
     where
         F: Fn(&HttpRequest, String) -> HttpResponse + Clone + 'static,
     {
-        for (path, methods) in self.0 {
+        // Paths without parameters first: the router tries one after the other, and comparing a
+        // text is quicker than matching a pattern.
+        let mut paths: Vec<_> = self.0.into_iter().collect();
+        paths.sort_by_key(|(path, _)| path.contains('{'));
+        for (path, methods) in paths {
             let allow = methods.keys().copied().collect::<Vec<_>>().join(", ");
             let declared = allow.clone();
             let options = move || ready(no_content(&declared));
