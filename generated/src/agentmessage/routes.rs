@@ -34,7 +34,7 @@ pub fn configure<A: Api>(cfg: &mut web::ServiceConfig, api: web::Data<A>) {
         route(&api, patch_organization),
     );
 
-    compile_inputs();
+    LazyLock::force(&INPUTS);
     routes.register(cfg, move |request, allow| {
         api.render(request, Rejection::MethodNotAllowed { allow }.into())
     });
@@ -60,24 +60,6 @@ fn route<A: Api>(
     })
 }
 
-fn compile_inputs() {
-    LazyLock::force(&inputs::CREATE_API_KEY);
-
-    LazyLock::force(&inputs::DELETE_API_KEY);
-
-    LazyLock::force(&inputs::GET_API_KEY);
-
-    LazyLock::force(&inputs::LIST_API_KEYS);
-
-    LazyLock::force(&inputs::ROTATE_API_KEY);
-
-    LazyLock::force(&inputs::LIST_AUDIT_LOG);
-
-    LazyLock::force(&inputs::GET_ORGANIZATION);
-
-    LazyLock::force(&inputs::PATCH_ORGANIZATION);
-}
-
 async fn create_api_key<A: Api>(
     api: &A,
     request: &HttpRequest,
@@ -85,8 +67,8 @@ async fn create_api_key<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::CREATE_API_KEY;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::CREATE_API_KEY.parameters(request)?;
-    let body = inputs::CREATE_API_KEY.body(request, payload).await?;
+    let params = INPUTS.create_api_key.parameters(request)?;
+    let body = INPUTS.create_api_key.body(request, payload).await?;
     let success = api.create_api_key(caller, params, body).await?;
     Ok(success.respond()?)
 }
@@ -98,7 +80,7 @@ async fn delete_api_key<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::DELETE_API_KEY;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::DELETE_API_KEY.parameters(request)?;
+    let params = INPUTS.delete_api_key.parameters(request)?;
     let success = api.delete_api_key(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -110,7 +92,7 @@ async fn get_api_key<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::GET_API_KEY;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::GET_API_KEY.parameters(request)?;
+    let params = INPUTS.get_api_key.parameters(request)?;
     let success = api.get_api_key(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -122,7 +104,7 @@ async fn list_api_keys<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::LIST_API_KEYS;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::LIST_API_KEYS.parameters(request)?;
+    let params = INPUTS.list_api_keys.parameters(request)?;
     let success = api.list_api_keys(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -134,7 +116,7 @@ async fn rotate_api_key<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::ROTATE_API_KEY;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::ROTATE_API_KEY.parameters(request)?;
+    let params = INPUTS.rotate_api_key.parameters(request)?;
     let success = api.rotate_api_key(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -146,7 +128,7 @@ async fn list_audit_log<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::LIST_AUDIT_LOG;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::LIST_AUDIT_LOG.parameters(request)?;
+    let params = INPUTS.list_audit_log.parameters(request)?;
     let success = api.list_audit_log(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -158,7 +140,7 @@ async fn get_organization<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::GET_ORGANIZATION;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::GET_ORGANIZATION.parameters(request)?;
+    let params = INPUTS.get_organization.parameters(request)?;
     let success = api.get_organization(caller, params).await?;
     Ok(success.respond()?)
 }
@@ -170,49 +152,57 @@ async fn patch_organization<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::PATCH_ORGANIZATION;
     let caller = api.authenticate(request, operation).await?;
-    let params = inputs::PATCH_ORGANIZATION.parameters(request)?;
-    let body = inputs::PATCH_ORGANIZATION.body(request, payload).await?;
+    let params = INPUTS.patch_organization.parameters(request)?;
+    let body = INPUTS.patch_organization.body(request, payload).await?;
     let success = api.patch_organization(caller, params, body).await?;
     Ok(success.respond()?)
 }
 
 /// What each operation reads, compiled from the spec.
-mod inputs {
-    use super::{Input, LazyLock, Value, operations};
+#[allow(dead_code, reason = "an operation may read nothing")]
+struct Inputs {
+    create_api_key: Input,
 
-    static SPEC: LazyLock<Value> = LazyLock::new(|| {
-        serde_json::from_str(super::super::SPEC_JSON).expect("build.rs writes JSON")
-    });
+    delete_api_key: Input,
 
-    pub(super) static CREATE_API_KEY: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::CREATE_API_KEY));
+    get_api_key: Input,
 
-    pub(super) static DELETE_API_KEY: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::DELETE_API_KEY));
+    list_api_keys: Input,
 
-    pub(super) static GET_API_KEY: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::GET_API_KEY));
+    rotate_api_key: Input,
 
-    pub(super) static LIST_API_KEYS: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::LIST_API_KEYS));
+    list_audit_log: Input,
 
-    pub(super) static ROTATE_API_KEY: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::ROTATE_API_KEY));
+    get_organization: Input,
 
-    pub(super) static LIST_AUDIT_LOG: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::LIST_AUDIT_LOG));
-
-    pub(super) static GET_ORGANIZATION: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::GET_ORGANIZATION));
-
-    pub(super) static PATCH_ORGANIZATION: LazyLock<Input> =
-        LazyLock::new(|| Input::compile(&SPEC, &operations::PATCH_ORGANIZATION));
+    patch_organization: Input,
 }
+
+static INPUTS: LazyLock<Inputs> = LazyLock::new(|| {
+    let spec: Value = serde_json::from_str(super::SPEC_JSON).expect("build.rs writes JSON");
+    Inputs {
+        create_api_key: Input::compile(&spec, &operations::CREATE_API_KEY),
+
+        delete_api_key: Input::compile(&spec, &operations::DELETE_API_KEY),
+
+        get_api_key: Input::compile(&spec, &operations::GET_API_KEY),
+
+        list_api_keys: Input::compile(&spec, &operations::LIST_API_KEYS),
+
+        rotate_api_key: Input::compile(&spec, &operations::ROTATE_API_KEY),
+
+        list_audit_log: Input::compile(&spec, &operations::LIST_AUDIT_LOG),
+
+        get_organization: Input::compile(&spec, &operations::GET_ORGANIZATION),
+
+        patch_organization: Input::compile(&spec, &operations::PATCH_ORGANIZATION),
+    }
+});
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_schema_of_the_spec_compiles() {
-        super::compile_inputs();
+        std::sync::LazyLock::force(&super::INPUTS);
     }
 }

@@ -25,7 +25,7 @@ pub fn configure<A: Api>(cfg: &mut web::ServiceConfig, api: web::Data<A>) {
         route(&api, put_organizations_organization_id_missed_call_message),
     );
 
-    compile_inputs();
+    LazyLock::force(&INPUTS);
     routes.register(cfg, move |request, allow| {
         api.render(request, Rejection::MethodNotAllowed { allow }.into())
     });
@@ -51,12 +51,6 @@ fn route<A: Api>(
     })
 }
 
-fn compile_inputs() {
-    LazyLock::force(&inputs::GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE);
-
-    LazyLock::force(&inputs::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE);
-}
-
 async fn get_organizations_organization_id_missed_call_message<A: Api>(
     api: &A,
     request: &HttpRequest,
@@ -64,8 +58,9 @@ async fn get_organizations_organization_id_missed_call_message<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE;
     let caller = api.authenticate(request, operation).await?;
-    let params =
-        inputs::GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE.parameters(request)?;
+    let params = INPUTS
+        .get_organizations_organization_id_missed_call_message
+        .parameters(request)?;
     let success = api
         .get_organizations_organization_id_missed_call_message(caller, params)
         .await?;
@@ -79,9 +74,11 @@ async fn put_organizations_organization_id_missed_call_message<A: Api>(
 ) -> Result<HttpResponse, A::Error> {
     let operation = &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE;
     let caller = api.authenticate(request, operation).await?;
-    let params =
-        inputs::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE.parameters(request)?;
-    let body = inputs::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE
+    let params = INPUTS
+        .put_organizations_organization_id_missed_call_message
+        .parameters(request)?;
+    let body = INPUTS
+        .put_organizations_organization_id_missed_call_message
         .body(request, payload)
         .await?;
     let success = api
@@ -91,34 +88,32 @@ async fn put_organizations_organization_id_missed_call_message<A: Api>(
 }
 
 /// What each operation reads, compiled from the spec.
-mod inputs {
-    use super::{Input, LazyLock, Value, operations};
+#[allow(dead_code, reason = "an operation may read nothing")]
+struct Inputs {
+    get_organizations_organization_id_missed_call_message: Input,
 
-    static SPEC: LazyLock<Value> = LazyLock::new(|| {
-        serde_json::from_str(super::super::SPEC_JSON).expect("build.rs writes JSON")
-    });
-
-    pub(super) static GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE: LazyLock<Input> =
-        LazyLock::new(|| {
-            Input::compile(
-                &SPEC,
-                &operations::GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
-            )
-        });
-
-    pub(super) static PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE: LazyLock<Input> =
-        LazyLock::new(|| {
-            Input::compile(
-                &SPEC,
-                &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
-            )
-        });
+    put_organizations_organization_id_missed_call_message: Input,
 }
+
+static INPUTS: LazyLock<Inputs> = LazyLock::new(|| {
+    let spec: Value = serde_json::from_str(super::SPEC_JSON).expect("build.rs writes JSON");
+    Inputs {
+        get_organizations_organization_id_missed_call_message: Input::compile(
+            &spec,
+            &operations::GET_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
+        ),
+
+        put_organizations_organization_id_missed_call_message: Input::compile(
+            &spec,
+            &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
+        ),
+    }
+});
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_schema_of_the_spec_compiles() {
-        super::compile_inputs();
+        std::sync::LazyLock::force(&super::INPUTS);
     }
 }
