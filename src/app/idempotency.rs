@@ -8,6 +8,7 @@ use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredAnswer,
 };
+use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
 use crate::error::{Error, Resource, Result};
 use crate::state::AppState;
@@ -80,9 +81,16 @@ where
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 
-/// Two requests with one key and one credential have the same claim.
+/// Two requests with one key and one credential about one organization have the same claim. Users
+/// of two organizations may have the same name.
 fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
+    let organization = match access.organization() {
+        OrganizationRef::Id(id) => id.as_str(),
+        OrganizationRef::External(id) => id.as_str(),
+    };
     let mut digest = Sha256::new();
+    digest.update(organization);
+    digest.update([0]);
     digest.update(access.actor().identity());
     digest.update([0]);
     digest.update(key.as_str());

@@ -6,6 +6,7 @@ mod cors;
 mod credentials;
 mod error_codes;
 mod generated_is_current;
+mod isolation;
 mod methods;
 mod outside;
 mod served_documents;

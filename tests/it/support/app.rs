@@ -227,7 +227,12 @@ pub fn state_of(db: Db) -> web::Data<AppState> {
 
 /// The state of a server whose time stands still.
 fn state(db: Db, moment: DateTime<Utc>) -> web::Data<AppState> {
-    web::Data::new(AppState::new(db, Clock::Fixed(moment), jwt_keys()))
+    state_with_clock(db, Clock::Fixed(moment))
+}
+
+/// The state of one more server, with a time of its own.
+pub fn state_with_clock(db: Db, clock: Clock) -> web::Data<AppState> {
+    web::Data::new(AppState::new(db, clock, jwt_keys()))
 }
 
 /// The keys of a server that signs its own tokens.

@@ -1,10 +1,13 @@
 //! A request to the application under test, built step by step.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::{test, web};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use quietline::http::create_app;
 use quietline::state::AppState;
 use serde_json::Value;
@@ -84,23 +87,46 @@ impl<'a> TestRequest<'a> {
 
     /// Sends it; the answer has been held against the spec.
     pub async fn send(self) -> Response {
-        let state = self.other_server.unwrap_or_else(|| self.app.state.clone());
-        let service = test::init_service(create_app(state)).await;
-        let mut request = self.request.to_request();
-        if self.is_chunked {
-            request.headers_mut().remove(CONTENT_LENGTH);
-        }
-        let (method, path) = (request.method().clone(), request.path().to_owned());
-        let answer = test::call_service(&service, request).await;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        let bytes = test::read_body(answer).await;
-        let response = Response {
-            status,
-            headers,
-            bytes,
+        let state = self.other_server.as_ref().unwrap_or(&self.app.state);
+        let server = TestServer::start(state.clone()).await;
+        self.send_to(&server).await
+    }
+
+    /// Sends it to a server that has been started; the answer has been held against the spec.
+    pub async fn send_to(self, server: &TestServer) -> Response {
+        (server.answer)(self.request, self.is_chunked).await
+    }
+}
+
+/// A server that is started once and asked many times.
+pub struct TestServer {
+    answer: Box<dyn Fn(test::TestRequest, bool) -> LocalBoxFuture<'static, Response>>,
+}
+
+impl TestServer {
+    pub async fn start(state: web::Data<AppState>) -> Self {
+        let service = Rc::new(test::init_service(create_app(state)).await);
+        let answer = move |request: test::TestRequest, is_chunked| {
+            let service = service.clone();
+            let mut request = request.to_request();
+            if is_chunked {
+                request.headers_mut().remove(CONTENT_LENGTH);
+            }
+            async move {
+                let (method, path) = (request.method().clone(), request.path().to_owned());
+                let answer = test::call_service(&*service, request).await;
+                let response = Response {
+                    status: answer.status().as_u16(),
+                    headers: answer.headers().clone(),
+                    bytes: test::read_body(answer).await,
+                };
+                spec::check(&method, &path, &response);
+                response
+            }
+            .boxed_local()
         };
-        spec::check(&method, &path, &response);
-        response
+        Self {
+            answer: Box::new(answer),
+        }
     }
 }

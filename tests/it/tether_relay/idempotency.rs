@@ -1,11 +1,13 @@
 //! `Idempotency-Key` on the PUT of the missed-call message.
 
 use actix_web::http::Method;
+use futures_util::future::join_all;
 use quietline::domain::access::Role;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::json;
 
 use crate::support::TestApp;
+use crate::support::request::TestServer;
 use crate::support::response::Response;
 
 async fn put(app: &TestApp, path: &str, token: &str, key: &str, body: &str) -> Response {
@@ -88,4 +90,22 @@ async fn a_superadmin_uses_a_key_for_each_organization() {
         assert_eq!(response.status, 200);
         assert!(!response.headers.contains_key("idempotent-replayed"));
     }
+}
+
+#[actix_web::test]
+async fn users_of_one_name_in_two_organizations_are_not_in_each_other_s_way() {
+    let app = TestApp::new().await;
+    let other = app.organization(OrganizationKind::Commercial).await;
+    let server = TestServer::start(app.state.clone()).await;
+    let puts = [&app.org_id, &other.id].map(|org_id| {
+        let path = format!("/api/organizations/{org_id}/missed-call-message");
+        app.request(Method::PUT, &path)
+            .bearer(&app.jwt_of(Role::Admin, Some(org_id.as_str())))
+            .header("Idempotency-Key", "k1")
+            .json(&json!({"missedCallMessage": "First"}))
+            .send_to(&server)
+    });
+    let answers = join_all(puts).await;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [200, 200]);
 }
