@@ -61,6 +61,9 @@ pub enum Error {
     /// Too many requests; may be repeated after this time.
     #[error("rate limited for {0:?}")]
     RateLimited(Duration),
+    /// The organization has issued too many API keys; may be repeated after this time.
+    #[error("too many new API keys, limited for {0:?}")]
+    KeysLimited(Duration),
     /// The database cannot be had now; the request may be repeated.
     #[error("database unavailable")]
     Unavailable(#[source] BoxError),

@@ -130,6 +130,7 @@ fn caller() -> Caller {
     let credential = Credential::ApiKey {
         id: ApiKeyId::generate(),
         label: "settings service".into(),
+        hash: PlaintextApiKey::generate().hash(),
         org_id: OrgId::generate(),
         scopes,
     };

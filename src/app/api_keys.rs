@@ -38,7 +38,7 @@ pub struct NewApiKey {
 /// first is returned, whatever it was called.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for scopes that the caller does not have, [`Error::RateLimited`] for too
+/// [`Error::Forbidden`] for scopes that the caller does not have, [`Error::KeysLimited`] for too
 /// many keys in a minute, [`Error::NotFound`] when there is no such organization.
 pub async fn create(db: &Db, clock: &Clock, access: OrgAccess, new: NewApiKey) -> Result<ApiKey> {
     access.check_grant(new.scopes)?;
@@ -92,7 +92,7 @@ fn create_locked(
 ///
 /// # Errors
 /// [`Error::NotFound`], then [`Error::Forbidden`] for a key with scopes that the caller does not
-/// have, then [`Refusal::ApiKeyRevoked`], then [`Error::RateLimited`].
+/// have, then [`Refusal::ApiKeyRevoked`], then [`Error::KeysLimited`].
 pub async fn rotate(
     db: &Db,
     clock: &Clock,
@@ -101,7 +101,7 @@ pub async fn rotate(
     plaintext: PlaintextApiKey,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    let rotated = db.write(move |conn| {
+    db.write_revocation(move |conn| {
         let organization = lock(conn, &access)?;
         let old = db::api_keys::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
@@ -120,8 +120,8 @@ pub async fn rotate(
         let event = AuditEvent::on_api_key(&id, Action::ApiKeyRotate, before, after);
         record(conn, organization, &access, event, now)?;
         Ok((key, true))
-    });
-    forget_revoked(db, rotated.await)
+    })
+    .await
 }
 
 const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
@@ -210,11 +210,11 @@ pub async fn list(db: &Db, org_id: OrgId, limit: i64) -> Result<Vec<ApiKey>> {
 /// [`Error::NotFound`] when there is no such key.
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
-    let revoked = db.write(move |conn| {
+    db.write_revocation(move |conn| {
         let key = db::api_keys::find_by_id(conn, &id)?.ok_or(NO_KEY)?;
         revoke_locked(conn, &OrgAccess::command_line(key.org_id), &id, now)
-    });
-    forget_revoked(db, revoked.await)
+    })
+    .await
 }
 
 /// Revokes a key of the organization that `access` is for, whatever its scopes are; one that is
@@ -224,8 +224,8 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
 /// [`Error::NotFound`] when the organization has no such key.
 pub async fn delete(db: &Db, clock: &Clock, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
-    let revoked = db.write(move |conn| revoke_locked(conn, &access, &id, now));
-    forget_revoked(db, revoked.await)
+    db.write_revocation(move |conn| revoke_locked(conn, &access, &id, now))
+        .await
 }
 
 /// A key, and whether a revocation was stored.
@@ -248,15 +248,6 @@ fn revoke_locked(
     record(conn, organization, access, event, now)?;
     let revoked_at = Some(now);
     Ok((ApiKey { revoked_at, ..key }, true))
-}
-
-/// Has cached keys forgotten unless it is certain that nothing was revoked.
-fn forget_revoked(db: &Db, outcome: Result<Outcome>) -> Result<ApiKey> {
-    match &outcome {
-        Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => db.forget_api_keys(),
-        Ok((_, false)) | Err(_) => {}
-    }
-    outcome.map(|(key, _)| key)
 }
 
 /// The organization, locked, in which `access` still holds.
@@ -294,7 +285,7 @@ fn issue(
         if let Some(issued) = db::api_keys::find_nth_issue(conn, org_id, since, MAX_ISSUED.into())?
         {
             let wait = (issued - since).to_std().map_err(Error::internal)?;
-            return Err(Error::RateLimited(wait));
+            return Err(Error::KeysLimited(wait));
         }
     }
     let key = ApiKey {

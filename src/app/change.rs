@@ -31,6 +31,7 @@ pub(super) async fn run<D>(
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
+    check_key(&state.db, &access).await?;
     match once {
         Some(once) => {
             let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
@@ -39,6 +40,19 @@ where
         None => run_unkeyed(&state.db, access, decide)
             .await
             .map(Outcome::Done),
+    }
+}
+
+/// The key was looked up before the body was read, which may have taken seconds. One that was
+/// revoked in between changes nothing more.
+async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
+    let Some(hash) = access.key_hash() else {
+        return Ok(());
+    };
+    let key = db.find_api_key(hash).await?;
+    match key.is_some_and(|key| key.revoked_at.is_none()) {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated("revoked API key")),
     }
 }
 

@@ -18,7 +18,8 @@ use super::bearer_token;
 pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Caller> {
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
-    let found = state.db.find_api_key(plaintext.hash()).await?;
+    let hash = plaintext.hash();
+    let found = state.db.find_api_key(hash).await?;
     let key = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     if key.revoked_at.is_some() {
         return Err(Error::Unauthenticated("revoked API key"));
@@ -30,6 +31,7 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     let credential = Credential::ApiKey {
         id: key.id.clone(),
         label: key.label.clone(),
+        hash,
         org_id: key.org_id.clone(),
         scopes: key.scopes,
     };

@@ -103,15 +103,16 @@ pub async fn within(
             .map_err(|limit| refuse(request, limit))?;
     }
     let outcome = authentication.await;
-    match &outcome {
-        Ok(caller) => count_caller(state, limits, request, caller).await?,
-        Err(Error::Unauthenticated(_)) => {
-            if let Some(failures) = &limits.address_failures {
-                // Several at once may be one too many; then this one is not counted.
-                failures.count(&network).map_or_else(drop, drop);
-            }
-        }
-        Err(_) => {}
+    if let Some(failures) = &limits.address_failures {
+        // Of many at once, those that end after the last allowed failure learn nothing more.
+        let left = match &outcome {
+            Err(Error::Unauthenticated(_)) => failures.count(&network),
+            Ok(_) | Err(_) => failures.ask(&network),
+        };
+        left.map_err(|limit| refuse(request, limit))?;
+    }
+    if let Ok(caller) = &outcome {
+        count_caller(state, limits, request, caller).await?;
     }
     outcome
 }

@@ -174,6 +174,32 @@ impl Db {
         .await
     }
 
+    /// As [`Db::write`], for `work` that may revoke an API key and says whether it has. If so,
+    /// [`Db::find_api_key`] asks again before this returns; and also when nobody waits for it any
+    /// more, because a client that leaves does not stop what it has begun.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_revocation<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<(T, bool)> + Send + 'static,
+    {
+        let db = self.clone();
+        let written = tokio::spawn(async move {
+            let outcome = db.write(work).await;
+            match &outcome {
+                // Of a fault it is not known what was stored.
+                Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => {
+                    db.keys.forget_all();
+                }
+                Ok((_, false)) | Err(_) => {}
+            }
+            outcome.map(|(value, _)| value)
+        });
+        written.await.map_err(Error::internal)?
+    }
+
     /// The API key with this hash, revoked or not, as it was less than a second ago.
     ///
     /// # Errors
@@ -191,12 +217,6 @@ impl Db {
         };
         self.keys.remember(&look_up, hash, &key);
         Ok(Some(key))
-    }
-
-    /// Makes [`Db::find_api_key`] ask again. To be called when the revocation of a key is stored
-    /// and before it is acknowledged.
-    pub fn forget_api_keys(&self) {
-        self.keys.forget_all();
     }
 
     /// Notes that `key` was used at `now`; [`Db::store_key_uses`] stores it, to the minute.

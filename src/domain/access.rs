@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Resource, Result};
 
-use super::api_key::ScopeSet;
+use super::api_key::{HashedApiKey, ScopeSet};
 use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
 use super::text_enum::{TextEnum, text_enum};
 
@@ -109,6 +109,8 @@ pub enum Credential {
         id: ApiKeyId,
         /// Its label.
         label: String,
+        /// What it is looked up by.
+        hash: HashedApiKey,
         /// The organization that owns it.
         org_id: OrgId,
         /// What it may be used for.
@@ -168,6 +170,7 @@ pub struct OrgAccess {
     organization: OrganizationRef,
     actor: Actor,
     scopes: ScopeSet,
+    key_hash: Option<HashedApiKey>,
     request_id: RequestId,
 }
 
@@ -178,6 +181,7 @@ impl OrgAccess {
             organization: OrganizationRef::Id(org_id),
             actor: Actor::CommandLine,
             scopes: Scope::ALL.iter().copied().collect(),
+            key_hash: None,
             request_id: RequestId::generate(),
         }
     }
@@ -203,6 +207,11 @@ impl OrgAccess {
         }
     }
 
+    /// The API key that acts, if it is one, for looking it up again.
+    pub fn key_hash(&self) -> Option<HashedApiKey> {
+        self.key_hash
+    }
+
     /// The request in which they act.
     pub fn request_id(&self) -> RequestId {
         self.request_id
@@ -222,6 +231,7 @@ impl Caller {
                 label,
                 org_id,
                 scopes,
+                hash: _,
             } => {
                 check_scopes(*scopes, demand.scopes)?;
                 let actor = Actor::ApiKey {
@@ -265,14 +275,15 @@ impl Caller {
                 )
             }
         };
-        let scopes = match &self.credential {
-            Credential::ApiKey { scopes, .. } => *scopes,
-            Credential::User { .. } => ScopeSet::default(),
+        let (scopes, key_hash) = match &self.credential {
+            Credential::ApiKey { scopes, hash, .. } => (*scopes, Some(*hash)),
+            Credential::User { .. } => (ScopeSet::default(), None),
         };
         Ok(OrgAccess {
             organization,
             actor,
             scopes,
+            key_hash,
             request_id: self.request_id,
         })
     }
@@ -321,6 +332,7 @@ fn named_or_own(own: Option<&OwnOrganization>, target: Target<'_>) -> Result<Org
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::api_key::PlaintextApiKey;
 
     const ADMIN_ONLY: Demand = Demand {
         scopes: &[],
@@ -351,6 +363,7 @@ mod tests {
         let credential = Credential::ApiKey {
             id: ApiKeyId::generate(),
             label: "test".into(),
+            hash: PlaintextApiKey::generate().hash(),
             org_id: OrgId::generate(),
             scopes: scopes.iter().copied().collect(),
         };

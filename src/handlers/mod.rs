@@ -57,7 +57,9 @@ fn failure_header(error: &Error) -> Option<(HeaderName, String)> {
     match error {
         Error::Unauthenticated(_) => Some((WWW_AUTHENTICATE, "Bearer".to_owned())),
         Error::MethodNotAllowed(allow) => Some((ALLOW, allow.clone())),
-        Error::RateLimited(wait) => Some((RETRY_AFTER, whole_seconds(*wait).to_string())),
+        Error::RateLimited(wait) | Error::KeysLimited(wait) => {
+            Some((RETRY_AFTER, whole_seconds(*wait).to_string()))
+        }
         Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
         _ => None,
     }

@@ -8,3 +8,6 @@ $$;
 
 CREATE TRIGGER audit_log_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse();
+
+-- Also in a session that has turned ordinary triggers off (session_replication_role).
+ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_refuses_change;

@@ -11,10 +11,10 @@ BEGIN
 END;
 
 -- INSERT OR REPLACE deletes the row in its place, and no trigger on DELETE sees that. The rowid is -1
--- here unless the statement names one.
+-- here unless the statement names one, and no row of ours has that.
 CREATE TRIGGER audit_log_refuses_replace BEFORE INSERT ON audit_log
 WHEN EXISTS (SELECT 1 FROM audit_log WHERE org_id = NEW.org_id AND seq = NEW.seq)
-    OR EXISTS (SELECT 1 FROM audit_log WHERE rowid = NEW.rowid)
+    OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM audit_log WHERE rowid = NEW.rowid))
 BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: REPLACE is refused');
 END;

@@ -130,7 +130,7 @@ fn public(error: &Error) -> (StatusCode, ErrorCode, &str) {
         Error::PreconditionFailed => PRECONDITION_FAILED,
         Error::IdempotencyKeyReused => IDEMPOTENCY_KEY_REUSED,
         Error::IdempotencyKeyInUse => IDEMPOTENCY_KEY_IN_USE,
-        Error::RateLimited(_) => RATE_LIMITED,
+        Error::RateLimited(_) | Error::KeysLimited(_) => RATE_LIMITED,
         Error::Unavailable(_) => UNAVAILABLE,
         Error::Internal(_) => INTERNAL,
     }

@@ -50,12 +50,9 @@ impl Api for AgentMessage {
     }
 
     fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
-        if let Error::RateLimited(wait) = &error {
-            request::note(request, |context| {
-                // If no limit of requests is used up, it is the limit of new keys.
-                let used_up = context.rate_limit.filter(|limit| limit.remaining == 0);
-                context.rate_limit = used_up.or(Some(api_keys::issue_limit(*wait)));
-            });
+        if let Error::KeysLimited(wait) = &error {
+            let limit = api_keys::issue_limit(*wait);
+            request::note(request, |context| context.rate_limit = Some(limit));
         }
         envelope::render(request, error)
     }

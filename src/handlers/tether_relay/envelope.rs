@@ -119,7 +119,7 @@ fn public<'a>(
         Error::PreconditionFailed => fixed(PRECONDITION_FAILED),
         Error::IdempotencyKeyReused => fixed(IDEMPOTENCY_KEY_REUSED),
         Error::IdempotencyKeyInUse => fixed(IDEMPOTENCY_KEY_IN_USE),
-        Error::RateLimited(_) => fixed(RATE_LIMITED),
+        Error::RateLimited(_) | Error::KeysLimited(_) => fixed(RATE_LIMITED),
         Error::Unavailable(_) => fixed(UNAVAILABLE),
         Error::Internal(_) => fixed((
             StatusCode::INTERNAL_SERVER_ERROR,

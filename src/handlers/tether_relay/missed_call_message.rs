@@ -30,13 +30,14 @@ pub(super) async fn put(
     body: models::UpdateMissedCallMessageRequest,
 ) -> Result<PutSuccess> {
     let PutParams {
-        organization_id,
+        // Known since the caller was; two names of one organization are one.
+        organization_id: _,
         idempotency_key,
     } = params;
     let once = once(
         idempotency_key.as_deref(),
         &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
-        &(organization_id, &body),
+        &body,
         |organization| Ok(updated(organization).record()?.into()),
     )?;
     let models::UpdateMissedCallMessageRequest {

@@ -52,6 +52,7 @@ fn every_error() -> Vec<Error> {
         Error::PreconditionFailed,
         Error::IdempotencyKeyReused,
         Error::IdempotencyKeyInUse,
+        Error::KeysLimited(Duration::from_secs(60)),
         Error::RateLimited(Duration::from_millis(1500)),
         Error::unavailable(SECRET),
         Error::internal(SECRET),
@@ -74,6 +75,7 @@ fn every_error() -> Vec<Error> {
         | Error::PreconditionFailed
         | Error::IdempotencyKeyReused
         | Error::IdempotencyKeyInUse
+        | Error::KeysLimited(_)
         | Error::RateLimited(_)
         | Error::Unavailable(_)
         | Error::Internal(_) => {}

@@ -35,6 +35,23 @@ async fn app_with_log() -> TestApp {
     app
 }
 
+/// A row in a place that SQLite uses for "no place named yet" must not get in everybody's way.
+#[actix_web::test]
+async fn a_forged_row_does_not_stop_the_log() {
+    let app = app_with_log().await;
+    if let TestDatabase::Sqlite(_) = &app.database {
+        app.database.execute(
+            "INSERT INTO audit_log (rowid, org_id, seq, id, occurred_at, actor_kind, actor_label, \
+             actor_identity, action, resource_type, resource_id, request_id, payload, \
+             previous_hash, hash) SELECT -1, org_id, 99, id, occurred_at, actor_kind, \
+             actor_label, actor_identity, action, resource_type, resource_id, request_id, \
+             payload, previous_hash, hash FROM audit_log WHERE seq = 1",
+        );
+    }
+    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+    assert_eq!(app.patch(&key, json!({"name": "Three"})).await.status, 200);
+}
+
 #[actix_web::test]
 async fn rows_of_the_audit_log_cannot_be_updated_or_deleted_through_sql() {
     let app = app_with_log().await;

@@ -3,7 +3,11 @@
 use actix_web::http::Method;
 use quietline::app;
 use quietline::db::Db;
-use quietline::domain::access::Scope;
+use quietline::domain::access::{Caller, Credential, Demand, OrgAccess, Scope, Target};
+use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::ids::RequestId;
+use quietline::domain::organization::{SettingsChanges, VersionCondition};
+use quietline::error::Error;
 use serde_json::json;
 
 use super::parallel::in_parallel;
@@ -129,4 +133,66 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!(create(&app, &key).await.status, 401);
     assert_eq!(rotate(&app, &key, id.as_str()).await.status, 401);
     assert_eq!((app.stored_keys().await, app.whole_audit().await), before);
+}
+
+/// Goal: whoever revokes a key and leaves has revoked it. Method: the request is begun and dropped;
+/// once the revocation is stored, the key is refused long before the server would ask again.
+#[actix_web::test]
+async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    let id = app.key_id(&key).await;
+    assert_eq!(app.get("/v1/organization", &key).await.status, 200);
+    let access = OrgAccess::command_line(app.org_id.clone());
+    let (db, clock) = (&app.state.db, &app.state.clock);
+    let mut revocation = Box::pin(app::api_keys::delete(db, clock, access, id));
+    assert!(futures_util::poll!(&mut revocation).is_pending());
+    drop(revocation);
+    for _ in 0..50_000 {
+        if app.stored_keys().await[0].revoked_at.is_some() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+        statuses.push(app.get("/v1/organization", &key).await.status);
+    }
+    assert_eq!(statuses.last(), Some(&401), "{statuses:?}");
+}
+
+#[actix_web::test]
+async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+    let id = app.key_id(&key).await;
+    let stored = app.stored_keys().await.remove(0);
+    let caller = Caller {
+        credential: Credential::ApiKey {
+            id: stored.id,
+            label: stored.label,
+            hash: PlaintextApiKey::parse(&key).unwrap().hash(),
+            org_id: stored.org_id,
+            scopes: stored.scopes,
+        },
+        request_id: RequestId::generate(),
+    };
+    let demand = Demand {
+        scopes: &["org:admin:write"],
+        minimum_role: None,
+    };
+    let access = caller.require(demand, Target::Own).unwrap();
+    let admin = OrgAccess::command_line(app.org_id.clone());
+    app::api_keys::delete(&app.state.db, &app.state.clock, admin, id)
+        .await
+        .unwrap();
+    let changes = SettingsChanges {
+        is_reseller: Some(true),
+        ..SettingsChanges::default()
+    };
+    let any = VersionCondition::Any;
+    let outcome = app::organization::update_settings(&app.state, access, any, changes, None).await;
+    assert!(matches!(outcome, Err(Error::Unauthenticated(_))));
+    assert!(app.audit().await.is_empty());
 }

@@ -3,6 +3,9 @@
 use actix_web::http::Method;
 use quietline::auth::limits::LimitSettings;
 use quietline::domain::access::{Role, Scope};
+use quietline::domain::api_key::PlaintextApiKey;
+
+use crate::db::parallel::in_parallel;
 
 use super::{Limited, assert_refused, per_minute};
 
@@ -80,4 +83,19 @@ async fn a_missing_right_is_no_failure() {
         assert_eq!(server.read(&key).await.status, 403);
         assert_eq!(server.read_message(&token).await.status, 403);
     }
+}
+
+/// Goal: guessing many times at once finds out no more than guessing one after the other. Method: a
+/// valid key among them is answered like all others once the failures are used up.
+#[actix_web::test]
+async fn of_many_failures_at_once_no_more_are_answered_than_are_allowed() {
+    let server = server().await;
+    let app = &server.app;
+    let statuses = in_parallel(20, async |_| {
+        let unknown = PlaintextApiKey::generate();
+        app.get(super::ORGANIZATION, unknown.reveal()).await.status
+    });
+    let answered = statuses.iter().filter(|status| **status == 401).count();
+    assert_eq!(answered, 3, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [401, 429].contains(status)));
 }

@@ -279,3 +279,26 @@ async fn without_limits_no_answer_speaks_of_them() {
         }
     }
 }
+
+#[actix_web::test]
+async fn the_limit_of_new_keys_speaks_for_itself_beside_others() {
+    let server = Limited::new(LimitSettings {
+        credential_requests: per_minute(11),
+        ..LimitSettings::default()
+    })
+    .await;
+    let key = server
+        .app
+        .api_key(&[Scope::OrgRead, Scope::ApiKeysWrite])
+        .await;
+    let mut last = None;
+    for _ in 0..11 {
+        let request = server
+            .app
+            .request(Method::POST, "/v1/api-keys")
+            .bearer(&key);
+        let body = json!({ "label": "A", "scopes": ["org:read"] });
+        last = Some(request.json(&body).send().await);
+    }
+    assert_refused(&last.unwrap(), ("api-keys", 10), 60);
+}

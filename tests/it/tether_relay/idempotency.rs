@@ -7,6 +7,7 @@ use quietline::domain::organization::OrganizationKind;
 use serde_json::json;
 
 use crate::support::TestApp;
+use crate::support::app::EXTERNAL_ID;
 use crate::support::request::TestServer;
 use crate::support::response::Response;
 
@@ -90,6 +91,25 @@ async fn a_superadmin_uses_a_key_for_each_organization() {
         assert_eq!(response.status, 200);
         assert!(!response.headers.contains_key("idempotent-replayed"));
     }
+}
+
+#[actix_web::test]
+async fn both_names_of_an_organization_are_one_organization() {
+    let app = TestApp::new().await;
+    let token = app.jwt(Role::Admin);
+    let names = [
+        app.org_id.to_string(),
+        app.org_id.to_string().to_uppercase(),
+        EXTERNAL_ID.to_owned(),
+    ];
+    let mut replayed = Vec::new();
+    for name in names {
+        let path = format!("/api/organizations/{name}/missed-call-message");
+        let response = put(&app, &path, &token, "k1", r#"{"missedCallMessage":"A"}"#).await;
+        assert_eq!(response.status, 200);
+        replayed.push(response.headers.contains_key("idempotent-replayed"));
+    }
+    assert_eq!(replayed, [false, true, true]);
 }
 
 #[actix_web::test]
