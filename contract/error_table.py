@@ -14,13 +14,15 @@ METHODS = ("get", "put", "post", "patch", "delete")
 # What to do about a status; whoever adds a status to a spec adds it here.
 ADVICE = {
     400: "correct the request", 401: "renew the credential", 403: "ask for the right", 404: "check the identifier",
-    405: "correct the request", 408: "repeat", 412: "read again, decide again", 413: "send less",
+    405: "correct the request", 408: "repeat", 409: "repeat in a moment", 412: "read again, decide again", 413: "send less",
     415: "correct the request", 422: "correct the fields in `details`", 429: "repeat after `Retry-After`",
     500: "repeat, then report the request id", 503: "repeat after `Retry-After`",
 }
 # What to do about a rule that refuses.
 RULE = "meet the rule, or leave the field out"
-RULES = {"API_KEY_REVOKED": "create a new key"}
+RULES = {
+    "API_KEY_REVOKED": "create a new key", "IDEMPOTENCY_KEY_REUSED": "take a key of its own for each change",
+}
 
 
 def spec(name):

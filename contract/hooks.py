@@ -3,6 +3,7 @@
 A response is judged by the request as it was sent, not by what schemathesis meant to send.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -48,14 +49,17 @@ SCOPES = list(AGENTMESSAGE["components"]["securitySchemes"]["bearerAuth"]["x-sco
 OWN_SCOPES = ["org:read", "org:admin:write", "apikeys:read", "apikeys:write", "audit:read"]
 # The cursor that the spec shows, which no server gave out.
 CURSOR = AGENTMESSAGE["components"]["parameters"]["Cursor"]["example"]
+# The Idempotency-Key that the spec shows, and what one is.
+IDEMPOTENCY_KEY = AGENTMESSAGE["components"]["parameters"]["IdempotencyKey"]["example"]
+IS_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 # A whole key, as only the answer to whoever made it shows it.
 WHOLE_KEY = re.compile(r"am_live_[0-9A-Za-z]{34}")
 
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Scopes that exist, most of the time, and no cursor but those of links: arbitrary texts would stop every request at
-    400 or 422. And the run keeps its key.
+    """Scopes that exist, most of the time, no cursor but those of links, and another Idempotency-Key for each body in the
+    place of the spec's: all else would stop at 400 or 422. And the run keeps its key.
     """
     operation = case.operation.definition.raw.get("operationId")
     if operation == "createApiKey" and isinstance(case.body, dict):
@@ -66,6 +70,8 @@ def before_call(ctx, case, kwargs):
                 case.body = case.body | {"scopes": OWN_SCOPES[: 1 + chosen % len(OWN_SCOPES)]}
     if case.query and case.query.get("cursor") == CURSOR:
         del case.query["cursor"]
+    if case.headers and case.headers.get("Idempotency-Key") == IDEMPOTENCY_KEY:
+        case.headers["Idempotency-Key"] = hashlib.sha256(repr((operation, case.body)).encode()).hexdigest()
     own = os.environ.get("CONTRACT_KEY_ID", "")
     if own and str(case.path_parameters.get("id", "")).lower() == own:
         case.path_parameters["id"] = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"
@@ -89,6 +95,21 @@ def error_of(response):
 
 def is_agentmessage(case):
     return case.path.startswith("/v1/")
+
+
+def is_refused_for_its_idempotency_key(response, case):
+    """Whether the key came with another request before, or is none as HTTP carries it, without spaces at its ends."""
+    sent = response.request.headers.get("Idempotency-Key")
+    if sent is None or response.status_code != (422 if is_agentmessage(case) else 400):
+        return False
+    is_key = IS_IDEMPOTENCY_KEY.fullmatch(sent.decode("latin-1").strip() if isinstance(sent, bytes) else sent.strip())
+    if not is_agentmessage(case):
+        reason = "was used with another request" if is_key else "must be 1 to 255 printable ASCII characters"
+        return json.loads(response.content).get("details") == f"Idempotency-Key: {reason}"
+    error = error_of(response)
+    if is_key:
+        return error["code"] == "IDEMPOTENCY_KEY_REUSED"
+    return error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {"Idempotency-Key"}
 
 
 @schemathesis.check
@@ -117,6 +138,8 @@ def a_body_is_refused_exactly_if_the_schema_does(ctx, response, case):
     valid = body is not None and validator.is_valid(body)
     if response.status_code in (200, 201):
         assert valid, "accepted a body that breaks the schema"
+    elif valid and is_refused_for_its_idempotency_key(response, case):
+        return
     elif valid and method == "POST":
         scopes = body["scopes"]
         known = scopes and len(set(scopes)) == len(scopes) and set(scopes) <= set(SCOPES)
@@ -161,6 +184,15 @@ def preconditions_are_kept(ctx, response, case):
         assert sent.get("If-Match", "*").strip() != "*", "412 without a failing If-Match"
     if response.status_code == 304:
         assert "If-None-Match" in sent, "304 without If-None-Match"
+
+
+@schemathesis.check
+def an_answer_is_given_again_for_a_key_only(ctx, response, case):
+    """Idempotent-Replayed is said of successes, and to those who sent a key."""
+    if "idempotent-replayed" in response.headers:
+        assert response.headers["idempotent-replayed"] == ["true"], "not true"
+        assert "Idempotency-Key" in response.request.headers, "given again without a key"
+        assert response.status_code in (200, 201), "a refusal was kept"
 
 
 @schemathesis.check

@@ -287,7 +287,8 @@ def run_curl_guide(server):
     }
     with tempfile.TemporaryDirectory() as folder:
         output = command("bash", "-euo", "pipefail", "-c", guide("sh"), cwd=folder, env=os.environ | environment)
-    for expected in ("304", '"billing_email":null', '"name":"cannot be null"', "we missed your call"):
+    replayed = "idempotent-replayed: true"
+    for expected in ("304", '"billing_email":null', '"name":"cannot be null"', replayed, "we missed your call"):
         if expected not in output:
             raise SystemExit(f"the curl lines of docs/CLIENTS.md do not print {expected}:\n{output}")
 

@@ -96,6 +96,20 @@ class Changing(unittest.TestCase):
         hours = patch({"quiet_hours": {"enabled": False}}).quiet_hours
         self.assertEqual((hours.enabled, hours.start, hours.end, hours.mode), (False, "20:00", "06:30", "defer"))
 
+    def test_a_change_that_is_sent_again_is_made_once(self):
+        api, key = organization_api(), str(uuid.uuid4())
+        request = am.UpdateOrganizationRequest(name="Sent twice")
+        first = api.patch_organization_with_http_info(request, idempotency_key=key)
+        self.assertNotIn("Idempotent-Replayed", first.headers)
+        patch({"name": "Changed since"})
+        again = api.patch_organization_with_http_info(request, idempotency_key=key)
+        self.assertEqual((again.data, again.headers["ETag"]), (first.data, first.headers["ETag"]))
+        self.assertEqual(again.headers["Idempotent-Replayed"], "true")
+        self.assertEqual(api.get_organization().data.name, "Changed since")
+        with self.assertRaises(am.ApiException) as reused:
+            patch({"name": "Another change"}, idempotency_key=key)
+        self.assertEqual((reused.exception.status, code(reused)), (422, "IDEMPOTENCY_KEY_REUSED"))
+
     def test_auto_replies_are_disabled_with_an_attestation(self):
         with self.assertRaises(am.ApiException) as refused:
             patch({"auto_replies": {"enabled": False}})
@@ -189,6 +203,14 @@ class Keys(unittest.TestCase):
         for _ in range(2):
             self.assertEqual(api.delete_api_key_with_http_info(replaced.id).status_code, 204)
         self.assertIsNotNone(api.get_api_key(replaced.id).data.revoked_at)
+
+    def test_a_request_that_is_sent_again_makes_no_second_key(self):
+        api, key = keys_api(), str(uuid.uuid4())
+        request = am.CreateApiKeyRequest(label="Sent twice", scopes=["org:read"])
+        made = api.create_api_key(request, idempotency_key=key).data
+        again = api.create_api_key_with_http_info(request, idempotency_key=key)
+        self.assertEqual((again.data.data.id, again.data.data.plaintext), (made.id, None))
+        self.assertEqual(again.headers["Idempotent-Replayed"], "true")
 
     def test_what_is_refused(self):
         api = keys_api()

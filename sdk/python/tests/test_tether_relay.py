@@ -3,6 +3,7 @@
 import itertools
 import os
 import unittest
+import uuid
 
 import tether_relay_client as tr
 import urllib3
@@ -38,6 +39,16 @@ class MissedCallMessage(unittest.TestCase):
         put({"missedCallMessage": "Kept", "missedCallAutoMessageEnabled": True})
         answer = put({"missedCallAutoMessageEnabled": False, "colour": "ignored"})
         self.assertEqual(answer.to_dict(), {"missedCallMessage": "Kept", "missedCallAutoMessageEnabled": False})
+
+    def test_a_change_that_is_sent_again_is_made_once(self):
+        key, request = str(uuid.uuid4()), tr.UpdateMissedCallMessageRequest(missed_call_message="Sent twice")
+        send = missed_call_api().put_organizations_organization_id_missed_call_message_with_http_info
+        first = send(ORGANIZATION, request, idempotency_key=key)
+        self.assertNotIn("Idempotent-Replayed", first.headers)
+        put({"missedCallMessage": "Changed since"})
+        again = send(ORGANIZATION, request, idempotency_key=key)
+        self.assertEqual((again.data, again.headers["Idempotent-Replayed"]), (first.data, "true"))
+        self.assertEqual(get().missed_call_message, "Changed since")
 
     def test_both_identifiers_and_both_roles(self):
         put({"missedCallMessage": "Same"})

@@ -29,7 +29,7 @@ pub fn tether(token: &str) -> tr::configuration::Configuration {
 
 /// PATCH with the demonstration's key; returns the organization.
 pub async fn patch(body: UpdateOrganizationRequest) -> Organization {
-    let response = organization_api::patch_organization(&agentmessage(&setting("SDK_KEY")), body, None).await;
+    let response = organization_api::patch_organization(&agentmessage(&setting("SDK_KEY")), body, None, None).await;
     response.expect("the patch is accepted").entity.expect("a body").data
 }
 
@@ -47,7 +47,7 @@ pub async fn refused(
     body: UpdateOrganizationRequest,
     if_match: Option<&str>,
 ) -> am::ResponseContent<organization_api::PatchOrganizationError> {
-    match organization_api::patch_organization(client, body, if_match).await {
+    match organization_api::patch_organization(client, body, if_match, None).await {
         Err(am::Error::ResponseError(refusal)) => refusal,
         other => panic!("it was not refused: {other:?}"),
     }

@@ -12,6 +12,7 @@ use agentmessage_client::models::{
     AutoRepliesPatch, CreateApiKeyRequest, ErrorCode, ErrorResponse, Organization, QuietHoursMode, QuietHoursPatch, UpdateOrganizationRequest,
 };
 use sdk_tests::{agentmessage, patch, read, refused, setting};
+use uuid::Uuid;
 
 type Value = Option<String>;
 type Body = fn(Option<Value>) -> UpdateOrganizationRequest;
@@ -73,10 +74,10 @@ async fn entity_tags() {
     assert_eq!(unchanged.header("ETag"), Some(tag.as_str()));
 
     let body = UpdateOrganizationRequest { name: Some("Round trip".into()), ..Default::default() };
-    let changed = patch_organization(&client, body.clone(), Some(&tag)).await.expect("the tag is present");
+    let changed = patch_organization(&client, body.clone(), Some(&tag), None).await.expect("the tag is present");
     let next = changed.header("ETag").expect("an entity tag");
     assert_ne!(next, tag);
-    let again = patch_organization(&client, body, Some("*")).await.expect("* matches");
+    let again = patch_organization(&client, body, Some("*"), None).await.expect("* matches");
     assert_eq!(again.header("ETag"), Some(next), "nothing changed");
 
     let lost = UpdateOrganizationRequest { name: Some("Lost update".into()), ..Default::default() };
@@ -87,6 +88,22 @@ async fn entity_tags() {
     };
     assert_eq!(error.error.code, ErrorCode::PreconditionFailed);
     assert_eq!(read().await.1.name, "Round trip");
+}
+
+async fn a_change_that_is_sent_again_is_made_once() {
+    let (client, key) = (agentmessage(&setting("SDK_KEY")), Uuid::new_v4().to_string());
+    let named = |name: &str| UpdateOrganizationRequest { name: Some(name.into()), ..Default::default() };
+    let send = async |name: &str| patch_organization(&client, named(name), None, Some(&key)).await;
+    let first = send("Sent twice").await.expect("it is made");
+    assert_eq!(first.header("Idempotent-Replayed"), None);
+    patch(named("Changed since")).await;
+    let again = send("Sent twice").await.expect("it was made");
+    assert_eq!(again.header("Idempotent-Replayed"), Some("true"));
+    assert_eq!(again.header("ETag"), first.header("ETag"));
+    assert_eq!(again.entity, first.entity);
+    assert_eq!(read().await.1.name, "Changed since");
+    let Err(Error::ResponseError(reused)) = send("Another change").await else { panic!("it was not refused") };
+    assert_eq!(code(reused.entity.as_ref()), (422, ErrorCode::IdempotencyKeyReused));
 }
 
 async fn other_fields_and_blocks() {
@@ -187,7 +204,7 @@ fn key_with(scope: &str) -> CreateApiKeyRequest {
 
 async fn keys_are_created_rotated_and_revoked() {
     let client = agentmessage(&setting("SDK_KEY"));
-    let made = create_api_key(&client, key_with("org:read")).await.expect("a key").entity.expect("a body").data;
+    let made = create_api_key(&client, key_with("org:read"), None).await.expect("a key").entity.expect("a body").data;
     let plaintext = made.plaintext.expect("the whole key");
     assert_eq!((made.label.as_str(), made.prefix.as_str()), ("SDK", &plaintext[..12]));
     assert!(get_organization(&agentmessage(&plaintext), None).await.is_ok());
@@ -209,10 +226,19 @@ async fn keys_are_created_rotated_and_revoked() {
     }
     let shown = get_api_key(&client, &id).await.expect("it stays").entity.expect("a body").data;
     assert!(shown.revoked_at.is_some());
-    let unknown = create_api_key(&client, key_with("no:such")).await;
+    let unknown = create_api_key(&client, key_with("no:such"), None).await;
     let Err(Error::ResponseError(unknown)) = unknown else { panic!("it was not refused") };
     let Some(CreateApiKeyError::Status400(body)) = unknown.entity else { panic!("{:?}", unknown.entity) };
     assert_eq!(body.error.code, ErrorCode::InvalidInput);
+}
+
+async fn a_request_that_is_sent_again_makes_no_second_key() {
+    let (client, key) = (agentmessage(&setting("SDK_KEY")), Uuid::new_v4().to_string());
+    let send = async || create_api_key(&client, key_with("org:read"), Some(&key)).await.expect("a key");
+    let (first, again) = (send().await, send().await);
+    assert_eq!(again.header("Idempotent-Replayed"), Some("true"));
+    let (first, again) = (first.entity.expect("a body").data, again.entity.expect("a body").data);
+    assert_eq!((again.id, again.plaintext), (first.id, None));
 }
 
 async fn keys_are_listed_page_by_page() {
@@ -258,12 +284,14 @@ async fn the_client_and_the_server_agree() {
     assert_eq!(organization.id.to_string(), setting("SDK_ORGANIZATION_ID"));
     absent_null_and_value().await;
     entity_tags().await;
+    a_change_that_is_sent_again_is_made_once().await;
     other_fields_and_blocks().await;
     characters_are_counted_and_not_bytes().await;
     auto_replies_are_disabled_with_an_attestation().await;
     credentials_and_rules().await;
     validation().await;
     keys_are_created_rotated_and_revoked().await;
+    a_request_that_is_sent_again_makes_no_second_key().await;
     keys_are_listed_page_by_page().await;
     what_was_changed_is_in_the_audit_log().await;
 }

@@ -9,6 +9,7 @@ use tether_relay_client::apis::organizations_api::{
     put_organizations_organization_id_missed_call_message as put,
 };
 use tether_relay_client::models::{MissedCallMessageResponse, UpdateMissedCallMessageRequest};
+use uuid::Uuid;
 
 const NOBODY: &str = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
 
@@ -17,7 +18,7 @@ fn template(text: Option<&str>) -> UpdateMissedCallMessageRequest {
 }
 
 async fn change(body: UpdateMissedCallMessageRequest) -> MissedCallMessageResponse {
-    let response = put(&tether(&setting("SDK_TOKEN_ADMIN")), &setting("SDK_ORGANIZATION_ID"), body).await;
+    let response = put(&tether(&setting("SDK_TOKEN_ADMIN")), &setting("SDK_ORGANIZATION_ID"), body, None).await;
     response.expect("it is accepted").entity.expect("a body")
 }
 
@@ -39,6 +40,20 @@ async fn absent_empty_and_value() {
     assert_eq!(change(toggle).await.missed_call_auto_message_enabled, Some(false));
 }
 
+async fn a_change_that_is_sent_again_is_made_once() {
+    let (client, organization) = (tether(&setting("SDK_TOKEN_ADMIN")), setting("SDK_ORGANIZATION_ID"));
+    let key = Uuid::new_v4().to_string();
+    let send = async || put(&client, &organization, template(Some("Sent twice")), Some(&key)).await.expect("accepted");
+    let first = send().await;
+    assert_eq!(first.header("Idempotent-Replayed"), None);
+    change(template(Some("Changed since"))).await;
+    let again = send().await;
+    assert_eq!(again.header("Idempotent-Replayed"), Some("true"));
+    assert_eq!(again.entity, first.entity);
+    let read = get(&client, &organization).await.expect("the configuration").entity.expect("a body");
+    assert_eq!(read.missed_call_message, Some(Some("Changed since".to_owned())));
+}
+
 async fn callers() {
     let organization = setting("SDK_ORGANIZATION_ID");
     let cases = [
@@ -50,7 +65,7 @@ async fn callers() {
     for (token, id, status, error) in cases {
         let client = tether(&token);
         let Err(Error::ResponseError(read)) = get(&client, id).await else { panic!("{status} expected") };
-        let Err(Error::ResponseError(written)) = put(&client, id, template(None)).await else { panic!("{status}") };
+        let Err(Error::ResponseError(written)) = put(&client, id, template(None), None).await else { panic!("{status}") };
         assert_eq!((read.status.as_u16(), written.status.as_u16()), (status, status));
         let body = match (read.entity, written.entity) {
             (Some(GetError::Status401(body)), Some(PutError::Status401(_))) => body,
@@ -66,7 +81,7 @@ async fn validation() {
     let mut direct = tether(&setting("SDK_TOKEN_ADMIN"));
     direct.base_path = setting("SDK_DIRECT_URL");
     let body = template(Some(&"x".repeat(501)));
-    let Err(Error::ResponseError(refusal)) = put(&direct, &setting("SDK_ORGANIZATION_ID"), body).await else {
+    let Err(Error::ResponseError(refusal)) = put(&direct, &setting("SDK_ORGANIZATION_ID"), body, None).await else {
         panic!("it was not refused");
     };
     let Some(PutError::Status400(body)) = refusal.entity else { panic!("decoded as {:?}", refusal.entity) };
@@ -77,6 +92,7 @@ async fn validation() {
 #[tokio::test]
 async fn the_client_and_the_server_agree() {
     absent_empty_and_value().await;
+    a_change_that_is_sent_again_is_made_once().await;
     callers().await;
     validation().await;
 }

@@ -1,6 +1,7 @@
 // The AgentMessage client against a live server: every operation, every nullable field, every error it can meet.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import test from 'node:test';
 import { ErrorCode, type Organization, type UpdateOrganizationRequest } from 'agentmessage-client';
 import { DIRECT, auditLogApi, keysApi, organizationApi, patch, refusal, setting } from './settings';
@@ -67,6 +68,22 @@ test('entity tags', async () => {
     const outdated = await refusal(lost);
     assert.deepEqual([outdated.status, outdated.body.error.code], [412, ErrorCode.PreconditionFailed]);
     assert.equal((await api.getOrganization()).data.name, 'Round trip');
+});
+
+test('a change that is sent again is made once', async () => {
+    const api = organizationApi();
+    const change = { updateOrganizationRequest: { name: 'Sent twice' }, idempotencyKey: randomUUID() };
+    const first = await api.patchOrganizationRaw(change);
+    assert.equal(first.raw.headers.get('Idempotent-Replayed'), null);
+    await patch({ name: 'Changed since' });
+    const again = await api.patchOrganizationRaw(change);
+    assert.deepEqual(await again.value(), await first.value());
+    assert.equal(again.raw.headers.get('ETag'), first.raw.headers.get('ETag'));
+    assert.equal(again.raw.headers.get('Idempotent-Replayed'), 'true');
+    assert.equal((await api.getOrganization()).data.name, 'Changed since');
+    const other = { ...change, updateOrganizationRequest: { name: 'Another change' } };
+    const reused = await refusal(api.patchOrganization(other));
+    assert.deepEqual([reused.status, reused.body.error.code], [422, ErrorCode.IdempotencyKeyReused]);
 });
 
 test('other fields and blocks', async () => {
@@ -146,6 +163,16 @@ test('a key is created, rotated and revoked', async () => {
     assert.ok((await api.getApiKey({ id: replaced.id })).data.revokedAt instanceof Date);
     const unknown = await refusal(api.createApiKey({ createApiKeyRequest: { label: 'SDK', scopes: ['no:such'] } }));
     assert.deepEqual([unknown.status, unknown.body.error.code], [400, ErrorCode.InvalidInput]);
+});
+
+test('a request that is sent again makes no second key', async () => {
+    const createApiKeyRequest = { label: 'Sent twice', scopes: ['org:read'] };
+    const request = { createApiKeyRequest, idempotencyKey: randomUUID() };
+    const made = (await keysApi().createApiKey(request)).data;
+    const again = await keysApi().createApiKeyRaw(request);
+    const { id, plaintext } = (await again.value()).data;
+    assert.deepEqual([id, plaintext], [made.id, null]);
+    assert.equal(again.raw.headers.get('Idempotent-Replayed'), 'true');
 });
 
 test('keys are listed page by page', async () => {

@@ -1,6 +1,7 @@
 // The Tether client against a live server: both operations, what may be sent, every error it can meet.
 
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import test from 'node:test';
 import { type UpdateMissedCallMessageRequest } from 'tether-relay-client';
 import { DIRECT, missedCallApi, refusal, setting } from './settings';
@@ -34,6 +35,19 @@ test('the toggle keeps the template, and both identifiers lead to it', async () 
     assert.deepEqual(await put({ missedCallAutoMessageEnabled: false, colour: 'ignored' }), kept);
     const superadmin = missedCallApi(setting('SDK_TOKEN_SUPERADMIN'));
     assert.deepEqual(await get(superadmin, setting('SDK_EXTERNAL_ID')), kept);
+});
+
+test('a change that is sent again is made once', async () => {
+    const updateMissedCallMessageRequest = { missedCallMessage: 'Sent twice' };
+    const change = { organizationId: ORGANIZATION, updateMissedCallMessageRequest, idempotencyKey: randomUUID() };
+    const api = missedCallApi();
+    const first = await api.putOrganizationsOrganizationIdMissedCallMessageRaw(change);
+    assert.equal(first.raw.headers.get('Idempotent-Replayed'), null);
+    await put({ missedCallMessage: 'Changed since' });
+    const again = await api.putOrganizationsOrganizationIdMissedCallMessageRaw(change);
+    assert.deepEqual(await again.value(), await first.value());
+    assert.equal(again.raw.headers.get('Idempotent-Replayed'), 'true');
+    assert.equal((await get()).missedCallMessage, 'Changed since');
 });
 
 test('callers', async () => {
