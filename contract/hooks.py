@@ -58,8 +58,8 @@ WHOLE_KEY = re.compile(r"am_live_[0-9A-Za-z]{34}")
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Scopes that exist, most of the time, no cursor but those of links, and another Idempotency-Key for each body in the
-    place of the spec's: all else would stop at 400 or 422. And the run keeps its key.
+    """Scopes that exist, most of the time, no cursor but those of links, and another Idempotency-Key for each body than
+    the one that the spec shows: all else would stop at 400 or 422. And the run keeps its key.
     """
     operation = case.operation.definition.raw.get("operationId")
     if operation == "createApiKey" and isinstance(case.body, dict):

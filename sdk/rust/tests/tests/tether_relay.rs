@@ -65,7 +65,8 @@ async fn callers() {
     for (token, id, status, error) in cases {
         let client = tether(&token);
         let Err(Error::ResponseError(read)) = get(&client, id).await else { panic!("{status} expected") };
-        let Err(Error::ResponseError(written)) = put(&client, id, template(None), None).await else { panic!("{status}") };
+        let written = put(&client, id, template(None), None).await;
+        let Err(Error::ResponseError(written)) = written else { panic!("{status} expected") };
         assert_eq!((read.status.as_u16(), written.status.as_u16()), (status, status));
         let body = match (read.entity, written.entity) {
             (Some(GetError::Status401(body)), Some(PutError::Status401(_))) => body,
