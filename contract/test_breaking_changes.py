@@ -69,7 +69,7 @@ BREAKING = [
 
 COMPATIBLE = [
     (AGENTMESSAGE, (*PATCH, "description"), "Other words."),
-    (AGENTMESSAGE, (*PATCH, "responses", "409"), {"description": "Conflict."}),
+    (AGENTMESSAGE, (*PATCH, "responses", "410"), {"description": "Gone."}),
     (AGENTMESSAGE, ("paths", "/v1/other"), {"get": {"responses": {}}}),
     (AGENTMESSAGE, (*REQUEST, "properties", "colour"), {"type": "string"}),
     (AGENTMESSAGE, (*REQUEST, "properties", "mms_retention_days", "maximum"), 730),
