@@ -1,5 +1,7 @@
 //! What is known of a request while it is answered; it travels in the request's extensions.
 
+use std::time::Duration;
+
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::ids::RequestId;
@@ -19,6 +21,11 @@ pub struct RateLimit {
     pub remaining: u32,
     /// Seconds until there is one more, at least 1.
     pub seconds: u64,
+}
+
+/// A wait as clients are told it: never too short, and at least a second.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// What the access log, the error bodies and the headers of the answer say of a request.

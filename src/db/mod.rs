@@ -12,6 +12,7 @@ mod key_cache;
 mod key_uses;
 mod migrations;
 pub mod organizations;
+mod pool;
 mod postgres;
 pub mod registry;
 mod schema;

@@ -1,41 +1,24 @@
-//! PostgreSQL: a pool whose connections work on threads of their own, and bounded waits for one.
-
-use std::sync::Arc;
+//! PostgreSQL: a pool of connections, and transactions on them.
 
 use diesel::Connection;
 use diesel::connection::TransactionManager;
 use diesel::r2d2::Pool;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-use super::ACQUIRE_TIMEOUT;
 use super::connection::{DbConn, Manager};
+use super::pool::BlockingPool;
 use super::writer::run_caught;
 
 type Transactions = <DbConn as Connection>::TransactionManager;
 
 /// A PostgreSQL database.
-pub(super) struct PostgresDb {
-    pool: Pool<Manager>,
-    // Waiting for a permit costs nothing; waiting for a connection would hold a thread.
-    permits: Arc<Semaphore>,
-}
+pub(super) struct PostgresDb(BlockingPool);
 
 impl PostgresDb {
     pub(super) fn open(url: &str, connections: u32) -> Result<Self> {
-        let pool = Pool::builder()
-            .max_size(connections)
-            .min_idle(Some(1))
-            .connection_timeout(ACQUIRE_TIMEOUT)
-            .build(Manager::Postgres(url.to_owned()))
-            .map_err(Error::unavailable)?;
-        Ok(Self {
-            pool,
-            permits: Arc::new(Semaphore::new(connections as usize)),
-        })
+        let builder = Pool::builder().min_idle(Some(1));
+        BlockingPool::open(builder, Manager::Postgres(url.to_owned()), connections).map(Self)
     }
 
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
@@ -52,20 +35,7 @@ impl PostgresDb {
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(Error::unavailable)?
-            .map_err(Error::internal)?;
-        let pool = self.pool.clone();
-        spawn_blocking(move || {
-            let mut conn = pool.get().map_err(Error::unavailable)?;
-            let outcome = conn.run(|conn| run_caught(work, conn));
-            drop(conn);
-            drop(permit);
-            outcome
-        })
-        .await
-        .map_err(Error::internal)?
+        self.0.run(work).await
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,15 +12,12 @@ use diesel::r2d2::Pool;
 use diesel::sql_types::Integer;
 use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
 use thread_local::ThreadLocal;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use crate::error::{BoxError, Error, Result};
 
-use super::ACQUIRE_TIMEOUT;
 use super::connection::{DbConn, Manager, open_sqlite, open_sqlite_reader};
-use super::writer::{Writer, run_caught};
+use super::pool::BlockingPool;
+use super::writer::Writer;
 
 /// Before this version SQLite could corrupt a database when two connections reset the WAL at once.
 const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
@@ -34,9 +30,7 @@ pub(super) struct SqliteDb {
     path: PathBuf,
     /// A connection of its own for each thread that serves requests: no lock is taken to get it.
     readers: ThreadLocal<RefCell<DbConn>>,
-    list_readers: Pool<Manager>,
-    // Waiting for a permit costs nothing; waiting for a connection would hold a thread.
-    list_permits: Arc<Semaphore>,
+    list_readers: BlockingPool,
     // Fields drop in this order: the writer finishes what it was given while the log is still kept
     // short.
     writer: Writer,
@@ -47,18 +41,13 @@ impl SqliteDb {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut writer = open_sqlite(path).map_err(Error::unavailable)?;
         writer.batch_execute(Writer::PATIENCE)?;
-        let list_readers = Pool::builder()
-            .max_size(LIST_READERS)
-            .min_idle(Some(0))
-            .test_on_check_out(false)
-            .connection_timeout(ACQUIRE_TIMEOUT)
-            .build(Manager::SqliteReader(path.to_owned()))
-            .map_err(Error::unavailable)?;
+        let builder = Pool::builder().min_idle(Some(0)).test_on_check_out(false);
+        let reader = Manager::SqliteReader(path.to_owned());
+        let list_readers = BlockingPool::open(builder, reader, LIST_READERS)?;
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
             list_readers,
-            list_permits: Arc::new(Semaphore::new(LIST_READERS as usize)),
             writer: Writer::start(DbConn::Sqlite(writer))?,
             _checkpointer: Checkpointer::start(open_sqlite(path).map_err(Error::unavailable)?)?,
         })
@@ -80,21 +69,7 @@ impl SqliteDb {
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.list_permits).acquire_owned();
-        let permit = timeout(ACQUIRE_TIMEOUT, permit)
-            .await
-            .map_err(Error::unavailable)?
-            .map_err(Error::internal)?;
-        let readers = self.list_readers.clone();
-        spawn_blocking(move || {
-            let mut conn = readers.get().map_err(Error::unavailable)?;
-            let outcome = conn.run(|conn| run_caught(work, conn));
-            drop(conn);
-            drop(permit);
-            outcome
-        })
-        .await
-        .map_err(Error::internal)?
+        self.list_readers.run(work).await
     }
 
     /// Whether writes are still being taken.

@@ -5,13 +5,12 @@ pub mod agentmessage;
 mod once;
 pub mod tether_relay;
 
-use std::time::Duration;
-
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use quietline_api::runtime::{Operation, Rejection};
 
 use crate::domain::access::Demand;
 use crate::error::{Error, Violation};
+use crate::request::whole_seconds;
 
 /// Seconds after which a request that met no database may be repeated.
 const UNAVAILABLE_RETRY_SECS: u64 = 1;
@@ -63,10 +62,4 @@ fn failure_header(error: &Error) -> Option<(HeaderName, String)> {
         Error::Unavailable(_) => Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string())),
         _ => None,
     }
-}
-
-/// A wait as clients are told it: never too short, and at least a second.
-fn whole_seconds(wait: Duration) -> u64 {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    seconds.max(1)
 }

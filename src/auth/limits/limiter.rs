@@ -10,7 +10,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::request::{LIMIT_WINDOW_SECS, RateLimit};
+use crate::request::{LIMIT_WINDOW_SECS, RateLimit, whole_seconds};
 
 use super::buckets::{Buckets, Draw};
 
@@ -70,7 +70,7 @@ impl Limiter {
             policy: self.policy,
             quota: self.quota.get(),
             remaining,
-            seconds: whole_secs(wait),
+            seconds: whole_seconds(wait),
         };
         match outcome {
             Ok(state) => {
@@ -100,11 +100,6 @@ impl Limiter {
     pub(super) fn bucket_count(&self) -> usize {
         self.limiter.len()
     }
-}
-
-/// Whole seconds, never less than the time that is meant, and at least one.
-fn whole_secs(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// The program's clock, as the limiter reads it.

@@ -18,8 +18,7 @@ use crate::domain::ids::ApiKeyId;
 use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result, Violation};
 use crate::handlers::once::once;
-use crate::handlers::whole_seconds;
-use crate::request::RateLimit;
+use crate::request::{RateLimit, whole_seconds};
 use crate::state::AppState;
 
 pub(super) async fn create(
@@ -169,7 +168,7 @@ fn shown(key: ApiKey) -> models::ApiKey {
 }
 
 fn issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyResponse {
-    let ApiKey {
+    let models::ApiKey {
         id,
         org_id,
         label,
@@ -178,13 +177,13 @@ fn issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyRespons
         created_at,
         last_used_at,
         revoked_at,
-    } = key;
+    } = shown(key);
     let data = models::IssuedApiKey {
-        id: id.uuid(),
-        org_id: org_id.uuid(),
+        id,
+        org_id,
         label,
         prefix,
-        scopes: names(scopes),
+        scopes,
         created_at,
         last_used_at,
         revoked_at,
