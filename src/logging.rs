@@ -16,6 +16,9 @@ use log::{Log, Metadata, Record};
 /// reader of stderr that stalls also stalls the server, as it would without a queue.
 const QUEUE_BYTES: usize = 1024 * 1024;
 
+/// Room for a usual line.
+const LINE_BYTES: usize = 320;
+
 /// How long the writer lets lines gather. While it does, queueing a line wakes nobody.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -66,21 +69,21 @@ impl Drop for LogGuard {
     }
 }
 
-/// env_logger, and the one thing that it lacks: a `flush` that does something.
+/// env_logger decides what is logged. Its own way to a writer takes a lock more for each line, and
+/// has no `flush` that does something.
 struct QueueLogger {
     inner: env_logger::Logger,
+    format: LogFormat,
     queue: Arc<Queue>,
 }
 
 fn build_logger(filter: &str, format: LogFormat, queue: Arc<Queue>) -> QueueLogger {
-    let pipe = QueueWriter(Arc::clone(&queue));
-    let inner = env_logger::Builder::new()
-        .parse_filters(filter)
-        // The wall clock, not the product's: an event is logged when it happens.
-        .format(move |out, record| write_event(out, format, SystemTime::now(), record))
-        .target(env_logger::Target::Pipe(Box::new(pipe)))
-        .build();
-    QueueLogger { inner, queue }
+    let inner = env_logger::Builder::new().parse_filters(filter).build();
+    QueueLogger {
+        inner,
+        format,
+        queue,
+    }
 }
 
 impl Log for QueueLogger {
@@ -89,26 +92,20 @@ impl Log for QueueLogger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.inner.log(record);
+        if !self.inner.matches(record) {
+            return;
+        }
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        // The wall clock, not the product's: an event is logged when it happens.
+        let written = write_event(&mut line, self.format, SystemTime::now(), record);
+        // It fails for a message that cannot be shown, which is nobody's fault here.
+        if written.is_ok() {
+            self.queue.push(&line);
+        }
     }
 
     fn flush(&self) {
         self.queue.wait_until_written();
-    }
-}
-
-/// What env_logger writes each finished line into.
-struct QueueWriter(Arc<Queue>);
-
-impl Write for QueueWriter {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
-        Ok(line.len())
-    }
-
-    /// Called after every line, so it must not wait; [`flush`] does.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 //! What is known of a request while it is answered; it travels in the request's extensions.
 
+use std::fmt;
 use std::time::Duration;
 
 use actix_web::{HttpMessage, HttpRequest};
 
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{ApiKeyId, RequestId};
 use crate::error::Error;
 
 /// The time that the quota of every rate limit is for, in seconds.
@@ -28,6 +29,24 @@ pub fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
+/// Who made a request, as the access log says it.
+#[derive(Debug)]
+pub enum KnownCaller {
+    /// A valid API key.
+    ApiKey(ApiKeyId),
+    /// The user of a valid token, by its `sub`.
+    User(String),
+}
+
+impl fmt::Display for KnownCaller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            Self::User(subject) => write!(f, "user:{}", subject.escape_debug()),
+        }
+    }
+}
+
 /// What the access log, the error bodies and the headers of the answer say of a request.
 #[derive(Debug)]
 pub struct RequestContext {
@@ -35,8 +54,8 @@ pub struct RequestContext {
     pub id: RequestId,
     /// The path template of its operation; `None` if it reached none.
     pub route: Option<&'static str>,
-    /// Who made it, once that is known: `api_key:<id>` or `user:<sub>`.
-    pub actor: Option<String>,
+    /// Who made it, once that is known.
+    pub caller: Option<KnownCaller>,
     /// Why it failed, if it did, with the code or words that the caller got.
     pub failure: Option<(&'static str, Error)>,
     /// The rate limit that leaves the least; `None` if nothing is limited.
@@ -49,7 +68,7 @@ impl RequestContext {
         Self {
             id,
             route: None,
-            actor: None,
+            caller: None,
             failure: None,
             rate_limit: None,
         }

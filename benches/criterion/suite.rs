@@ -64,9 +64,10 @@ fn authorization(criterion: &mut Criterion) {
         scopes: &["org:admin:write"],
         minimum_role: None,
     };
-    assert!(caller.require(demand, Target::Own).is_ok());
+    assert!(caller.clone().require(demand, Target::Own).is_ok());
     criterion.bench_function("authorization, Caller::require", |bencher| {
-        bencher.iter(|| black_box(&caller).require(demand, Target::Own));
+        let require = |caller: Caller| black_box(caller).require(demand, Target::Own);
+        bencher.iter_batched(|| caller.clone(), require, BatchSize::SmallInput);
     });
 }
 

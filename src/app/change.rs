@@ -35,7 +35,8 @@ where
     match once {
         Some(once) => {
             let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
-            idempotency::run(state, access, once, work).await
+            // In a box: few requests need it, and it is most of what such a future holds.
+            Box::pin(idempotency::run(state, access, once, work)).await
         }
         None => run_unkeyed(&state.db, access, decide)
             .await

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
-use crate::request;
+use crate::request::{self, KnownCaller};
 use crate::state::AppState;
 
 use super::bearer_token;
@@ -26,7 +26,7 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     }
     state.db.note_key_use(&key, state.clock.now());
     request::note(request, |context| {
-        context.actor = Some(format!("api_key:{}", key.id))
+        context.caller = Some(KnownCaller::ApiKey(key.id.clone()));
     });
     let credential = Credential::ApiKey {
         id: key.id.clone(),

@@ -9,7 +9,7 @@ use crate::domain::ids::OrganizationRef;
 use crate::domain::text_enum::TextEnum;
 use crate::error::Error;
 use crate::error::Result;
-use crate::request;
+use crate::request::{self, KnownCaller};
 use crate::state::AppState;
 
 use super::bearer_token;
@@ -28,7 +28,7 @@ pub async fn authenticate(
         .verify(bearer_token(request)?, state.clock.now())
         .map_err(Error::Unauthenticated)?;
     request::note(request, |context| {
-        context.actor = Some(format!("user:{}", claims.subject))
+        context.caller = Some(KnownCaller::User(claims.subject.clone()));
     });
     let role = Role::parse(&claims.role);
     let organization = match claims

@@ -55,6 +55,10 @@ pub struct Db {
     cursor_key: CursorKey,
 }
 
+/// What is to be done on a connection. In a box from the start: the futures that hand it on would
+/// each hold all that it has captured.
+type Work<T> = Box<dyn FnOnce(&mut DbConn) -> Result<T> + Send>;
+
 #[derive(Clone)]
 enum Backend {
     Sqlite(Arc<SqliteDb>),
@@ -100,7 +104,7 @@ impl Db {
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
-            Backend::Postgres(db) => db.run(work).await,
+            Backend::Postgres(db) => db.run(Box::new(work)).await,
         }
     }
 
@@ -109,14 +113,17 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::read`].
-    pub async fn read_list<T, W>(&self, work: W) -> Result<T>
+    pub fn read_list<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        match &self.backend {
-            Backend::Sqlite(db) => db.read_list(work).await,
-            Backend::Postgres(db) => db.run(work).await,
+        let work: Work<T> = Box::new(work);
+        async move {
+            match &self.backend {
+                Backend::Sqlite(db) => db.read_list(work).await,
+                Backend::Postgres(db) => db.run(work).await,
+            }
         }
     }
 
@@ -126,14 +133,17 @@ impl Db {
     ///
     /// # Errors
     /// Those of `work`; [`Error::Unavailable`] when the database cannot take the write now.
-    pub async fn write<T, W>(&self, work: W) -> Result<T>
+    pub fn write<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        match &self.backend {
-            Backend::Sqlite(db) => db.write(work).await,
-            Backend::Postgres(db) => db.write(work).await,
+        let work: Work<T> = Box::new(work);
+        async move {
+            match &self.backend {
+                Backend::Sqlite(db) => db.write(work).await,
+                Backend::Postgres(db) => db.write(work).await,
+            }
         }
     }
 
@@ -142,15 +152,18 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::write`].
-    pub async fn write_statement<T, W>(&self, work: W) -> Result<T>
+    pub fn write_statement<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        match &self.backend {
-            // Here it is two statements, an update and an insert, in the batch's transaction.
-            Backend::Sqlite(db) => db.write(work).await,
-            Backend::Postgres(db) => db.run(work).await,
+        let work: Work<T> = Box::new(work);
+        async move {
+            match &self.backend {
+                // Here it is two statements, an update and an insert, in the batch's transaction.
+                Backend::Sqlite(db) => db.write(work).await,
+                Backend::Postgres(db) => db.run(work).await,
+            }
         }
     }
 

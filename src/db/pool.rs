@@ -9,9 +9,9 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 
-use super::ACQUIRE_TIMEOUT;
-use super::connection::{DbConn, Manager};
+use super::connection::Manager;
 use super::writer::run_caught;
+use super::{ACQUIRE_TIMEOUT, Work};
 
 /// Connections that `Manager` makes, so many at most.
 pub(super) struct BlockingPool {
@@ -39,11 +39,7 @@ impl BlockingPool {
     }
 
     /// Runs `work` without a transaction around it.
-    pub(super) async fn run<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
+    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.permits).acquire_owned())
             .await
             .map_err(Error::unavailable)?

@@ -6,6 +6,7 @@ use diesel::r2d2::Pool;
 
 use crate::error::Result;
 
+use super::Work;
 use super::connection::{DbConn, Manager};
 use super::pool::BlockingPool;
 use super::writer::run_caught;
@@ -21,25 +22,17 @@ impl PostgresDb {
         BlockingPool::open(builder, Manager::Postgres(url.to_owned()), connections).map(Self)
     }
 
-    pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
-        self.run(|conn| transaction(conn, work)).await
+    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+        self.run(Box::new(|conn| transaction(conn, work))).await
     }
 
     /// Runs `work` without a transaction around it.
-    pub(super) async fn run<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
+    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         self.0.run(work).await
     }
 }
 
-fn transaction<T>(conn: &mut DbConn, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
     Transactions::begin_transaction(conn)?;
     match run_caught(work, conn) {
         Ok(value) => {

@@ -15,6 +15,7 @@ use thread_local::ThreadLocal;
 
 use crate::error::{BoxError, Error, Result};
 
+use super::Work;
 use super::connection::{DbConn, Manager, open_sqlite, open_sqlite_reader};
 use super::pool::BlockingPool;
 use super::writer::Writer;
@@ -64,11 +65,7 @@ impl SqliteDb {
     }
 
     /// Runs `work` on a thread that may wait.
-    pub(super) async fn read_list<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
+    pub(super) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         self.list_readers.run(work).await
     }
 
@@ -77,11 +74,7 @@ impl SqliteDb {
         self.writer.is_running()
     }
 
-    pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
+    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         self.writer.write(work).await
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{BoxError, Error, Result, chain};
 
+use super::Work;
 use super::connection::DbConn;
 use super::fixed::{
     self, BeginImmediate, Commit, ReleaseSavepoint, Rollback, RollbackToSavepoint, Savepoint,
@@ -58,11 +59,7 @@ impl Writer {
         })
     }
 
-    pub(super) async fn write<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
+    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let deadline = Instant::now() + QUEUE_DEADLINE;
         let job = Write {
@@ -117,18 +114,14 @@ trait Job: Send {
     fn reply(self: Box<Self>, fault: Option<String>);
 }
 
-struct Write<T, W> {
-    work: Option<W>,
+struct Write<T> {
+    work: Option<Work<T>>,
     outcome: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
     deadline: Instant,
 }
 
-impl<T, W> Job for Write<T, W>
-where
-    T: Send,
-    W: FnOnce(&mut DbConn) -> Result<T> + Send,
-{
+impl<T: Send> Job for Write<T> {
     fn run(&mut self, conn: &mut DbConn) -> bool {
         let Some(work) = self.work.take() else {
             return false;
@@ -158,10 +151,7 @@ where
 }
 
 /// Runs `work`; a panic is its failure and nobody else's.
-pub(super) fn run_caught<T>(
-    work: impl FnOnce(&mut DbConn) -> Result<T>,
-    conn: &mut DbConn,
-) -> Result<T> {
+pub(super) fn run_caught<T>(work: Work<T>, conn: &mut DbConn) -> Result<T> {
     catch_unwind(AssertUnwindSafe(|| work(conn)))
         .unwrap_or_else(|_| Err(Error::internal("a database transaction panicked")))
 }

@@ -224,68 +224,54 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`], which never depends on whether another organization exists.
     /// [`Error::NotFound`] only for a superadmin who names what cannot exist.
-    pub fn require(&self, demand: Demand, target: Target<'_>) -> Result<OrgAccess> {
-        let (organization, actor) = match &self.credential {
+    pub fn require(self, demand: Demand, target: Target<'_>) -> Result<OrgAccess> {
+        let Self {
+            credential,
+            request_id,
+        } = self;
+        match credential {
             Credential::ApiKey {
                 id,
                 label,
                 org_id,
                 scopes,
-                hash: _,
+                hash,
             } => {
-                check_scopes(*scopes, demand.scopes)?;
-                let actor = Actor::ApiKey {
-                    id: id.clone(),
-                    label: label.clone(),
+                check_scopes(scopes, demand.scopes)?;
+                let own = OwnOrganization {
+                    claimed: OrganizationRef::Id(org_id),
+                    alias: None,
                 };
-                let claimed = OrganizationRef::Id(org_id.clone());
-                (
-                    own_only(
-                        &OwnOrganization {
-                            claimed,
-                            alias: None,
-                        },
-                        target,
-                    )?,
-                    actor,
-                )
+                Ok(OrgAccess {
+                    organization: own_only(own, target)?,
+                    actor: Actor::ApiKey { id, label },
+                    scopes,
+                    key_hash: Some(hash),
+                    request_id,
+                })
             }
             Credential::User {
                 subject,
                 role,
                 organization,
             } => {
-                let role = check_role(*role, demand.minimum_role)?;
+                let role = check_role(role, demand.minimum_role)?;
                 let organization = match role {
-                    Role::Superadmin => named_or_own(organization.as_ref(), target)?,
+                    Role::Superadmin => named_or_own(organization, target)?,
                     Role::Admin | Role::DepartmentHead | Role::SalesRep => {
-                        let own = organization.as_ref();
-                        own_only(
-                            own.ok_or(Error::Forbidden("user has no organization"))?,
-                            target,
-                        )?
+                        let own = organization.ok_or(Error::Forbidden("user has no organization"));
+                        own_only(own?, target)?
                     }
                 };
-                (
+                Ok(OrgAccess {
                     organization,
-                    Actor::User {
-                        subject: subject.clone(),
-                        role,
-                    },
-                )
+                    actor: Actor::User { subject, role },
+                    scopes: ScopeSet::default(),
+                    key_hash: None,
+                    request_id,
+                })
             }
-        };
-        let (scopes, key_hash) = match &self.credential {
-            Credential::ApiKey { scopes, hash, .. } => (*scopes, Some(*hash)),
-            Credential::User { .. } => (ScopeSet::default(), None),
-        };
-        Ok(OrgAccess {
-            organization,
-            actor,
-            scopes,
-            key_hash,
-            request_id: self.request_id,
-        })
+        }
     }
 }
 
@@ -307,9 +293,9 @@ fn check_role(role: Option<Role>, minimum: Option<&str>) -> Result<Role> {
         .ok_or(Error::Forbidden("role too weak"))
 }
 
-fn own_only(own: &OwnOrganization, target: Target<'_>) -> Result<OrganizationRef> {
+fn own_only(own: OwnOrganization, target: Target<'_>) -> Result<OrganizationRef> {
     match target {
-        Target::Own => Ok(own.claimed.clone()),
+        Target::Own => Ok(own.claimed),
         Target::Named(Some(named))
             if *named == own.claimed || Some(named) == own.alias.as_ref() =>
         {
@@ -319,14 +305,12 @@ fn own_only(own: &OwnOrganization, target: Target<'_>) -> Result<OrganizationRef
     }
 }
 
-fn named_or_own(own: Option<&OwnOrganization>, target: Target<'_>) -> Result<OrganizationRef> {
+fn named_or_own(own: Option<OwnOrganization>, target: Target<'_>) -> Result<OrganizationRef> {
     let chosen = match target {
-        Target::Own => own.map(|own| &own.claimed),
-        Target::Named(named) => named,
+        Target::Own => own.map(|own| own.claimed),
+        Target::Named(named) => named.cloned(),
     };
-    chosen
-        .cloned()
-        .ok_or(Error::NotFound(Resource::Organization))
+    chosen.ok_or(Error::NotFound(Resource::Organization))
 }
 
 #[cfg(test)]
@@ -423,20 +407,19 @@ mod tests {
             scopes,
             minimum_role: None,
         };
-        let caller = key(&[Scope::OrgRead, Scope::AuditRead]);
-        assert!(caller.require(demand(&["org:read"]), Target::Own).is_ok());
-        assert!(
-            caller
-                .require(demand(&["org:read", "audit:read"]), Target::Own)
-                .is_ok()
-        );
+        let require = |scopes| {
+            let caller = key(&[Scope::OrgRead, Scope::AuditRead]);
+            caller.require(demand(scopes), Target::Own)
+        };
+        assert!(require(&["org:read"]).is_ok());
+        assert!(require(&["org:read", "audit:read"]).is_ok());
         for missing in [
             &["org:admin:write"][..],
             &["org:read", "org:admin:write"],
             &["no:such"],
             &[],
         ] {
-            let refused = caller.require(demand(missing), Target::Own);
+            let refused = require(missing);
             assert!(matches!(refused, Err(Error::Forbidden(_))), "{missing:?}");
         }
     }

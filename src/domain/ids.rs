@@ -2,19 +2,20 @@
 //! Whether an id exists, and whose it is, only the database knows.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ulid::Ulid;
 use uuid::Uuid;
 
-/// Declares an identifier that is kept as its canonical text.
+/// Declares an identifier that is kept as its canonical text. Clones share it.
 macro_rules! text_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
         #[diesel(sql_type = diesel::sql_types::Text)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The canonical text of this id.
@@ -24,7 +25,7 @@ macro_rules! text_id {
 
             /// An id read back from the database, where only canonical ones are written.
             pub(crate) fn from_stored(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 
@@ -44,17 +45,18 @@ macro_rules! uuid_id {
         impl $name {
             /// A new id (UUID version 7, which sorts by time of creation).
             pub fn generate() -> Self {
-                Self(Uuid::now_v7().to_string())
+                Self::from_uuid(Uuid::now_v7())
             }
 
             /// Reads the hyphenated form of a UUID in either case; `None` for any other text.
             pub fn parse(text: &str) -> Option<Self> {
-                parse_hyphenated(text).map(|uuid| Self(uuid.to_string()))
+                parse_hyphenated(text).map(Self::from_uuid)
             }
 
             /// The id that is this UUID.
             pub fn from_uuid(uuid: Uuid) -> Self {
-                Self(uuid.to_string())
+                let mut text = Uuid::encode_buffer();
+                Self(Arc::from(&*uuid.hyphenated().encode_lower(&mut text)))
             }
 
             /// This id as a UUID.
@@ -102,7 +104,7 @@ impl ExternalId {
             && text.bytes().all(|byte| byte.is_ascii_graphic())
             && !matches!(text, "." | "..")
             && parse_hyphenated(text).is_none();
-        is_plausible.then(|| Self(text.to_owned()))
+        is_plausible.then(|| Self(text.into()))
     }
 }
 
@@ -155,6 +157,11 @@ impl RequestId {
     /// A new request id.
     pub fn generate() -> Self {
         Self(Ulid::generate())
+    }
+
+    /// Hands its text to `use_text`, without a string of its own.
+    pub fn with_text<T>(&self, use_text: impl FnOnce(&str) -> T) -> T {
+        use_text(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
     }
 }
 

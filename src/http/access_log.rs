@@ -44,13 +44,16 @@ fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, durati
     // What a client chose stands in quotes, so that it cannot pass for a field of ours.
     let mut written = write!(
         line,
-        "request_id={} method={} route={route} status={} duration_us={} actor={:?}",
+        "request_id={} method={} route={route} status={} duration_us={} actor=\"",
         context.id,
         request.method(),
         response.status().as_u16(),
         duration.as_micros(),
-        context.actor.as_deref().unwrap_or_default(),
     );
+    if let Some(caller) = &context.caller {
+        written = written.and_then(|()| write!(line, "{caller}"));
+    }
+    line.push('"');
     if let Some((code, cause)) = &context.failure {
         written =
             written.and_then(|()| write!(line, " error={code:?} cause={:?}", cause.to_string()));

@@ -30,7 +30,8 @@ pub(super) async fn observe(
         Some(cors) => cors.share(request, next).await?,
         None => next.call(request).await?,
     };
-    let value = HeaderValue::try_from(id.to_string()).expect("a ULID is letters and digits");
+    let value = id.with_text(HeaderValue::from_str);
+    let value = value.expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     answer_headers::add(&mut response);
     access_log::write(&response, started.elapsed());

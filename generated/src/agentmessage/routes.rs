@@ -3,6 +3,7 @@
 //! The routes of the API "AgentMessage Organization API". Each works in strict order: who calls, parameters,
 //! body, operation, answer.
 
+use std::pin::pin;
 use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse, Route, web};
@@ -51,7 +52,7 @@ fn route<A: Api>(
     web::to(move |request: HttpRequest, payload: web::Payload| {
         let (api, operation) = (api.clone(), operation.clone());
         async move {
-            match caught(operation(&api, &request, payload)).await {
+            match caught(pin!(operation(&api, &request, payload))).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => api.render(&request, error),
                 Err(rejection) => api.render(&request, rejection.into()),

@@ -3,17 +3,16 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use super::Rejection;
 
 /// What `work` comes to; a panic becomes [`Rejection::Internal`]. Without this actix-web would
 /// close the connection without an answer.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Rejection> {
-    let mut work = pin!(work);
+pub async fn caught<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Rejection> {
     poll_fn(|context| {
-        // What the panic left half done is dropped with `work`, which is never polled again.
+        // What the panic left half done is never polled again.
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
         match polled {
             Ok(poll) => poll.map(Ok),
@@ -27,12 +26,14 @@ pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Rejection> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[actix_web::test]
     async fn a_panic_is_a_rejection_and_a_result_is_itself() {
-        assert_eq!(caught(async { 1 }).await, Ok(1));
-        let panicked = caught(async { panic!("on purpose") }).await;
+        assert_eq!(caught(pin!(async { 1 })).await, Ok(1));
+        let panicked = caught(pin!(async { panic!("on purpose") })).await;
         assert!(matches!(panicked, Err::<(), _>(Rejection::Internal(_))));
     }
 }

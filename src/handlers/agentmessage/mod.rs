@@ -6,6 +6,8 @@ mod entity_tag;
 pub mod envelope;
 mod organization;
 
+use std::pin::pin;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::agentmessage::api::{
     Api, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
@@ -44,7 +46,7 @@ impl Api for AgentMessage {
         operation: &'static Operation,
     ) -> Result<OrgAccess> {
         request::note(request, |context| context.route = Some(operation.path));
-        let authentication = auth::api_key::authenticate(&self.state, request);
+        let authentication = pin!(auth::api_key::authenticate(&self.state, request));
         let caller = auth::limits::within(&self.state, request, authentication).await?;
         caller.require(super::demand(operation), Target::Own)
     }

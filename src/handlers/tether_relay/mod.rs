@@ -3,6 +3,8 @@
 pub mod envelope;
 mod missed_call_message;
 
+use std::pin::pin;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::runtime::{Operation, path_parameter};
 use quietline_api::tether_relay::api::{
@@ -46,6 +48,7 @@ impl Api for TetherRelay {
         let named = path_parameter(request, operation, "organizationId");
         let named = named.as_deref().and_then(OrganizationRef::parse);
         let authentication = auth::user::authenticate(&self.state, request, named.as_ref());
+        let authentication = pin!(authentication);
         let caller = auth::limits::within(&self.state, request, authentication).await?;
         caller.require(super::demand(operation), Target::Named(named.as_ref()))
     }
