@@ -9,7 +9,6 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-
 fn main() -> ExitCode {
     quietline::cli::run()
 }

@@ -138,6 +138,7 @@ fn caller() -> Caller {
     Caller {
         credential,
         request_id: RequestId::generate(),
+        seen: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Resource, Result};
 use crate::state::AppState;
 
 use super::idempotency::{self, Once, Outcome};
+use super::organization;
 
 /// Changes the organization that `access` is for as `decide` says and returns it as it then is;
 /// `decide` answers `None` when there is nothing to change.
@@ -50,24 +51,20 @@ async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
     let Some(hash) = access.key_hash() else {
         return Ok(());
     };
-    let key = db.find_api_key(hash).await?;
-    match key.is_some_and(|key| key.revoked_at.is_none()) {
+    let found = db.find_api_key(hash).await?;
+    match found.is_some_and(|found| found.key.revoked_at.is_none()) {
         true => Ok(()),
         false => Err(Error::Unauthenticated("revoked API key")),
     }
 }
 
-async fn run_unkeyed<D>(db: &Db, access: OrgAccess, decide: D) -> Result<Organization>
+async fn run_unkeyed<D>(db: &Db, mut access: OrgAccess, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
     const NOT_FOUND: Error = Error::NotFound(Resource::Organization);
     let decide = Arc::new(decide);
-    let name = access.organization().clone();
-    let found = db
-        .read(move |conn| db::organizations::find(conn, &name))
-        .await?;
-    let seen = found.ok_or(NOT_FOUND)?;
+    let seen = organization::see(db, &mut access).await?;
     let Some(change) = decide(&seen)? else {
         return Ok(seen);
     };

@@ -29,11 +29,16 @@ const FIRST_THROUGHPUT_TIER: i32 = 1;
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none of that name.
-pub async fn show(db: &Db, access: OrgAccess) -> Result<Organization> {
-    let found = db
-        .read(move |conn| db::organizations::find(conn, access.organization()))
-        .await?;
-    found.ok_or(Error::NotFound(Resource::Organization))
+pub async fn show(db: &Db, mut access: OrgAccess) -> Result<Organization> {
+    see(db, &mut access).await
+}
+
+/// As [`show`]: as the organization was at some time since the request began.
+pub(super) async fn see(db: &Db, access: &mut OrgAccess) -> Result<Organization> {
+    match access.take_seen() {
+        Some(seen) => Ok(seen),
+        None => find(db, access.organization().clone()).await,
+    }
 }
 
 /// The id of the organization that `access` is for; another name of it is looked up.
@@ -133,7 +138,7 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
     .await
 }
 
-/// The organization of either name, for the command line.
+/// The organization of either name.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none.

@@ -1,8 +1,11 @@
 //! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with
 //! them.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 
+use crate::db::LookedUp;
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
@@ -20,7 +23,7 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
         .ok_or(Error::Unauthenticated("not an API key"))?;
     let hash = plaintext.hash();
     let found = state.db.find_api_key(hash).await?;
-    let key = found.ok_or(Error::Unauthenticated("unknown API key"))?;
+    let LookedUp { key, organization } = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     if key.revoked_at.is_some() {
         return Err(Error::Unauthenticated("revoked API key"));
     }
@@ -38,5 +41,6 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
+        seen: organization.map(Arc::new),
     })
 }

@@ -47,6 +47,7 @@ pub async fn authenticate(
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
+        seen: None,
     })
 }
 

@@ -8,12 +8,14 @@ use diesel::sql_types::{Bool, Text, Timestamp};
 use crate::domain::access::Actor;
 use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition, ScopeSet};
 use crate::domain::ids::{ApiKeyId, OrgId};
+use crate::domain::organization::Organization;
 use crate::error::Result;
 
 use super::DbConn;
 use super::connection::on_each_backend;
 use super::fixed::{self, piece};
-use super::schema::api_keys;
+use super::organizations::OrganizationRow;
+use super::schema::{api_keys, organizations};
 use super::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
@@ -193,6 +195,22 @@ pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<Api
         .select(ApiKeyRow::as_select())
         .get_result(conn));
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
+}
+
+/// As [`find_by_hash`], with the organization that the key belongs to.
+pub fn find_with_organization(
+    conn: &mut DbConn,
+    hash: &HashedApiKey,
+) -> Result<Option<(ApiKey, Organization)>> {
+    let rows: QueryResult<(ApiKeyRow, OrganizationRow)> = on_each_backend!(conn => api_keys::table
+        .inner_join(organizations::table)
+        .filter(api_keys::hash.eq(hash.as_bytes().as_slice()))
+        .select((ApiKeyRow::as_select(), OrganizationRow::as_select()))
+        .get_result(conn));
+    let Some((key, organization)) = rows.optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((key.into_domain(), organization.into_domain()?)))
 }
 
 /// The key with this id, for the command line.

@@ -34,6 +34,7 @@ pub use url::DatabaseUrl;
 
 use crate::domain::api_key::HashedApiKey;
 use crate::domain::cursor::CursorKey;
+use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 
 use claims::Claims;
@@ -53,6 +54,15 @@ pub struct Db {
     claims: Arc<Claims>,
     key_uses: Arc<KeyUses>,
     cursor_key: CursorKey,
+}
+
+/// An API key, and its organization if the database was asked now. Whoever comes with a key that is
+/// not known yet nearly always wants that organization next.
+pub struct LookedUp {
+    /// The key.
+    pub key: Arc<FoundKey>,
+    /// The organization that it belongs to.
+    pub organization: Option<Organization>,
 }
 
 /// What is to be done on a connection. In a box from the start: the futures that hand it on would
@@ -218,19 +228,24 @@ impl Db {
     ///
     /// # Errors
     /// As [`Db::read`].
-    pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<Arc<FoundKey>>> {
+    pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<LookedUp>> {
         if let Some(key) = self.keys.get(&hash) {
-            return Ok(Some(key));
+            let organization = None;
+            return Ok(Some(LookedUp { key, organization }));
         }
         let look_up = self.keys.begin();
         let found = self
-            .read(move |conn| api_keys::find_by_hash(conn, &hash))
+            .read(move |conn| api_keys::find_with_organization(conn, &hash))
             .await?;
-        let Some(key) = found.map(FoundKey::new).map(Arc::new) else {
+        let Some((key, organization)) = found else {
             return Ok(None);
         };
+        let key = Arc::new(FoundKey::new(key));
         self.keys.remember(&look_up, hash, &key);
-        Ok(Some(key))
+        Ok(Some(LookedUp {
+            key,
+            organization: Some(organization),
+        }))
     }
 
     /// Notes that `key` was used at `now`; [`Db::store_key_uses`] stores it, to the minute.

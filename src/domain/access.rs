@@ -2,10 +2,13 @@
 //! function of the credential and of what the spec demands; where credentials come from is not
 //! known here.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Resource, Result};
 
 use super::api_key::{HashedApiKey, ScopeSet};
 use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
+use super::organization::Organization;
 use super::text_enum::{TextEnum, text_enum};
 
 text_enum!(
@@ -143,6 +146,8 @@ pub struct Caller {
     pub credential: Credential,
     /// The request, for the audit log.
     pub request_id: RequestId,
+    /// The organization of an API key, if it was read together with the key.
+    pub seen: Option<Arc<Organization>>,
 }
 
 /// What an operation demands of its caller, as its spec says.
@@ -172,6 +177,7 @@ pub struct OrgAccess {
     scopes: ScopeSet,
     key_hash: Option<HashedApiKey>,
     request_id: RequestId,
+    seen: Option<Arc<Organization>>,
 }
 
 impl OrgAccess {
@@ -183,12 +189,19 @@ impl OrgAccess {
             scopes: Scope::ALL.iter().copied().collect(),
             key_hash: None,
             request_id: RequestId::generate(),
+            seen: None,
         }
     }
 
     /// The organization that may be acted on. It need not exist.
     pub fn organization(&self) -> &OrganizationRef {
         &self.organization
+    }
+
+    /// That organization as it was after the request had begun, if it was read then. It is given
+    /// once.
+    pub fn take_seen(&mut self) -> Option<Organization> {
+        self.seen.take().map(Arc::unwrap_or_clone)
     }
 
     /// Who acts.
@@ -228,6 +241,7 @@ impl Caller {
         let Self {
             credential,
             request_id,
+            seen,
         } = self;
         match credential {
             Credential::ApiKey {
@@ -248,6 +262,7 @@ impl Caller {
                     scopes,
                     key_hash: Some(hash),
                     request_id,
+                    seen,
                 })
             }
             Credential::User {
@@ -269,6 +284,7 @@ impl Caller {
                     scopes: ScopeSet::default(),
                     key_hash: None,
                     request_id,
+                    seen: None,
                 })
             }
         }
@@ -340,6 +356,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
+            seen: None,
         }
     }
 
@@ -354,6 +371,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
+            seen: None,
         }
     }
 

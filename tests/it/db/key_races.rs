@@ -177,6 +177,7 @@ async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() 
             scopes: stored.scopes,
         },
         request_id: RequestId::generate(),
+        seen: None,
     };
     let demand = Demand {
         scopes: &["org:admin:write"],
