@@ -60,7 +60,7 @@ impl Schema {
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
         let empty = Map::new();
-        let schema = self.locate(error.evaluation_path()).unwrap_or(&empty);
+        let schema = self.holder(error.schema_path()).unwrap_or(&empty);
         let path = dotted(error.instance_path());
         let keyword = error.kind().keyword();
         let rank = rank(keyword, schema);
@@ -82,24 +82,12 @@ impl Schema {
         }
     }
 
-    /// The schema object that holds the keyword at `location`, references followed.
-    fn locate(&self, location: &Location) -> Option<&Map<String, Value>> {
-        let mut holder = &self.document;
-        let mut current = &self.document;
-        for segment in segments(location.as_str()) {
-            holder = current;
-            current = match (&*segment, current.get("$ref")) {
-                ("$ref", Some(target)) => self.target(target)?,
-                _ => step(current, &segment)?,
-            };
-        }
-        holder.as_object()
-    }
-
-    /// What a reference refers to.
-    fn target(&self, reference: &Value) -> Option<&Value> {
-        let pointer = reference.as_str()?.strip_prefix('#')?;
-        segments(pointer).try_fold(&self.document, |value, segment| step(value, &segment))
+    /// The schema object that holds the keyword at `location`.
+    fn holder(&self, location: &Location) -> Option<&Map<String, Value>> {
+        let (holder, _keyword) = location.as_str().rsplit_once('/')?;
+        let found =
+            segments(holder).try_fold(&self.document, |value, segment| step(value, &segment));
+        found?.as_object()
     }
 }
 
