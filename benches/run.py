@@ -179,7 +179,6 @@ def machine(databases):
         "rounds": settings.ROUNDS,
         "organizations": settings.ORGANIZATIONS,
         "connections": settings.CONNECTIONS,
-        "workers": settings.WORKERS,
     }
 
 

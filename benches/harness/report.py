@@ -66,7 +66,7 @@ def about(machine):
         f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gib']} GiB,"
         f" {machine['system']}{versions}; revision {machine['revision']};"
         f" {machine['organizations']} organizations, {machine['connections']} connections,"
-        f" {machine['workers']} workers, {machine['rounds']} × {machine['seconds']:g} s;"
+        f" {machine['rounds']} × {machine['seconds']:g} s;"
         " load generator on the same machine.\n"
     )
 

@@ -25,7 +25,8 @@ class Server:
         self.port = free_port()
         environment = quietline_environment(database_url)
         environment["QUIETLINE_LISTEN"] = f"127.0.0.1:{self.port}"
-        environment["QUIETLINE_WORKERS"] = str(settings.WORKERS)
+        if command[0] != settings.QUIETLINE:
+            environment["QUIETLINE_WORKERS"] = str(settings.WORKERS)
         with open(settings.SERVER_LOG, "ab") as log:
             self._process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.DEVNULL, stderr=log

@@ -19,6 +19,7 @@ WARM_UP_SECONDS = 1.0
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ORGANIZATIONS = int(os.environ.get("BENCH_ORGANIZATIONS", "1000"))
 CONNECTIONS = 32
+# Of what is compared with, as actix-web has it by default; the server has its own default.
 WORKERS = os.cpu_count() or 1
 
 # Where the servers' standard error goes, the access log included: what they write is part of the

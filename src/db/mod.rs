@@ -4,6 +4,7 @@
 
 pub mod api_keys;
 pub mod audit_log;
+mod checkpointer;
 mod claims;
 mod connection;
 mod fixed;

@@ -3,19 +3,17 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
-use diesel::sql_types::Integer;
-use diesel::{QueryableByName, RunQueryDsl, SqliteConnection, select};
+use diesel::{RunQueryDsl, SqliteConnection, select};
 use thread_local::ThreadLocal;
 
-use crate::error::{BoxError, Error, Result};
+use crate::error::{Error, Result};
 
 use super::Work;
+use super::checkpointer::Checkpointer;
 use super::connection::{DbConn, Manager, open_sqlite, open_sqlite_reader};
 use super::pool::BlockingPool;
 use super::writer::Writer;
@@ -45,12 +43,13 @@ impl SqliteDb {
         let builder = Pool::builder().min_idle(Some(0)).test_on_check_out(false);
         let reader = Manager::SqliteReader(path.to_owned());
         let list_readers = BlockingPool::open(builder, reader, LIST_READERS)?;
+        let checkpointer = Checkpointer::start(path)?;
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
             list_readers,
-            writer: Writer::start(DbConn::Sqlite(writer))?,
-            _checkpointer: Checkpointer::start(open_sqlite(path).map_err(Error::unavailable)?)?,
+            writer: Writer::start(DbConn::Sqlite(writer), checkpointer.restarter())?,
+            _checkpointer: checkpointer,
         })
     }
 
@@ -109,93 +108,4 @@ pub(super) fn check_version(conn: &mut SqliteConnection) -> Result<()> {
             "SQLite {version} is older than {OLDEST_VERSION:?}"
         ))),
     }
-}
-
-/// Copies the write-ahead log into the database file beside the writer, who then rarely waits for
-/// it.
-struct Checkpointer {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Checkpointer {
-    /// How often the log is looked at; at the highest write rates it grows by a few MiB in this
-    /// time.
-    const INTERVAL: Duration = Duration::from_millis(250);
-
-    /// Pages (4 KiB) from which the log is not only copied but started again from its beginning,
-    /// for which the writer has to wait a moment: 32 MiB. The file keeps its size, so that the
-    /// next writes need not extend it again.
-    const RESTART_PAGES: i32 = 8192;
-
-    /// Pages that may be left to copy while the writer waits: 4 MiB, a few milliseconds. More are
-    /// left only when some reader still needs the old state; then waiting would not help either.
-    const MAX_PAGES_LEFT: i32 = 1024;
-
-    /// Pages from which it is said that the log grows: 64 MiB.
-    const WARN_PAGES: i32 = 16_384;
-
-    /// How long the writer may be kept waiting for readers to let go of the log.
-    const PATIENCE: &str = "PRAGMA busy_timeout = 20";
-
-    fn start(mut conn: SqliteConnection) -> Result<Self> {
-        conn.batch_execute(Self::PATIENCE)?;
-        let (stop, stopped) = channel();
-        let thread = std::thread::Builder::new()
-            .name("sqlite-checkpoint".into())
-            .spawn(move || Self::run(conn, &stopped))
-            .map_err(|error| Error::internal(BoxError::from(error)))?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-        })
-    }
-
-    fn run(mut conn: SqliteConnection, stopped: &Receiver<()>) {
-        let mut is_warned = false;
-        while stopped.recv_timeout(Self::INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            match Self::checkpoint(&mut conn) {
-                Ok(pages) if pages >= Self::WARN_PAGES && !is_warned => {
-                    is_warned = true;
-                    log::warn!("the SQLite log has {pages} pages: something reads for a long time");
-                }
-                Ok(pages) => is_warned &= pages >= Self::WARN_PAGES,
-                Err(error) => log::warn!("SQLite checkpoint failed, will try again: {error}"),
-            }
-        }
-    }
-
-    /// Folds the log in as far as nobody is in the way; returns the pages that it had.
-    fn checkpoint(conn: &mut SqliteConnection) -> diesel::QueryResult<i32> {
-        let passive = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)");
-        let seen: Checkpoint = passive.get_result(conn)?;
-        let is_nearly_done = seen.log - seen.checkpointed <= Self::MAX_PAGES_LEFT;
-        if seen.log >= Self::RESTART_PAGES && is_nearly_done {
-            let restart = diesel::sql_query("PRAGMA wal_checkpoint(RESTART)");
-            let _busy_or_done: Checkpoint = restart.get_result(conn)?;
-        }
-        Ok(seen.log)
-    }
-}
-
-impl Drop for Checkpointer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the SQLite checkpoint thread panicked");
-        }
-    }
-}
-
-/// What `PRAGMA wal_checkpoint` answers.
-#[derive(QueryableByName)]
-struct Checkpoint {
-    /// Pages in the log.
-    #[diesel(sql_type = Integer)]
-    log: i32,
-    /// How many of them are in the database file too.
-    #[diesel(sql_type = Integer)]
-    checkpointed: i32,
 }

@@ -43,13 +43,18 @@ impl Writer {
     /// go.
     pub(super) const PATIENCE: &str = "PRAGMA busy_timeout = 8";
 
-    pub(super) fn start(mut conn: DbConn) -> Result<Self> {
+    /// Starts the thread; it calls `after_batch` between two transactions.
+    pub(super) fn start(
+        mut conn: DbConn,
+        mut after_batch: impl FnMut(&mut DbConn) + Send + 'static,
+    ) -> Result<Self> {
         let (queue, waiting) = sync_channel(QUEUE_LENGTH);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
                 while let Some(batch) = next_batch(&waiting) {
                     run_batch(&mut conn, batch, &waiting);
+                    after_batch(&mut conn);
                 }
             })
             .map_err(|error| Error::internal(BoxError::from(error)))?;

@@ -10,4 +10,5 @@ pub mod parallel;
 mod same_answers;
 mod statements;
 mod tampering;
+mod write_ahead_log;
 mod writer;

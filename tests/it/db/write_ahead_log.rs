@@ -1,0 +1,51 @@
+//! SQLite's write-ahead log: short, however much is written.
+
+use diesel::RunQueryDsl;
+use futures_util::future::join_all;
+use quietline::db::{self, DatabaseUrl, DbConn};
+use quietline::domain::ids::OrgId;
+use quietline::error::Result;
+
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+/// Each is some 600 bytes, so that they fill about 30 pages.
+const ORGANIZATIONS: usize = 200;
+const WRITERS: usize = 4;
+const WRITES_EACH: usize = 1_500;
+
+fn touch_all(conn: &mut DbConn) -> Result<()> {
+    diesel::sql_query("UPDATE organizations SET version = version + 1").execute(conn)?;
+    Ok(())
+}
+
+#[actix_web::test]
+async fn the_log_stays_within_64_mib_while_writers_never_rest() {
+    const MIB: u64 = 1024 * 1024;
+    let app = TestApp::on(TestDatabase::sqlite()).await;
+    let DatabaseUrl::Sqlite(path) = app.database.url() else {
+        panic!("the database is a file");
+    };
+    let log = path.with_extension("db-wal");
+    let (db, pattern) = (&app.state.db, app.stored().await);
+    let fill = move |conn: &mut DbConn| {
+        for _ in 1..ORGANIZATIONS {
+            let mut another = pattern.clone();
+            (another.id, another.external_id) = (OrgId::generate(), None);
+            assert!(db::organizations::insert(conn, &another)?);
+        }
+        Ok(())
+    };
+    db.write(fill).await.unwrap();
+    let writers = (0..WRITERS).map(async |_| {
+        for _ in 0..WRITES_EACH {
+            db.write(touch_all).await.unwrap();
+        }
+    });
+    join_all(writers).await;
+    let length = log.metadata().unwrap().len();
+    assert!(length <= 64 * MIB, "{} MiB", length / MIB);
+    let stored = app.stored().await;
+    let writes = i64::try_from(WRITERS * WRITES_EACH).unwrap();
+    assert_eq!(stored.version, 1 + writes, "and nothing is lost");
+}
