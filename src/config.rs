@@ -94,7 +94,7 @@ pub struct Config {
     /// Address and port to serve on, as `address:port` or `host:port`; a host is resolved when
     /// the socket is bound. `QUIETLINE_LISTEN`, default `127.0.0.1:8080`.
     pub listen: String,
-    /// Threads that serve requests. `QUIETLINE_WORKERS`, default one more than processors, 1 to 256.
+    /// Threads that serve requests. `QUIETLINE_WORKERS`, default processors + 1, 1 to 256.
     pub workers: usize,
     /// Whether `/docs` and `/openapi` are served. `QUIETLINE_DOCS`, `on` (the default) or `off`.
     pub has_docs: bool,
@@ -386,8 +386,8 @@ fn number_up_to_256(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 256"))
 }
 
-/// One more than processors: a worker that waits for a lock or for a page of the database would else
-/// leave a processor idle.
+/// One more than processors: a worker that waits for a lock or for a page of the database would
+/// else leave a processor idle.
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, |processors| (processors.get() + 1).min(256))
 }

@@ -41,7 +41,7 @@ struct SettingArgs {
     /// Address and port to serve on [default: 127.0.0.1:8080]
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Threads that serve requests [default: one more than processors]
+    /// Threads that serve requests [default: processors + 1]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
     /// Whether /docs and /openapi are served, on or off [default: on]
