@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use diesel::r2d2::{Builder, Pool};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::error::{Error, Result};
+use crate::error::{BoxError, Error, Result};
 
 use super::connection::Manager;
 use super::writer::run_caught;
@@ -18,6 +18,44 @@ pub(super) struct BlockingPool {
     pool: Pool<Manager>,
     // Waiting for a permit costs nothing; waiting for a connection would hold a thread.
     permits: Arc<Semaphore>,
+    threads: Threads,
+}
+
+/// As many threads as connections, for all workers together: each worker's own would be idle while
+/// another's work, and take their memory.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start(count: u32) -> Result<Self> {
+        let mut builder = runtime::Builder::new_current_thread();
+        builder
+            .max_blocking_threads(count as usize)
+            .thread_name("database");
+        let runtime = builder.build();
+        Ok(Self(Some(runtime.map_err(|error| {
+            Error::internal(BoxError::from(error))
+        })?)))
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        runtime
+            .spawn_blocking(work)
+            .await
+            .map_err(Error::internal)?
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Whoever drops it may be a thread that must not wait; what was begun goes on.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl BlockingPool {
@@ -35,6 +73,7 @@ impl BlockingPool {
         Ok(Self {
             pool,
             permits: Arc::new(Semaphore::new(connections as usize)),
+            threads: Threads::start(connections)?,
         })
     }
 
@@ -45,14 +84,13 @@ impl BlockingPool {
             .map_err(Error::unavailable)?
             .map_err(Error::internal)?;
         let pool = self.pool.clone();
-        spawn_blocking(move || {
+        let work = move || {
             let mut conn = pool.get().map_err(Error::unavailable)?;
             let outcome = conn.run(|conn| run_caught(work, conn));
             drop(conn);
             drop(permit);
             outcome
-        })
-        .await
-        .map_err(Error::internal)?
+        };
+        self.threads.run(work).await
     }
 }
