@@ -41,10 +41,6 @@ pub(super) use on_each_backend;
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
 
-/// What connections that only read are set to besides. The cache, in KiB, holds the upper levels of
-/// all indexes even with a million organizations; with a few it stays as small as they are.
-const SQLITE_READER_SETTINGS: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -8192;";
-
 /// Milliseconds; a statement that takes longer is not one of ours.
 const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; \
      SET idle_in_transaction_session_timeout = 30000; SET TIME ZONE 'UTC'; \
@@ -128,7 +124,7 @@ pub(super) fn open_sqlite(path: &Path) -> ConnectionResult<SqliteConnection> {
 /// As [`open_sqlite`], but the connection cannot change anything.
 pub(super) fn open_sqlite_reader(path: &Path) -> ConnectionResult<SqliteConnection> {
     let mut conn = open_sqlite(path)?;
-    conn.batch_execute(SQLITE_READER_SETTINGS)
+    conn.batch_execute("PRAGMA query_only = ON")
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }

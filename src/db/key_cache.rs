@@ -72,6 +72,17 @@ pub(super) struct KeyCache {
     generation: AtomicU64,
 }
 
+/// What the cache knows of a key.
+#[derive(Debug)]
+pub(super) enum Known {
+    /// It was looked up within [`TTL`].
+    Now(Arc<FoundKey>),
+    /// It was looked up some time ago, and belongs to somebody who calls often.
+    Before,
+    /// It was not looked up for long, if ever.
+    Never,
+}
+
 /// A look-up in progress: when it began, and in which generation.
 pub(super) struct LookUp {
     began: Instant,
@@ -79,14 +90,17 @@ pub(super) struct LookUp {
 }
 
 impl KeyCache {
-    /// The key with this hash, if it was seen within [`TTL`].
-    pub(super) fn get(&self, hash: &HashedApiKey) -> Option<Arc<FoundKey>> {
+    /// What is known of the key with this hash.
+    pub(super) fn get(&self, hash: &HashedApiKey) -> Known {
         let shard = self
             .shard(hash)
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let (seen, key) = shard.get(hash)?;
-        (seen.elapsed() < TTL).then(|| Arc::clone(key))
+        match shard.get(hash) {
+            Some((seen, key)) if seen.elapsed() < TTL => Known::Now(Arc::clone(key)),
+            Some(_) => Known::Before,
+            None => Known::Never,
+        }
     }
 
     /// To be called before the database is asked.
@@ -152,15 +166,11 @@ mod tests {
     #[test]
     fn a_key_is_remembered_until_it_is_forgotten() {
         let (cache, (hash, key)) = (KeyCache::default(), key());
-        assert!(cache.get(&hash).is_none());
+        assert!(matches!(cache.get(&hash), Known::Never));
         cache.remember(&cache.begin(), hash, &key);
-        assert!(
-            cache
-                .get(&hash)
-                .is_some_and(|found| Arc::ptr_eq(&found, &key))
-        );
+        assert!(matches!(cache.get(&hash), Known::Now(found) if Arc::ptr_eq(&found, &key)));
         cache.forget_all();
-        assert!(cache.get(&hash).is_none());
+        assert!(matches!(cache.get(&hash), Known::Never));
     }
 
     #[test]
@@ -169,7 +179,7 @@ mod tests {
         let look_up = cache.begin();
         cache.forget_all();
         cache.remember(&look_up, hash, &key);
-        assert!(cache.get(&hash).is_none());
+        assert!(matches!(cache.get(&hash), Known::Never));
     }
 
     #[test]
@@ -183,7 +193,7 @@ mod tests {
             ..cache.begin()
         };
         cache.remember(&look_up, hash, &key);
-        assert!(cache.get(&hash).is_none());
+        assert!(matches!(cache.get(&hash), Known::Before));
     }
 
     #[test]

@@ -39,7 +39,7 @@ use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 
 use claims::Claims;
-use key_cache::{KeyCache, minute_of};
+use key_cache::{KeyCache, Known, minute_of};
 use key_uses::KeyUses;
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
@@ -57,8 +57,8 @@ pub struct Db {
     cursor_key: CursorKey,
 }
 
-/// An API key, and its organization if the database was asked now. Whoever comes with a key that is
-/// not known yet nearly always wants that organization next.
+/// An API key, and its organization if that was read with it. Whoever comes with a key that is not
+/// known yet nearly always wants that organization next.
 pub struct LookedUp {
     /// The key.
     pub key: Arc<FoundKey>,
@@ -230,23 +230,25 @@ impl Db {
     /// # Errors
     /// As [`Db::read`].
     pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<LookedUp>> {
-        if let Some(key) = self.keys.get(&hash) {
+        let known = self.keys.get(&hash);
+        if let Known::Now(key) = known {
             let organization = None;
             return Ok(Some(LookedUp { key, organization }));
         }
         let look_up = self.keys.begin();
-        let found = self
-            .read(move |conn| api_keys::find_with_organization(conn, &hash))
-            .await?;
-        let Some((key, organization)) = found else {
+        // Of a key in use only a request in a second comes here, and which may not need more.
+        let is_in_use = matches!(known, Known::Before);
+        let find = move |conn: &mut DbConn| match is_in_use {
+            true => Ok(api_keys::find_by_hash(conn, &hash)?.map(|key| (key, None))),
+            false => Ok(api_keys::find_with_organization(conn, &hash)?
+                .map(|(key, organization)| (key, Some(organization)))),
+        };
+        let Some((key, organization)) = self.read(find).await? else {
             return Ok(None);
         };
         let key = Arc::new(FoundKey::new(key));
         self.keys.remember(&look_up, hash, &key);
-        Ok(Some(LookedUp {
-            key,
-            organization: Some(organization),
-        }))
+        Ok(Some(LookedUp { key, organization }))
     }
 
     /// Notes that `key` was used at `now`; [`Db::store_key_uses`] stores it, to the minute.

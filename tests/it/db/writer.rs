@@ -154,15 +154,11 @@ async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
         let pair = ["a", "b"].map(|half| named(&pattern, &format!("{number}{half}")));
         let work = move |conn: &mut DbConn| pair.iter().try_for_each(|one| insert(conn, one));
         let mut write = Box::pin(app.state.db.write(work));
-        // Accepted; then its caller goes away.
-        assert!(
-            write
-                .as_mut()
-                .now_or_never()
-                .is_none_or(|outcome| outcome.is_ok())
-        );
-        if number % 7 == 0 {
-            write.await.unwrap();
+        // Accepted; then its caller goes away, but for some.
+        match write.as_mut().now_or_never() {
+            Some(outcome) => outcome.unwrap(),
+            None if number % 7 == 0 => write.await.unwrap(),
+            None => {}
         }
     }
     // Later than everything that was accepted before.
