@@ -153,7 +153,7 @@ where
 }
 
 /// What `PRAGMA wal_checkpoint` answers.
-#[derive(Debug, QueryableByName)]
+#[derive(QueryableByName)]
 struct Seen {
     /// Pages in the log.
     #[diesel(sql_type = Integer)]

@@ -77,9 +77,9 @@ pub(super) struct KeyCache {
 pub(super) enum Known {
     /// It was looked up within [`TTL`].
     Now(Arc<FoundKey>),
-    /// It was looked up some time ago, and belongs to somebody who calls often.
+    /// It was looked up longer ago than that.
     Before,
-    /// It was not looked up for long, if ever.
+    /// It was never looked up, or was forgotten since.
     Never,
 }
 
