@@ -14,7 +14,7 @@ use crate::error::Result;
 use super::DbConn;
 use super::connection::on_each_backend;
 use super::fixed::{self, piece};
-use super::organizations::OrganizationRow;
+use super::organizations::{OrganizationRow, stored_hash};
 use super::schema::{api_keys, organizations};
 use super::types::StoredTime;
 
@@ -197,6 +197,26 @@ pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<Api
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 
+/// The keys with these hashes, revoked or not, in no order.
+pub fn find_by_hashes(
+    conn: &mut DbConn,
+    hashes: &[HashedApiKey],
+) -> Result<Vec<(HashedApiKey, ApiKey)>> {
+    let hashes = hashes.iter().map(|hash| hash.as_bytes().as_slice());
+    let rows: Vec<(Vec<u8>, ApiKeyRow)> = api_keys::table
+        .filter(api_keys::hash.eq_any(hashes))
+        .select((api_keys::hash, ApiKeyRow::as_select()))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(hash, key)| {
+            Ok((
+                HashedApiKey::from_stored(stored_hash(hash)?),
+                key.into_domain(),
+            ))
+        })
+        .collect()
+}
+
 /// As [`find_by_hash`], with the organization that the key belongs to.
 pub fn find_with_organization(
     conn: &mut DbConn,
@@ -224,9 +244,9 @@ pub fn find_by_id(conn: &mut DbConn, id: &ApiKeyId) -> Result<Option<ApiKey>> {
 
 /// Notes that the keys with these ids were used in `minute`, unless a later use is noted. Returns
 /// how many rows that changed.
-pub fn update_last_used(
+pub fn update_last_used<'a>(
     conn: &mut DbConn,
-    ids: &[ApiKeyId],
+    ids: impl Iterator<Item = &'a ApiKeyId> + Clone,
     minute: DateTime<Utc>,
 ) -> Result<usize> {
     let minute = minute.naive_utc();
@@ -234,7 +254,7 @@ pub fn update_last_used(
         // In one order, so that servers that do this at the same time wait for each other and not
         // in a circle.
         let _locked: Vec<ApiKeyId> = api_keys::table
-            .filter(api_keys::id.eq_any(ids))
+            .filter(api_keys::id.eq_any(ids.clone()))
             .order(api_keys::id)
             .select(api_keys::id)
             .for_update()

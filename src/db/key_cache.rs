@@ -1,11 +1,11 @@
 //! API keys that were looked up a moment ago, so that a busy key does not cost a query per request.
 //! A key revoked by this process is forgotten at once; one revoked elsewhere lives on for [`TTL`]
-//! at most.
+//! at most. Where a query is dear, keys in use are looked up again many at a time, before that.
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -16,13 +16,18 @@ use crate::domain::ids::ApiKeyId;
 /// How long a key is believed without asking. The contract allows one second.
 const TTL: Duration = Duration::from_millis(900);
 
-/// Keys held at most in one shard, about 300 bytes each; a full shard is emptied.
-const SHARD_CAPACITY: usize = 4096;
+/// The age from which a key in use is looked up again, if [`Refresh::Together`].
+const REFRESH_AGE: Duration = Duration::from_millis(600);
+
+/// Keys that are looked up together at most.
+const REFRESHED_AT_ONCE: usize = 256;
+
+/// Keys held at most in one shard, about 500 bytes each; a full shard is emptied. In the second for
+/// which a key is believed, few servers are asked with more keys than all shards hold.
+const SHARD_CAPACITY: usize = 1024;
 
 /// More than there are processors, so that workers rarely meet.
 const SHARDS: usize = 16;
-
-type Shard = RwLock<HashMap<HashedApiKey, (Instant, Arc<FoundKey>)>>;
 
 /// A key that was looked up, as it was less than a second ago.
 #[derive(Debug)]
@@ -64,23 +69,61 @@ pub(super) fn minute_of(moment: DateTime<Utc>) -> i64 {
     moment.timestamp().div_euclid(60)
 }
 
+/// When keys in use are looked up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refresh {
+    /// Each when it is next asked for after [`TTL`].
+    Alone,
+    /// At [`REFRESH_AGE`], with all of its shard that are as old and were asked for since.
+    Together,
+}
+
 /// Keys by the hash of the whole key. Unknown keys are never held: anybody can invent them.
-#[derive(Default)]
 pub(super) struct KeyCache {
+    refresh: Refresh,
     shards: [Shard; SHARDS],
     /// Grows when keys are forgotten, so that a look-up that began before is not remembered after.
     generation: AtomicU64,
 }
 
+#[derive(Default)]
+struct Shard {
+    keys: RwLock<HashMap<HashedApiKey, Entry>>,
+    is_refreshing: AtomicBool,
+}
+
+struct Entry {
+    looked_up: Instant,
+    key: Arc<FoundKey>,
+    /// Whether it was asked for since.
+    is_in_use: AtomicBool,
+}
+
 /// What the cache knows of a key.
 #[derive(Debug)]
-pub(super) enum Known {
+pub(super) enum Known<'a> {
     /// It was looked up within [`TTL`].
     Now(Arc<FoundKey>),
+    /// The same, and it is time to look it up again together with others.
+    Due(Turn<'a>),
     /// It was looked up longer ago than that.
     Before,
     /// It was never looked up, or was forgotten since.
     Never,
+}
+
+/// The right to look keys of a shard up again, which one request has at a time.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    /// What is to be looked up: the key that was asked for, and others.
+    pub(super) hashes: Vec<HashedApiKey>,
+    is_refreshing: &'a AtomicBool,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.is_refreshing.store(false, Ordering::Release);
+    }
 }
 
 /// A look-up in progress: when it began, and in which generation.
@@ -90,20 +133,15 @@ pub(super) struct LookUp {
 }
 
 impl KeyCache {
-    /// What is known of the key with this hash.
-    pub(super) fn get(&self, hash: &HashedApiKey) -> Known {
-        let shard = self
-            .shard(hash)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        match shard.get(hash) {
-            Some((seen, key)) if seen.elapsed() < TTL => Known::Now(Arc::clone(key)),
-            Some(_) => Known::Before,
-            None => Known::Never,
+    pub(super) fn new(refresh: Refresh) -> Self {
+        Self {
+            refresh,
+            shards: Default::default(),
+            generation: AtomicU64::default(),
         }
     }
 
-    /// To be called before the database is asked.
+    /// To be called before the cache and then the database are asked.
     pub(super) fn begin(&self) -> LookUp {
         LookUp {
             began: Instant::now(),
@@ -111,35 +149,96 @@ impl KeyCache {
         }
     }
 
+    /// What is known of the key with this hash.
+    pub(super) fn get(&self, look_up: &LookUp, hash: &HashedApiKey) -> Known<'_> {
+        let shard = self.shard(hash);
+        let keys = shard.read();
+        let Some(entry) = keys.get(hash) else {
+            return Known::Never;
+        };
+        if !entry.is_in_use.load(Ordering::Relaxed) {
+            entry.is_in_use.store(true, Ordering::Relaxed);
+        }
+        match entry.age_at(look_up.began) {
+            age if age >= TTL => Known::Before,
+            age if age >= REFRESH_AGE && self.refresh == Refresh::Together && shard.take_turn() => {
+                Known::Due(Turn {
+                    hashes: due_with(&keys, hash, look_up.began),
+                    is_refreshing: &shard.is_refreshing,
+                })
+            }
+            _ => Known::Now(Arc::clone(&entry.key)),
+        }
+    }
+
     /// Remembers what the database said, unless keys were forgotten since it was asked.
     pub(super) fn remember(&self, look_up: &LookUp, hash: HashedApiKey, key: &Arc<FoundKey>) {
-        let mut shard = self
-            .shard(&hash)
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.shard(&hash).write();
         if self.generation.load(Ordering::SeqCst) != look_up.generation {
             return;
         }
-        if shard.len() >= SHARD_CAPACITY {
-            shard.clear();
+        if keys.len() >= SHARD_CAPACITY && !keys.contains_key(&hash) {
+            keys.clear();
         }
-        shard.insert(hash, (look_up.began, Arc::clone(key)));
+        let entry = Entry {
+            looked_up: look_up.began,
+            key: Arc::clone(key),
+            is_in_use: AtomicBool::new(false),
+        };
+        keys.insert(hash, entry);
     }
 
     /// Forgets every key, for instance because one was revoked.
     pub(super) fn forget_all(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {
-            shard
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
+            shard.write().clear();
         }
     }
 
     fn shard(&self, hash: &HashedApiKey) -> &Shard {
         &self.shards[usize::from(hash.as_bytes()[0]) % SHARDS]
     }
+}
+
+impl Shard {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<HashedApiKey, Entry>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<HashedApiKey, Entry>> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the caller is now the one to refresh; a [`Turn`] gives that back.
+    fn take_turn(&self) -> bool {
+        !self.is_refreshing.swap(true, Ordering::Acquire)
+    }
+}
+
+impl Entry {
+    fn age_at(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.looked_up)
+    }
+}
+
+/// `hash`, and others that are due at `now`.
+fn due_with(
+    keys: &HashMap<HashedApiKey, Entry>,
+    hash: &HashedApiKey,
+    now: Instant,
+) -> Vec<HashedApiKey> {
+    let is_due =
+        |entry: &Entry| entry.age_at(now) >= REFRESH_AGE && entry.is_in_use.load(Ordering::Relaxed);
+    let others = keys
+        .iter()
+        .filter(|(other, entry)| *other != hash && is_due(entry))
+        .map(|(other, _)| other);
+    std::iter::once(hash)
+        .chain(others)
+        .take(REFRESHED_AT_ONCE)
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,37 +262,92 @@ mod tests {
         (plaintext.hash(), Arc::new(FoundKey::new(key)))
     }
 
+    fn cache() -> KeyCache {
+        KeyCache::new(Refresh::Alone)
+    }
+
+    impl KeyCache {
+        fn get_now(&self, hash: &HashedApiKey) -> Known<'_> {
+            self.get(&self.begin(), hash)
+        }
+
+        fn look_up_ago(&self, age: Duration) -> LookUp {
+            let began = Instant::now()
+                .checked_sub(age)
+                .expect("the machine runs longer than that");
+            LookUp {
+                began,
+                ..self.begin()
+            }
+        }
+    }
+
     #[test]
     fn a_key_is_remembered_until_it_is_forgotten() {
-        let (cache, (hash, key)) = (KeyCache::default(), key());
-        assert!(matches!(cache.get(&hash), Known::Never));
+        let (cache, (hash, key)) = (cache(), key());
+        assert!(matches!(cache.get_now(&hash), Known::Never));
         cache.remember(&cache.begin(), hash, &key);
-        assert!(matches!(cache.get(&hash), Known::Now(found) if Arc::ptr_eq(&found, &key)));
+        assert!(matches!(cache.get_now(&hash), Known::Now(found) if Arc::ptr_eq(&found, &key)));
         cache.forget_all();
-        assert!(matches!(cache.get(&hash), Known::Never));
+        assert!(matches!(cache.get_now(&hash), Known::Never));
     }
 
     #[test]
     fn what_was_asked_before_a_revocation_is_not_remembered_after_it() {
-        let (cache, (hash, key)) = (KeyCache::default(), key());
+        let (cache, (hash, key)) = (cache(), key());
         let look_up = cache.begin();
         cache.forget_all();
         cache.remember(&look_up, hash, &key);
-        assert!(matches!(cache.get(&hash), Known::Never));
+        assert!(matches!(cache.get_now(&hash), Known::Never));
     }
 
     #[test]
     fn an_old_answer_is_not_believed() {
-        let (cache, (hash, key)) = (KeyCache::default(), key());
-        let long_ago = Instant::now()
-            .checked_sub(TTL)
-            .expect("the machine runs longer than that");
-        let look_up = LookUp {
-            began: long_ago,
-            ..cache.begin()
+        let (cache, (hash, key)) = (cache(), key());
+        cache.remember(&cache.look_up_ago(TTL), hash, &key);
+        assert!(matches!(cache.get_now(&hash), Known::Before));
+    }
+
+    #[test]
+    fn keys_in_use_are_looked_up_again_together_by_one_request_while_others_go_on() {
+        let cache = KeyCache::new(Refresh::Together);
+        let look_up = cache.look_up_ago(REFRESH_AGE);
+        let hashes = of_one_shard(3);
+        for hash in &hashes {
+            cache.remember(&look_up, *hash, &key().1);
+        }
+        let earlier = cache.look_up_ago(REFRESH_AGE / 2);
+        assert!(matches!(cache.get(&earlier, &hashes[1]), Known::Now(_)));
+        let Known::Due(turn) = cache.get_now(&hashes[0]) else {
+            panic!("old enough to be looked up again");
         };
-        cache.remember(&look_up, hash, &key);
-        assert!(matches!(cache.get(&hash), Known::Before));
+        assert_eq!(turn.hashes, hashes[..2], "the third was not asked for");
+        assert!(matches!(cache.get_now(&hashes[1]), Known::Now(_)));
+        drop(turn);
+        assert!(
+            matches!(cache.get_now(&hashes[1]), Known::Due(_)),
+            "nothing came of it"
+        );
+        cache.remember(&cache.begin(), hashes[1], &key().1);
+        assert!(matches!(cache.get_now(&hashes[1]), Known::Now(_)));
+    }
+
+    #[test]
+    fn no_more_keys_are_looked_up_together_than_one_query_should_ask_for() {
+        let cache = KeyCache::new(Refresh::Together);
+        let look_up = cache.look_up_ago(REFRESH_AGE);
+        let hashes = of_one_shard(REFRESHED_AT_ONCE + 9);
+        for hash in &hashes {
+            cache.remember(&look_up, *hash, &key().1);
+            assert!(matches!(cache.get(&look_up, hash), Known::Now(_)));
+        }
+        for asked in [hashes[0], hashes[hashes.len() - 1]] {
+            let Known::Due(turn) = cache.get_now(&asked) else {
+                panic!("old enough to be looked up again");
+            };
+            assert_eq!(turn.hashes.len(), REFRESHED_AT_ONCE);
+            assert_eq!(turn.hashes[0], asked);
+        }
     }
 
     #[test]
@@ -212,14 +366,21 @@ mod tests {
         assert_eq!((note_in(8, true), note_in(8, true)), (3, 3));
     }
 
+    fn of_one_shard(count: usize) -> Vec<HashedApiKey> {
+        std::iter::repeat_with(|| key().0)
+            .filter(|hash| usize::from(hash.as_bytes()[0]) % SHARDS == 0)
+            .take(count)
+            .collect()
+    }
+
     #[test]
     fn a_shard_never_grows_beyond_its_capacity() {
-        let (cache, (_, value)) = (KeyCache::default(), key());
+        let (cache, (_, value)) = (cache(), key());
         for _ in 0..SHARD_CAPACITY + 100 {
             let (hash, _) = key();
             cache.remember(&cache.begin(), hash, &value);
         }
-        let sizes = cache.shards.iter().map(|shard| shard.read().unwrap().len());
+        let sizes = cache.shards.iter().map(|shard| shard.read().len());
         assert!(sizes.max().unwrap() <= SHARD_CAPACITY);
     }
 }

@@ -33,14 +33,14 @@ pub use connection::DbConn;
 pub use key_cache::FoundKey;
 pub use url::DatabaseUrl;
 
-use crate::domain::api_key::HashedApiKey;
+use crate::domain::api_key::{ApiKey, HashedApiKey};
 use crate::domain::cursor::CursorKey;
 use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 
 use claims::Claims;
-use key_cache::{KeyCache, Known, minute_of};
-use key_uses::KeyUses;
+use key_cache::{KeyCache, Known, LookUp, Refresh, Turn, minute_of};
+use key_uses::{KeyUses, USES_PER_STORE};
 use postgres::PostgresDb;
 use sqlite::SqliteDb;
 
@@ -88,15 +88,19 @@ impl Db {
         let mut migrated = migrations::run(url)?;
         let cursor_key = server_secrets::find_cursor_key(&mut migrated)?;
         drop(migrated);
-        let backend = match url {
-            DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
+        let (backend, refresh) = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let db = Arc::new(SqliteDb::open(path)?);
+                (Backend::Sqlite(db), Refresh::Alone)
+            }
             DatabaseUrl::Postgres(url) => {
-                Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
+                let db = Arc::new(PostgresDb::open(url, connections)?);
+                (Backend::Postgres(db), Refresh::Together)
             }
         };
         Ok(Self {
             backend,
-            keys: Arc::default(),
+            keys: Arc::new(KeyCache::new(refresh)),
             claims: Arc::default(),
             key_uses: Arc::default(),
             cursor_key,
@@ -230,25 +234,50 @@ impl Db {
     /// # Errors
     /// As [`Db::read`].
     pub async fn find_api_key(&self, hash: HashedApiKey) -> Result<Option<LookedUp>> {
-        let known = self.keys.get(&hash);
-        if let Known::Now(key) = known {
-            let organization = None;
-            return Ok(Some(LookedUp { key, organization }));
-        }
         let look_up = self.keys.begin();
-        // Of a key in use only a request in a second comes here, and which may not need more.
-        let is_in_use = matches!(known, Known::Before);
-        let find = move |conn: &mut DbConn| match is_in_use {
-            true => Ok(api_keys::find_by_hash(conn, &hash)?.map(|key| (key, None))),
-            false => Ok(api_keys::find_with_organization(conn, &hash)?
-                .map(|(key, organization)| (key, Some(organization)))),
+        let (key, organization) = match self.keys.get(&look_up, &hash) {
+            Known::Now(key) => (Some(key), None),
+            Known::Due(turn) => (self.refresh_keys(&look_up, turn).await?, None),
+            // Of a key in use only a request in a second comes here, and which may not need more.
+            Known::Before => {
+                let find = move |conn: &mut DbConn| api_keys::find_by_hash(conn, &hash);
+                let found = self.read(find).await?;
+                (found.map(|key| self.remember(&look_up, hash, key)), None)
+            }
+            Known::Never => {
+                let find = move |conn: &mut DbConn| api_keys::find_with_organization(conn, &hash);
+                let (key, organization) = self.read(find).await?.unzip();
+                (
+                    key.map(|key| self.remember(&look_up, hash, key)),
+                    organization,
+                )
+            }
         };
-        let Some((key, organization)) = self.read(find).await? else {
-            return Ok(None);
-        };
+        Ok(key.map(|key| LookedUp { key, organization }))
+    }
+
+    /// Looks up all that it is the turn of and returns the first of them.
+    async fn refresh_keys(
+        &self,
+        look_up: &LookUp,
+        turn: Turn<'_>,
+    ) -> Result<Option<Arc<FoundKey>>> {
+        let hashes = turn.hashes.clone();
+        let found = self.read(move |conn| api_keys::find_by_hashes(conn, &hashes));
+        let mut asked_for = None;
+        for (hash, key) in found.await? {
+            let key = self.remember(look_up, hash, key);
+            if hash == turn.hashes[0] {
+                asked_for = Some(key);
+            }
+        }
+        Ok(asked_for)
+    }
+
+    fn remember(&self, look_up: &LookUp, hash: HashedApiKey, key: ApiKey) -> Arc<FoundKey> {
         let key = Arc::new(FoundKey::new(key));
-        self.keys.remember(&look_up, hash, &key);
-        Ok(Some(LookedUp { key, organization }))
+        self.keys.remember(look_up, hash, &key);
+        key
     }
 
     /// Notes that `key` was used at `now`; [`Db::store_key_uses`] stores it, to the minute.
@@ -257,23 +286,28 @@ impl Db {
         key.note_use(minute, |id| self.key_uses.note(id, minute));
     }
 
-    /// Stores the uses of keys that were noted since the last time; returns how many keys that
-    /// changed. What cannot be stored now is kept for the next time.
+    /// Stores the oldest uses of keys that were noted and not stored, a thousand at most; returns
+    /// how many keys that changed. What cannot be stored now is kept for the next time.
     ///
     /// # Errors
     /// As [`Db::write`].
     pub async fn store_key_uses(&self) -> Result<usize> {
-        let uses = self.key_uses.take();
+        let uses = self.key_uses.take(USES_PER_STORE);
         if uses.is_empty() {
             return Ok(0);
         }
         let taken = uses.clone();
-        let stored = self.write(move |conn| key_uses::store(conn, taken));
+        let stored = self.write(move |conn| key_uses::store(conn, &taken));
         let stored = stored.await;
         if stored.is_err() {
             self.key_uses.put_back(uses);
         }
         stored
+    }
+
+    /// Whether there are uses of keys to store.
+    pub fn has_key_uses(&self) -> bool {
+        !self.key_uses.is_empty()
     }
 
     /// What the cursors of lists are signed with.

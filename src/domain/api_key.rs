@@ -81,6 +81,11 @@ impl PlaintextApiKey {
 pub struct HashedApiKey([u8; 32]);
 
 impl HashedApiKey {
+    /// A hash that the database holds.
+    pub fn from_stored(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,5 +1,5 @@
 //! Stores which API keys were used, a moment after their requests. That they were is noted by
-//! `auth`.
+//! `auth`. A flood of keys is stored little by little, so that it does not hold up other writes.
 
 use std::time::Duration;
 
@@ -12,15 +12,19 @@ use crate::error::chain;
 /// How long uses are gathered; a server that dies loses no more than this.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Stores uses now and then until `stop` is heard or dropped, and then once more.
+/// Stores uses now and then until `stop` is heard or dropped, and then all that are left.
 pub async fn run(db: Db, mut stop: oneshot::Receiver<()>) {
-    loop {
-        let is_stopping = timeout(INTERVAL, &mut stop).await.is_ok();
-        if let Err(error) = db.store_key_uses().await {
-            log::warn!("uses of API keys are not stored yet: {}", chain(&error));
-        }
-        if is_stopping {
-            return;
-        }
+    while timeout(INTERVAL, &mut stop).await.is_err() {
+        store(&db).await;
     }
+    while db.has_key_uses() && store(&db).await {}
+}
+
+/// Says whether it could.
+async fn store(db: &Db) -> bool {
+    let stored = db.store_key_uses().await;
+    if let Err(error) = &stored {
+        log::warn!("uses of API keys are not stored yet: {}", chain(error));
+    }
+    stored.is_ok()
 }

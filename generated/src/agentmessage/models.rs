@@ -682,7 +682,7 @@ pub struct QuietHoursPatch {
         deserialize_with = "crate::runtime::present"
     )]
     #[schema(nullable = false)]
-    #[schema(pattern = "^(?![^\\n]*\\n)(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM"))))]
+    #[schema(max_length = 5, pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM"))))]
     pub start: Option<String>,
     #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time. After the merge it\nmust differ from `start`, which is this server's rule."]
     #[serde(
@@ -692,7 +692,7 @@ pub struct QuietHoursPatch {
         deserialize_with = "crate::runtime::present"
     )]
     #[schema(nullable = false)]
-    #[schema(pattern = "^(?![^\\n]*\\n)(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM")), ("x-quietline-extension" = json!(true))))]
+    #[schema(max_length = 5, pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM")), ("x-quietline-extension" = json!(true))))]
     pub end: Option<String>,
     #[serde(
         rename = "mode",
