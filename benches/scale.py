@@ -5,8 +5,9 @@ target/bench/.
 
     scripts/with-postgres benches/scale.py --organizations 1000 100000 1000000 --entries-each 10
 
-BENCH_SECONDS, BENCH_ROUNDS (at most 7) and BENCH_DATABASES as for run.py, whose binaries it
-measures."""
+The databases are held in memory, if the machine has enough and this program may (as root, or with
+`ulimit -l unlimited`). BENCH_SECONDS, BENCH_ROUNDS (at most 7) and BENCH_DATABASES as for run.py,
+whose binaries it measures."""
 
 import argparse
 import contextlib
@@ -19,6 +20,7 @@ import time
 from harness import bulk, load, settings, verify
 from harness.client import Client, Unexpected
 from harness.databases import Postgres, Sqlite
+from harness.memory import Held
 from harness.report import DATABASES, medians, row
 from harness.seed import sign
 from harness.servers import Server
@@ -44,11 +46,20 @@ class Place:
         self._credentials = f"dense:{organizations}:{token}"
         self._count = verify.AuditCount(database, self._name)
         self._writes = load.Writes()
+        os.sync()  # or the disk would be busy with it for the next half minute
+        self._held = self._hold()
         self.server = Server([settings.QUIETLINE, "serve"], database.url(self._name))
         say(
             f"{database.name}: {organizations:,} organizations, {self.bytes / 2**20:,.0f} MiB,"
             f" made in {time.monotonic() - started:.0f} s"
         )
+
+    def _hold(self):
+        try:
+            return Held(self.database.files(self._name))
+        except (OSError, MemoryError) as error:
+            say(f"{self.database.name}: not held in memory: {error}")
+            return None
 
     @property
     def system(self):
@@ -81,6 +92,8 @@ class Place:
         """Checks that no acknowledged write is missing, and stops."""
         self.server.stop()
         self._count.check(self._writes)
+        if self._held:
+            self._held.close()
         self.database.drop(self._name)
 
 

@@ -71,6 +71,10 @@ class Sqlite:
         )
         return pages * size
 
+    def files(self, name):
+        """What the database is stored in."""
+        return [self.path(name)]
+
     def close(self):
         """Removes all of them."""
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -128,6 +132,14 @@ class Postgres:
     def size(self, name):
         """Bytes of the database."""
         return self.numbers(name, "SELECT pg_database_size(current_database())")[0]
+
+    def files(self, name):
+        """What the database is stored in, on this machine."""
+        query = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        directory = os.path.join(
+            self.text(name, "SHOW data_directory"), "base", self.text(name, query)
+        )
+        return [entry.path for entry in os.scandir(directory) if entry.is_file()]
 
     def version(self):
         """The server's version."""
