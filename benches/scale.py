@@ -62,6 +62,11 @@ class Place:
             return None
 
     @property
+    def is_held(self):
+        """Whether the database is in memory."""
+        return self._held is not None
+
+    @property
     def system(self):
         """What its measurements are filed under."""
         return (self.database.name, self.organizations)
@@ -147,6 +152,7 @@ def rows(places, cells, pages):
                 shown,
                 f"{peak:.0f} MiB",
                 f"{place.bytes / 2**20:,.0f} MiB",
+                "yes" if place.is_held else "no",
                 f"{place.bytes_per_organization * 100_000 / 2**20:,.0f} MiB",
                 f"{place.bytes_per_entry * 1_000_000 / 2**20:,.0f} MiB",
             ]
@@ -202,6 +208,7 @@ def main():
         "audit page 1 / 100",
         "peak RSS",
         "database size",
+        "held in memory",
         "per 100,000 organizations",
         "per 1,000,000 audit entries",
     ]

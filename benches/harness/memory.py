@@ -9,7 +9,7 @@ import os
 
 _PAGE = 4096
 _READERS = 16
-_LARGEST_SHARE = 0.7
+_LARGEST_SHARE = 0.7  # of the memory that is left
 _MADV_RANDOM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -35,8 +35,7 @@ class Held:
 
     def _hold(self, paths):
         sizes = {path: os.path.getsize(path) for path in paths}
-        present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if sum(sizes.values()) > _LARGEST_SHARE * present:
+        if sum(sizes.values()) > _LARGEST_SHARE * _available():
             raise MemoryError("the database does not fit into memory")
         for path, size in sizes.items():
             if size:
@@ -61,6 +60,12 @@ class Held:
         for address, size in self._mapped:
             _libc.munmap(address, size)
         self._mapped = []
+
+
+def _available():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+    return int(line.split()[1]) * 1024
 
 
 def _error(path):

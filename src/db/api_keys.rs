@@ -244,9 +244,9 @@ pub fn find_by_id(conn: &mut DbConn, id: &ApiKeyId) -> Result<Option<ApiKey>> {
 
 /// Notes that the keys with these ids were used in `minute`, unless a later use is noted. Returns
 /// how many rows that changed.
-pub fn update_last_used<'a>(
+pub fn update_last_used(
     conn: &mut DbConn,
-    ids: impl Iterator<Item = &'a ApiKeyId> + Clone,
+    ids: &[ApiKeyId],
     minute: DateTime<Utc>,
 ) -> Result<usize> {
     let minute = minute.naive_utc();
@@ -254,7 +254,7 @@ pub fn update_last_used<'a>(
         // In one order, so that servers that do this at the same time wait for each other and not
         // in a circle.
         let _locked: Vec<ApiKeyId> = api_keys::table
-            .filter(api_keys::id.eq_any(ids.clone()))
+            .filter(api_keys::id.eq_any(ids))
             .order(api_keys::id)
             .select(api_keys::id)
             .for_update()

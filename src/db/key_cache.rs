@@ -22,8 +22,8 @@ const REFRESH_AGE: Duration = Duration::from_millis(600);
 /// Keys that are looked up together at most.
 const REFRESHED_AT_ONCE: usize = 256;
 
-/// Keys held at most in one shard, about 500 bytes each; a full shard is emptied. In the second for
-/// which a key is believed, few servers are asked with more keys than all shards hold.
+/// Keys held at most in one shard, about 500 bytes each. A full shard forgets those that are no
+/// longer believed, or all if there are none.
 const SHARD_CAPACITY: usize = 1024;
 
 /// More than there are processors, so that workers rarely meet.
@@ -178,7 +178,10 @@ impl KeyCache {
             return;
         }
         if keys.len() >= SHARD_CAPACITY && !keys.contains_key(&hash) {
-            keys.clear();
+            keys.retain(|_, entry| entry.age_at(look_up.began) < TTL);
+            if keys.len() >= SHARD_CAPACITY {
+                keys.clear();
+            }
         }
         let entry = Entry {
             looked_up: look_up.began,
@@ -270,16 +273,25 @@ mod tests {
         fn get_now(&self, hash: &HashedApiKey) -> Known<'_> {
             self.get(&self.begin(), hash)
         }
+    }
 
-        fn look_up_ago(&self, age: Duration) -> LookUp {
-            let began = Instant::now()
-                .checked_sub(age)
-                .expect("the machine runs longer than that");
-            LookUp {
-                began,
-                ..self.begin()
+    impl LookUp {
+        fn ago(&self, age: Duration) -> Self {
+            let began = self.began.checked_sub(age);
+            Self {
+                began: began.expect("the machine runs longer than that"),
+                ..*self
             }
         }
+    }
+
+    fn of_one_shard(count: usize) -> Vec<HashedApiKey> {
+        let hash = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[24..].copy_from_slice(&number.to_be_bytes());
+            HashedApiKey::from_stored(bytes)
+        };
+        (0..count).map(hash).collect()
     }
 
     #[test]
@@ -304,45 +316,43 @@ mod tests {
     #[test]
     fn an_old_answer_is_not_believed() {
         let (cache, (hash, key)) = (cache(), key());
-        cache.remember(&cache.look_up_ago(TTL), hash, &key);
+        cache.remember(&cache.begin().ago(TTL), hash, &key);
         assert!(matches!(cache.get_now(&hash), Known::Before));
     }
 
     #[test]
     fn keys_in_use_are_looked_up_again_together_by_one_request_while_others_go_on() {
-        let cache = KeyCache::new(Refresh::Together);
-        let look_up = cache.look_up_ago(REFRESH_AGE);
-        let hashes = of_one_shard(3);
+        let (cache, (_, key)) = (KeyCache::new(Refresh::Together), key());
+        let (now, hashes) = (cache.begin(), of_one_shard(3));
         for hash in &hashes {
-            cache.remember(&look_up, *hash, &key().1);
+            cache.remember(&now.ago(REFRESH_AGE), *hash, &key);
         }
-        let earlier = cache.look_up_ago(REFRESH_AGE / 2);
+        let earlier = now.ago(REFRESH_AGE / 2);
         assert!(matches!(cache.get(&earlier, &hashes[1]), Known::Now(_)));
-        let Known::Due(turn) = cache.get_now(&hashes[0]) else {
+        let Known::Due(turn) = cache.get(&now, &hashes[0]) else {
             panic!("old enough to be looked up again");
         };
         assert_eq!(turn.hashes, hashes[..2], "the third was not asked for");
-        assert!(matches!(cache.get_now(&hashes[1]), Known::Now(_)));
+        assert!(matches!(cache.get(&now, &hashes[1]), Known::Now(_)));
         drop(turn);
-        assert!(
-            matches!(cache.get_now(&hashes[1]), Known::Due(_)),
-            "nothing came of it"
-        );
-        cache.remember(&cache.begin(), hashes[1], &key().1);
-        assert!(matches!(cache.get_now(&hashes[1]), Known::Now(_)));
+        let again = cache.get(&now, &hashes[1]);
+        assert!(matches!(again, Known::Due(_)), "nothing came of it");
+        drop(again);
+        cache.remember(&now, hashes[1], &key);
+        assert!(matches!(cache.get(&now, &hashes[1]), Known::Now(_)));
     }
 
     #[test]
     fn no_more_keys_are_looked_up_together_than_one_query_should_ask_for() {
-        let cache = KeyCache::new(Refresh::Together);
-        let look_up = cache.look_up_ago(REFRESH_AGE);
-        let hashes = of_one_shard(REFRESHED_AT_ONCE + 9);
+        let (cache, (_, key)) = (KeyCache::new(Refresh::Together), key());
+        let (now, hashes) = (cache.begin(), of_one_shard(REFRESHED_AT_ONCE + 9));
+        let then = now.ago(REFRESH_AGE);
         for hash in &hashes {
-            cache.remember(&look_up, *hash, &key().1);
-            assert!(matches!(cache.get(&look_up, hash), Known::Now(_)));
+            cache.remember(&then, *hash, &key);
+            assert!(matches!(cache.get(&then, hash), Known::Now(_)));
         }
         for asked in [hashes[0], hashes[hashes.len() - 1]] {
-            let Known::Due(turn) = cache.get_now(&asked) else {
+            let Known::Due(turn) = cache.get(&now, &asked) else {
                 panic!("old enough to be looked up again");
             };
             assert_eq!(turn.hashes.len(), REFRESHED_AT_ONCE);
@@ -366,21 +376,22 @@ mod tests {
         assert_eq!((note_in(8, true), note_in(8, true)), (3, 3));
     }
 
-    fn of_one_shard(count: usize) -> Vec<HashedApiKey> {
-        std::iter::repeat_with(|| key().0)
-            .filter(|hash| usize::from(hash.as_bytes()[0]) % SHARDS == 0)
-            .take(count)
-            .collect()
-    }
-
     #[test]
-    fn a_shard_never_grows_beyond_its_capacity() {
-        let (cache, (_, value)) = (cache(), key());
-        for _ in 0..SHARD_CAPACITY + 100 {
-            let (hash, _) = key();
-            cache.remember(&cache.begin(), hash, &value);
+    fn a_full_shard_forgets_what_is_not_believed_any_more_and_otherwise_all() {
+        let (cache, (_, key)) = (cache(), key());
+        let (now, hashes) = (cache.begin(), of_one_shard(2 * SHARD_CAPACITY));
+        let held = || cache.shards[0].read().len();
+        for (number, hash) in hashes[..SHARD_CAPACITY].iter().enumerate() {
+            let age = if number < 9 { TTL } else { Duration::ZERO };
+            cache.remember(&now.ago(age), *hash, &key);
         }
-        let sizes = cache.shards.iter().map(|shard| shard.read().len());
-        assert!(sizes.max().unwrap() <= SHARD_CAPACITY);
+        cache.remember(&now, hashes[0], &key);
+        assert_eq!(held(), SHARD_CAPACITY, "it was there already");
+        cache.remember(&now, hashes[SHARD_CAPACITY], &key);
+        assert_eq!(held(), SHARD_CAPACITY - 8 + 1);
+        for hash in &hashes[SHARD_CAPACITY + 1..] {
+            cache.remember(&now, *hash, &key);
+            assert!(held() <= SHARD_CAPACITY);
+        }
     }
 }

@@ -11,15 +11,13 @@ use crate::error::Result;
 
 use super::{DbConn, api_keys};
 
-/// Uses held at most, about 100 bytes each. What does not fit is noted at its next occasion.
+/// Uses from which no more are noted, about 100 bytes each. A use that is not noted is noted at the
+/// key's next request.
 const CAPACITY: usize = 16_384;
 
 /// Uses that one transaction stores: with a million organizations each is a row somewhere else, and
 /// other writes wait for them all.
 pub(super) const USES_PER_STORE: usize = 1000;
-
-/// Keys whose use one statement stores, so that it does not hold them all for long.
-const KEYS_PER_STATEMENT: usize = 500;
 
 /// A minute, counted since 1970, and a key that was used in it.
 pub(super) type Use = (i64, ApiKeyId);
@@ -43,15 +41,21 @@ impl KeyUses {
         self.lock().is_empty()
     }
 
-    /// Takes the oldest of what was noted, `most` uses at most, in order.
-    pub(super) fn take(&self, most: usize) -> Vec<Use> {
+    /// Takes the oldest of what was noted, `most` uses at most: a minute, and keys in their order.
+    /// All servers lock rows in that order, and so never wait for each other in a circle.
+    pub(super) fn take(&self, most: usize) -> (i64, Vec<ApiKeyId>) {
         let mut uses = self.lock();
-        std::iter::from_fn(|| uses.pop_first()).take(most).collect()
+        let oldest = uses.first().map_or(0, |(minute, _)| *minute);
+        let of_oldest = || match uses.first() {
+            Some((minute, _)) if *minute == oldest => uses.pop_first().map(|(_, id)| id),
+            _ => None,
+        };
+        (oldest, std::iter::from_fn(of_oldest).take(most).collect())
     }
 
     /// Puts back what could not be stored.
-    pub(super) fn put_back(&self, uses: Vec<Use>) {
-        self.lock().extend(uses);
+    pub(super) fn put_back(&self, minute: i64, ids: Vec<ApiKeyId>) {
+        self.lock().extend(ids.into_iter().map(|id| (minute, id)));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Use>> {
@@ -59,17 +63,10 @@ impl KeyUses {
     }
 }
 
-/// Stores `uses`, which are in order; returns how many rows that changed.
-pub(super) fn store(conn: &mut DbConn, uses: &[Use]) -> Result<usize> {
-    let mut changed = 0;
-    for of_minute in uses.chunk_by(|(minute, _), (next, _)| minute == next) {
-        for uses in of_minute.chunks(KEYS_PER_STATEMENT) {
-            let minute = DateTime::from_timestamp(uses[0].0 * 60, 0).unwrap_or_default();
-            let ids = uses.iter().map(|(_, id)| id);
-            changed += api_keys::update_last_used(conn, ids, minute)?;
-        }
-    }
-    Ok(changed)
+/// Stores that the keys `ids` were used in `minute`; returns how many rows that changed.
+pub(super) fn store(conn: &mut DbConn, minute: i64, ids: &[ApiKeyId]) -> Result<usize> {
+    let minute = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
+    api_keys::update_last_used(conn, ids, minute)
 }
 
 #[cfg(test)]
@@ -79,30 +76,36 @@ mod tests {
     #[test]
     fn a_use_is_noted_once_and_taken_once() {
         let (uses, id) = (KeyUses::default(), ApiKeyId::generate());
-        assert!(uses.note(&id, 8) && uses.note(&id, 7) && uses.note(&id, 7));
-        let taken = uses.take(9);
-        assert_eq!(taken, [(7, id.clone()), (8, id)]);
+        assert!(uses.note(&id, 7) && uses.note(&id, 7));
+        let (minute, taken) = uses.take(9);
+        assert_eq!((minute, &taken), (7, &vec![id]));
         assert!(uses.is_empty());
-        uses.put_back(taken.clone());
-        assert_eq!(uses.take(9), taken);
+        uses.put_back(minute, taken.clone());
+        assert_eq!(uses.take(9), (7, taken));
     }
 
     #[test]
-    fn of_more_uses_than_are_taken_at_once_the_oldest_come_first() {
-        let (uses, id) = (KeyUses::default(), ApiKeyId::generate());
-        assert!((1..=5).all(|minute| uses.note(&id, minute)));
-        let minutes = |taken: Vec<Use>| taken.into_iter().map(|(minute, _)| minute);
-        assert!(minutes(uses.take(3)).eq(1..=3));
-        assert!(minutes(uses.take(3)).eq(4..=5));
+    fn uses_of_one_minute_are_taken_at_once_the_oldest_first_and_keys_in_order() {
+        let uses = KeyUses::default();
+        let mut ids: Vec<_> = std::iter::repeat_with(ApiKeyId::generate).take(5).collect();
+        for (id, minute) in ids.iter().rev().zip([8, 7, 7, 7, 7]) {
+            assert!(uses.note(id, minute));
+        }
+        ids.sort();
+        let last = ids.pop().expect("five");
+        assert_eq!(uses.take(3), (7, ids[..3].to_vec()));
+        assert_eq!(uses.take(3), (7, ids[3..].to_vec()));
+        assert_eq!(uses.take(3), (8, vec![last]));
+        assert!(uses.take(3).1.is_empty());
     }
 
     #[test]
     fn a_use_beyond_the_capacity_is_not_noted() {
         let uses = KeyUses::default();
-        for minute in 0..CAPACITY {
-            assert!(uses.note(&ApiKeyId::generate(), minute as i64 % 3));
+        for _ in 0..CAPACITY {
+            assert!(uses.note(&ApiKeyId::generate(), 1));
         }
         assert!(!uses.note(&ApiKeyId::generate(), 1));
-        assert_eq!(uses.take(usize::MAX).len(), CAPACITY);
+        assert_eq!(uses.take(usize::MAX).1.len(), CAPACITY);
     }
 }

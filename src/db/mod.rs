@@ -238,7 +238,7 @@ impl Db {
         let (key, organization) = match self.keys.get(&look_up, &hash) {
             Known::Now(key) => (Some(key), None),
             Known::Due(turn) => (self.refresh_keys(&look_up, turn).await?, None),
-            // Of a key in use only a request in a second comes here, and which may not need more.
+            // Of a key in use one request in a second comes here; it may not need the organization.
             Known::Before => {
                 let find = move |conn: &mut DbConn| api_keys::find_by_hash(conn, &hash);
                 let found = self.read(find).await?;
@@ -286,21 +286,22 @@ impl Db {
         key.note_use(minute, |id| self.key_uses.note(id, minute));
     }
 
-    /// Stores the oldest uses of keys that were noted and not stored, a thousand at most; returns
-    /// how many keys that changed. What cannot be stored now is kept for the next time.
+    /// Stores the oldest uses of keys that were noted and not stored, of one minute and a thousand
+    /// at most; returns how many keys that changed. What cannot be stored now is kept for the next
+    /// time.
     ///
     /// # Errors
     /// As [`Db::write`].
     pub async fn store_key_uses(&self) -> Result<usize> {
-        let uses = self.key_uses.take(USES_PER_STORE);
-        if uses.is_empty() {
+        let (minute, ids) = self.key_uses.take(USES_PER_STORE);
+        if ids.is_empty() {
             return Ok(0);
         }
-        let taken = uses.clone();
-        let stored = self.write(move |conn| key_uses::store(conn, &taken));
+        let taken = ids.clone();
+        let stored = self.write(move |conn| key_uses::store(conn, minute, &taken));
         let stored = stored.await;
         if stored.is_err() {
-            self.key_uses.put_back(uses);
+            self.key_uses.put_back(minute, ids);
         }
         stored
     }

@@ -1,7 +1,7 @@
 //! Stores which API keys were used, a moment after their requests. That they were is noted by
 //! `auth`. A flood of keys is stored little by little, so that it does not hold up other writes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -9,13 +9,22 @@ use tokio::time::timeout;
 use crate::db::Db;
 use crate::error::chain;
 
-/// How long uses are gathered; a server that dies loses no more than this.
+/// How long uses are gathered, and how long at most until more that wait are stored.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Stores uses now and then until `stop` is heard or dropped, and then all that are left.
+/// While more wait, the time until the next are stored, in multiples of what the last took.
+const PAUSE: u32 = 20;
+
+/// Stores uses now and then until `stop` is heard or dropped, and then, as long as the database
+/// takes them, all that are left.
 pub async fn run(db: Db, mut stop: oneshot::Receiver<()>) {
-    while timeout(INTERVAL, &mut stop).await.is_err() {
-        store(&db).await;
+    let mut pause = INTERVAL;
+    while timeout(pause, &mut stop).await.is_err() {
+        let started = Instant::now();
+        pause = match store(&db).await && db.has_key_uses() {
+            true => INTERVAL.min(started.elapsed() * PAUSE),
+            false => INTERVAL,
+        };
     }
     while db.has_key_uses() && store(&db).await {}
 }
