@@ -19,6 +19,10 @@ const TTL: Duration = Duration::from_millis(900);
 /// The age from which a key in use is looked up again, if [`Refresh::Together`].
 const REFRESH_AGE: Duration = Duration::from_millis(600);
 
+/// The age from which another key is looked up along with one that is due: all that are in use come
+/// to be looked up at the same times, and not each at its own.
+const ALONG_AGE: Duration = Duration::from_millis(200);
+
 /// Keys that are looked up together at most.
 const REFRESHED_AT_ONCE: usize = 256;
 
@@ -74,7 +78,7 @@ pub(super) fn minute_of(moment: DateTime<Utc>) -> i64 {
 pub(super) enum Refresh {
     /// Each when it is next asked for after [`TTL`].
     Alone,
-    /// At [`REFRESH_AGE`], with all of its shard that are as old and were asked for since.
+    /// At [`REFRESH_AGE`], with all of its shard of at least [`ALONG_AGE`] that were asked for.
     Together,
 }
 
@@ -225,17 +229,17 @@ impl Entry {
     }
 }
 
-/// `hash`, and others that are due at `now`.
+/// `hash`, and others that at `now` are old enough to come along.
 fn due_with(
     keys: &HashMap<HashedApiKey, Entry>,
     hash: &HashedApiKey,
     now: Instant,
 ) -> Vec<HashedApiKey> {
-    let is_due =
-        |entry: &Entry| entry.age_at(now) >= REFRESH_AGE && entry.is_in_use.load(Ordering::Relaxed);
+    let comes_along =
+        |entry: &Entry| entry.age_at(now) >= ALONG_AGE && entry.is_in_use.load(Ordering::Relaxed);
     let others = keys
         .iter()
-        .filter(|(other, entry)| *other != hash && is_due(entry))
+        .filter(|(other, entry)| *other != hash && comes_along(entry))
         .map(|(other, _)| other);
     std::iter::once(hash)
         .chain(others)
@@ -323,23 +327,29 @@ mod tests {
     #[test]
     fn keys_in_use_are_looked_up_again_together_by_one_request_while_others_go_on() {
         let (cache, (_, key)) = (KeyCache::new(Refresh::Together), key());
-        let (now, hashes) = (cache.begin(), of_one_shard(3));
-        for hash in &hashes {
-            cache.remember(&now.ago(REFRESH_AGE), *hash, &key);
+        let (now, hashes) = (cache.begin(), of_one_shard(4));
+        for (hash, age) in hashes.iter().zip([REFRESH_AGE, ALONG_AGE, REFRESH_AGE]) {
+            cache.remember(&now.ago(age), *hash, &key);
         }
-        let earlier = now.ago(REFRESH_AGE / 2);
-        assert!(matches!(cache.get(&earlier, &hashes[1]), Known::Now(_)));
+        cache.remember(&now, hashes[3], &key);
+        for hash in [&hashes[1], &hashes[3]] {
+            assert!(matches!(cache.get(&now, hash), Known::Now(_)));
+        }
         let Known::Due(turn) = cache.get(&now, &hashes[0]) else {
             panic!("old enough to be looked up again");
         };
-        assert_eq!(turn.hashes, hashes[..2], "the third was not asked for");
+        assert_eq!(
+            turn.hashes,
+            hashes[..2],
+            "the third was not asked for, the fourth is new"
+        );
         assert!(matches!(cache.get(&now, &hashes[1]), Known::Now(_)));
         drop(turn);
-        let again = cache.get(&now, &hashes[1]);
+        let again = cache.get(&now, &hashes[0]);
         assert!(matches!(again, Known::Due(_)), "nothing came of it");
         drop(again);
-        cache.remember(&now, hashes[1], &key);
-        assert!(matches!(cache.get(&now, &hashes[1]), Known::Now(_)));
+        cache.remember(&now, hashes[0], &key);
+        assert!(matches!(cache.get(&now, &hashes[0]), Known::Now(_)));
     }
 
     #[test]
