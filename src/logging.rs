@@ -20,7 +20,7 @@ const QUEUE_BYTES: usize = 1024 * 1024;
 const LINE_BYTES: usize = 320;
 
 /// How long the writer lets lines gather. While it does, queueing a line wakes nobody.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How long a flush waits when nobody reads stderr.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -160,9 +160,12 @@ impl Queue {
             state.is_idle = state.lines.is_empty();
             state.is_idle
         };
-        drop(self.has_lines.wait_while(self.lock(), is_empty));
+        // Before it looks: a busy server has lines by then, and never has to wake it.
         thread::sleep(GATHER);
-        let mut state = self.lock();
+        let mut state = self
+            .has_lines
+            .wait_while(self.lock(), is_empty)
+            .unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.lines, batch);
         state.is_writing = true;
         self.has_progress.notify_all();

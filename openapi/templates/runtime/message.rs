@@ -2,57 +2,39 @@
 
 use serde_json::{Map, Value};
 
-/// What is wrong with `instance`, given the schema object that holds the broken `keyword`.
-pub(super) fn message(keyword: &str, schema: &Map<String, Value>, instance: &Value) -> String {
-    let limit = |name: &str| schema.get(name);
-    match keyword {
-        "type" | "enum" | "const" if instance.is_null() => "cannot be null".to_owned(),
-        "type" => expected_type(schema),
-        "enum" => one_of(limit("enum")),
-        "const" => format!("must be {}", text(limit("const"))),
-        "minimum" | "maximum" => range(limit("minimum"), limit("maximum")),
-        "exclusiveMinimum" => format!("must be more than {}", text(limit(keyword))),
-        "exclusiveMaximum" => format!("must be less than {}", text(limit(keyword))),
-        "multipleOf" => format!("must be a multiple of {}", text(limit(keyword))),
-        "minLength" => format!(
-            "must be at least {}",
-            counted(limit(keyword), "character", "characters")
-        ),
-        "maxLength" => format!(
-            "must be at most {}",
-            counted(limit(keyword), "character", "characters")
-        ),
-        "minItems" => format!(
-            "must have at least {}",
-            counted(limit(keyword), "item", "items")
-        ),
-        "maxItems" => format!(
-            "must have at most {}",
-            counted(limit(keyword), "item", "items")
-        ),
-        "minProperties" => format!(
-            "must have at least {}",
-            counted(limit(keyword), "field", "fields")
-        ),
-        "maxProperties" => format!(
-            "must have at most {}",
-            counted(limit(keyword), "field", "fields")
-        ),
+/// What is wrong when `keyword` of `schema` is broken; `None` for what is no rule.
+pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<String> {
+    let limit = schema.get(keyword);
+    let number = |one: &str, many: &str| counted(limit, one, many);
+    Some(match keyword {
+        "type" => expected_type(limit?),
+        "required" => "is required".to_owned(),
+        "additionalProperties" => "unknown field".to_owned(),
+        "enum" => one_of(limit?.as_array()?),
+        "const" => format!("must be {}", text(limit)),
+        "minimum" | "maximum" => range(schema.get("minimum"), schema.get("maximum")),
+        "exclusiveMinimum" => format!("must be more than {}", text(limit)),
+        "exclusiveMaximum" => format!("must be less than {}", text(limit)),
+        "multipleOf" => format!("must be a multiple of {}", text(limit)),
+        "minLength" => format!("must be at least {}", number("character", "characters")),
+        "maxLength" => format!("must be at most {}", number("character", "characters")),
+        "minItems" => format!("must have at least {}", number("item", "items")),
+        "maxItems" => format!("must have at most {}", number("item", "items")),
+        "minProperties" => format!("must have at least {}", number("field", "fields")),
+        "maxProperties" => format!("must have at most {}", number("field", "fields")),
         "uniqueItems" => "must not have the same item twice".to_owned(),
-        "pattern" => match limit("x-message") {
+        "pattern" => match schema.get("x-message") {
             Some(words) => text(Some(words)),
-            None => format!("must match {}", text(limit(keyword))),
+            None => format!("must match {}", text(limit)),
         },
-        "format" => match limit(keyword).and_then(Value::as_str) {
-            Some("uuid") => "must be a UUID".to_owned(),
-            Some("date-time") => "must be an RFC 3339 date-time".to_owned(),
-            _ => GENERIC.to_owned(),
+        "format" => match limit?.as_str()? {
+            "uuid" => "must be a UUID".to_owned(),
+            "date-time" => "must be an RFC 3339 date-time".to_owned(),
+            _ => return None,
         },
-        _ => GENERIC.to_owned(),
-    }
+        _ => return None,
+    })
 }
-
-const GENERIC: &str = "is not valid";
 
 /// Which of several broken rules of one field is told: the lowest. A wrong type explains more than
 /// a wrong length, and a pattern with its own words explains more than either.
@@ -66,7 +48,7 @@ pub(super) fn rank(keyword: &str, schema: &Map<String, Value>) -> u8 {
     }
 }
 
-fn expected_type(schema: &Map<String, Value>) -> String {
+fn expected_type(types: &Value) -> String {
     let name = |value: &Value| match value.as_str() {
         Some("integer") => "an integer",
         Some("object") => "an object",
@@ -77,23 +59,16 @@ fn expected_type(schema: &Map<String, Value>) -> String {
         Some("null") => "null",
         _ => "another type",
     };
-    match schema.get("type") {
-        Some(Value::Array(types)) => {
-            format!(
-                "must be {}",
-                types.iter().map(name).collect::<Vec<_>>().join(" or ")
-            )
+    match types {
+        Value::Array(types) => {
+            let names: Vec<_> = types.iter().map(name).collect();
+            format!("must be {}", names.join(" or "))
         }
-        Some(single) => format!("must be {}", name(single)),
-        None => GENERIC.to_owned(),
+        single => format!("must be {}", name(single)),
     }
 }
 
-fn one_of(options: Option<&Value>) -> String {
-    let options = options
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+fn one_of(options: &[Value]) -> String {
     let words: Vec<_> = options
         .iter()
         .filter(|o| !o.is_null())

@@ -1,6 +1,7 @@
 //! One schema of the spec, compiled into a validator that names every broken rule by field.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use jsonschema::error::{ValidationError, ValidationErrorKind};
@@ -14,9 +15,33 @@ use super::message::{message, rank};
 /// A compiled schema.
 #[derive(Debug)]
 pub(super) struct Schema {
-    /// What was compiled; the words of a violation are looked up here.
-    document: Value,
+    /// What can be broken, by its place as the validator names it.
+    rules: HashMap<String, Rule>,
+    /// What is told of anything else.
+    unnamed: Rule,
     validator: Validator,
+}
+
+/// A keyword of the schema, as it is told.
+#[derive(Debug)]
+struct Rule {
+    rank: u8,
+    words: String,
+    /// For `additionalProperties`: the names that are known and read-only.
+    read_only: Vec<String>,
+}
+
+impl Rule {
+    /// The rule that `keyword` is in `schema`; `None` for what is no rule.
+    fn of(keyword: &str, schema: &Map<String, Value>) -> Option<Self> {
+        let read_only = schema.get("x-read-only").and_then(Value::as_array);
+        let names = read_only.into_iter().flatten().filter_map(Value::as_str);
+        Some(Self {
+            words: message(keyword, schema)?,
+            rank: rank(keyword, schema),
+            read_only: names.map(str::to_owned).collect(),
+        })
+    }
 }
 
 impl Schema {
@@ -38,8 +63,16 @@ impl Schema {
             .should_validate_formats(true)
             .build(&document)
             .map_err(|error| format!("{}: {error}", error.instance_path()))?;
+        let mut rules = HashMap::new();
+        collect_rules("", &document, &mut rules);
+        let unnamed = Rule {
+            rank: rank("", &Map::new()),
+            words: "is not valid".to_owned(),
+            read_only: Vec::new(),
+        };
         Ok(Self {
-            document,
+            rules,
+            unnamed,
             validator,
         })
     }
@@ -56,35 +89,56 @@ impl Schema {
     }
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
-        let empty = Map::new();
-        let schema = self.holder(error.schema_path()).unwrap_or(&empty);
+        let rule = self.rules.get(error.schema_path().as_str());
+        let rule = rule.unwrap_or(&self.unnamed);
         let path = dotted(error.instance_path());
-        let keyword = error.kind().keyword();
-        let rank = rank(keyword, schema);
+        let mut tell = |path: String, words: &str| {
+            found.push((rule.rank, Violation::new(path, words)));
+        };
         match error.kind() {
             ValidationErrorKind::Required { property } => {
-                let path = child(&path, property.as_str().unwrap_or_default());
-                found.push((rank, Violation::new(path, "is required")));
+                let name = property.as_str().unwrap_or_default();
+                tell(child(&path, name), &rule.words);
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
-                    let words = unexpected_words(schema, name);
-                    found.push((rank, Violation::new(child(&path, name), words)));
+                    let words = match rule.read_only.contains(name) {
+                        true => "is read-only",
+                        false => &rule.words,
+                    };
+                    tell(child(&path, name), words);
                 }
             }
-            _ => {
-                let words = message(keyword, schema, error.instance());
-                found.push((rank, Violation::new(path, words)));
+            ValidationErrorKind::Type { .. }
+            | ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::Constant { .. }
+                if error.instance().is_null() =>
+            {
+                tell(path, "cannot be null");
             }
+            _ => tell(path, &rule.words),
         }
     }
+}
 
-    /// The schema object that holds the keyword at `location`.
-    fn holder(&self, location: &Location) -> Option<&Map<String, Value>> {
-        let (holder, _keyword) = location.as_str().rsplit_once('/')?;
-        let found =
-            segments(holder).try_fold(&self.document, |value, segment| step(value, &segment));
-        found?.as_object()
+/// Collects what can be broken in `schema`, which is at `place`.
+fn collect_rules(place: &str, schema: &Value, rules: &mut HashMap<String, Rule>) {
+    match schema {
+        Value::Object(members) => {
+            for (keyword, value) in members {
+                let place = format!("{place}/{}", keyword.replace('~', "~0").replace('/', "~1"));
+                collect_rules(&place, value, rules);
+                if let Some(rule) = Rule::of(keyword, members) {
+                    rules.insert(place, rule);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect_rules(&format!("{place}/{index}"), item, rules);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -100,26 +154,16 @@ fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
         })
 }
 
-fn step<'a>(value: &'a Value, segment: &str) -> Option<&'a Value> {
-    match value {
-        Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
-        _ => value.get(segment),
-    }
-}
-
-/// What is wrong with a property that `schema` does not list.
-fn unexpected_words(schema: &Map<String, Value>, name: &str) -> &'static str {
-    let read_only = schema.get("x-read-only").and_then(Value::as_array);
-    let is_read_only = read_only.is_some_and(|names| names.iter().any(|known| known == name));
-    if is_read_only {
-        "is read-only"
-    } else {
-        "unknown field"
-    }
-}
-
 fn dotted(location: &Location) -> String {
-    segments(location.as_str()).fold(String::new(), |path, segment| child(&path, &segment))
+    let pointer = location.as_str();
+    let mut path = String::with_capacity(pointer.len());
+    for segment in segments(pointer) {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&segment);
+    }
+    path
 }
 
 fn child(path: &str, name: &str) -> String {
