@@ -19,7 +19,7 @@ const QUEUE_BYTES: usize = 1024 * 1024;
 /// Room for a usual line.
 const LINE_BYTES: usize = 320;
 
-/// How long the writer lets lines gather. While it does, queueing a line wakes nobody.
+/// How long the writer rests after a batch. Lines gather, and queueing one wakes nobody.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How long a flush waits when nobody reads stderr.
@@ -123,7 +123,9 @@ struct Queue {
 struct QueueState {
     lines: Vec<u8>,
     is_idle: bool,
-    is_writing: bool,
+    /// Bytes of all lines ever queued, and how many of them are written.
+    queued: u64,
+    written: u64,
 }
 
 impl Queue {
@@ -139,6 +141,7 @@ impl Queue {
             .wait_while(self.lock(), is_full)
             .unwrap_or_else(PoisonError::into_inner);
         state.lines.extend_from_slice(line);
+        state.queued += line.len() as u64;
         if state.is_idle {
             state.is_idle = false;
             self.has_lines.notify_one();
@@ -146,15 +149,17 @@ impl Queue {
     }
 
     fn wait_until_written(&self) {
-        let is_pending = |state: &mut QueueState| !state.lines.is_empty() || state.is_writing;
+        let state = self.lock();
+        let queued = state.queued;
+        let is_pending = |state: &mut QueueState| state.written < queued;
         // After the timeout nothing better can be done than to go on.
         drop(
             self.has_progress
-                .wait_timeout_while(self.lock(), FLUSH_TIMEOUT, is_pending),
+                .wait_timeout_while(state, FLUSH_TIMEOUT, is_pending),
         );
     }
 
-    /// Waits for lines and swaps them with `batch`, which is empty.
+    /// Rests, waits for lines and swaps them with `batch`, which is empty.
     fn take(&self, batch: &mut Vec<u8>) {
         let is_empty = |state: &mut QueueState| {
             state.is_idle = state.lines.is_empty();
@@ -167,12 +172,11 @@ impl Queue {
             .wait_while(self.lock(), is_empty)
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.lines, batch);
-        state.is_writing = true;
         self.has_progress.notify_all();
     }
 
-    fn mark_written(&self) {
-        self.lock().is_writing = false;
+    fn mark_written(&self, batch: &[u8]) {
+        self.lock().written += batch.len() as u64;
         self.has_progress.notify_all();
     }
 }
@@ -187,8 +191,8 @@ fn start_writer(mut output: impl Write + Send + 'static) -> io::Result<Arc<Queue
             lines.take(&mut batch);
             // When stderr is closed there is nobody to tell; the server must go on regardless.
             output.write_all(&batch).unwrap_or_default();
+            lines.mark_written(&batch);
             batch.clear();
-            lines.mark_written();
         }
     };
     thread::Builder::new()
@@ -289,7 +293,9 @@ fn must_be_escaped(format: LogFormat, character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Instant;
 
     use log::Level;
     use serde_json::Value;
@@ -429,6 +435,40 @@ mod tests {
         logger.flush();
         let written = sink.bytes.lock().expect("no panic while held");
         assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 4);
+    }
+
+    /// Queues a line with every write, until it is told to stop.
+    struct Endless {
+        queue: Arc<OnceLock<Arc<Queue>>>,
+        is_over: Arc<AtomicBool>,
+    }
+
+    impl Write for Endless {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !self.is_over.load(Ordering::SeqCst) {
+                self.queue.wait().push(b"and another\n");
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_flush_does_not_wait_for_lines_that_come_after_it() {
+        let (queue, is_over) = (Arc::default(), Arc::default());
+        let output = Endless {
+            queue: Arc::clone(&queue),
+            is_over: Arc::clone(&is_over),
+        };
+        let started = queue.get_or_init(|| start_writer(output).expect("the thread starts"));
+        started.push(b"first\n");
+        let asked = Instant::now();
+        started.wait_until_written();
+        assert!(asked.elapsed() < FLUSH_TIMEOUT);
+        is_over.store(true, Ordering::SeqCst);
     }
 
     #[test]

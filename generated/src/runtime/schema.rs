@@ -11,34 +11,42 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
 use super::Violation;
-use super::message::{message, rank};
+use super::message::{self, message, rank};
 
 /// A compiled schema.
 #[derive(Debug)]
 pub(super) struct Schema {
-    /// What can be broken, by its place as the validator names it.
-    rules: HashMap<String, Rule>,
-    /// What is told of anything else.
-    unnamed: Rule,
+    /// What is told of a broken keyword, by its place as the validator names it.
+    rules: HashMap<Location, Rule>,
     validator: Validator,
 }
 
-/// A keyword of the schema, as it is told.
+/// What is told of one keyword of a schema.
 #[derive(Debug)]
 struct Rule {
     rank: u8,
-    words: String,
-    /// For `additionalProperties`: the names that are known and read-only.
+    words: Cow<'static, str>,
+    /// Names that the same schema does not admit because they are read-only.
     read_only: Vec<String>,
 }
 
+/// What is told of anything that has no words of its own.
+static OTHER: Rule = Rule {
+    rank: message::OTHER_RANK,
+    words: Cow::Borrowed(message::OTHER),
+    read_only: Vec::new(),
+};
+
 impl Rule {
-    /// The rule that `keyword` is in `schema`; `None` for what is no rule.
+    /// `None` if `keyword` of `schema` has no words of its own.
     fn of(keyword: &str, schema: &Map<String, Value>) -> Option<Self> {
-        let read_only = schema.get("x-read-only").and_then(Value::as_array);
+        let read_only = match keyword {
+            "additionalProperties" => schema.get("x-read-only").and_then(Value::as_array),
+            _ => None,
+        };
         let names = read_only.into_iter().flatten().filter_map(Value::as_str);
         Some(Self {
-            words: message(keyword, schema)?,
+            words: message(keyword, schema)?.into(),
             rank: rank(keyword, schema),
             read_only: names.map(str::to_owned).collect(),
         })
@@ -65,17 +73,8 @@ impl Schema {
             .build(&document)
             .map_err(|error| format!("{}: {error}", error.instance_path()))?;
         let mut rules = HashMap::new();
-        collect_rules("", &document, &mut rules);
-        let unnamed = Rule {
-            rank: rank("", &Map::new()),
-            words: "is not valid".to_owned(),
-            read_only: Vec::new(),
-        };
-        Ok(Self {
-            rules,
-            unnamed,
-            validator,
-        })
+        collect_rules(&Location::new(), &document, &mut rules);
+        Ok(Self { rules, validator })
     }
 
     /// Everything that is wrong with `instance`: one violation per field, sorted by path.
@@ -90,8 +89,12 @@ impl Schema {
     }
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
-        let rule = self.rules.get(error.schema_path().as_str());
-        let rule = rule.unwrap_or(&self.unnamed);
+        let rule = match error.kind() {
+            // Its place is that of a schema, which may read like that of a keyword.
+            ValidationErrorKind::FalseSchema => None,
+            _ => self.rules.get(error.schema_path()),
+        };
+        let rule = rule.unwrap_or(&OTHER);
         let path = dotted(error.instance_path());
         let mut tell = |path: String, words: &str| {
             found.push((rule.rank, Violation::new(path, words)));
@@ -104,7 +107,7 @@ impl Schema {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
                     let words = match rule.read_only.contains(name) {
-                        true => "is read-only",
+                        true => message::READ_ONLY,
                         false => &rule.words,
                     };
                     tell(child(&path, name), words);
@@ -115,19 +118,20 @@ impl Schema {
             | ValidationErrorKind::Constant { .. }
                 if error.instance().is_null() =>
             {
-                tell(path, "cannot be null");
+                tell(path, message::NULL);
             }
             _ => tell(path, &rule.words),
         }
     }
 }
 
-/// Collects what can be broken in `schema`, which is at `place`.
-fn collect_rules(place: &str, schema: &Value, rules: &mut HashMap<String, Rule>) {
+/// Collects what is told of every keyword of `schema`, which is at `place`. It looks into examples
+/// and the like too: the validator names no place there.
+fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location, Rule>) {
     match schema {
         Value::Object(members) => {
             for (keyword, value) in members {
-                let place = format!("{place}/{}", keyword.replace('~', "~0").replace('/', "~1"));
+                let place = place.join(keyword);
                 collect_rules(&place, value, rules);
                 if let Some(rule) = Rule::of(keyword, members) {
                     rules.insert(place, rule);
@@ -136,7 +140,7 @@ fn collect_rules(place: &str, schema: &Value, rules: &mut HashMap<String, Rule>)
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect_rules(&format!("{place}/{index}"), item, rules);
+                collect_rules(&place.join(index), item, rules);
             }
         }
         _ => {}
@@ -155,6 +159,7 @@ fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
         })
 }
 
+/// The path of a field, in one string and not one for each of its parts.
 fn dotted(location: &Location) -> String {
     let pointer = location.as_str();
     let mut path = String::with_capacity(pointer.len());

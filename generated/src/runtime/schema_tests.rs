@@ -200,6 +200,45 @@ fn a_collection_is_told_its_size() {
 }
 
 #[test]
+fn what_has_no_words_of_its_own_is_not_valid() {
+    for (schema, instance, expected) in [
+        (
+            json!({"additionalProperties": false}),
+            json!({"a": 1}),
+            ": is not valid",
+        ),
+        (
+            json!({"properties": {"required": false}}),
+            json!({"required": 1}),
+            "required: is not valid",
+        ),
+        (json!({"not": {}}), json!(1), ": is not valid"),
+    ] {
+        assert_eq!(violations(&schema, &instance), [expected], "{schema}");
+    }
+}
+
+#[test]
+fn a_field_may_have_any_name() {
+    let schema = json!({"properties": {
+        "a/b~c": {"maxLength": 1},
+        "enum": {"type": "string"},
+        "required": {"maximum": 1},
+        "type": {"enum": ["a"]},
+    }});
+    let instance = json!({"a/b~c": "xx", "enum": 1, "required": 2, "type": "b"});
+    assert_eq!(
+        violations(&schema, &instance),
+        [
+            "a/b~c: must be at most 1 character",
+            "enum: must be a string",
+            "required: must be at most 1",
+            "type: must be one of: a",
+        ]
+    );
+}
+
+#[test]
 fn what_the_schema_admits_is_admitted() {
     for (schema, instance) in [
         (json!({"type": "integer"}), json!(30)),
@@ -241,6 +280,7 @@ fn every_field_at_fault_is_named_once_and_in_order() {
     let schema = json!({
         "type": "object",
         "required": ["window", "label", "id"],
+        "dependentRequired": {"window": ["zone"]},
         "properties": {
             "window": window,
             "or_null": {"oneOf": [window, {"type": "null"}]},
@@ -264,6 +304,7 @@ fn every_field_at_fault_is_named_once_and_in_order() {
             "window.mode: cannot be null",
             "window.start: must be a time",
             "window.zone: unknown field",
+            "zone: is required",
         ]
     );
 }

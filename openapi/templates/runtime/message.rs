@@ -2,32 +2,41 @@
 
 use serde_json::{Map, Value};
 
-/// What is wrong when `keyword` of `schema` is broken; `None` for what is no rule.
+/// Of a null where something else has to be.
+pub(super) const NULL: &str = "cannot be null";
+/// Of a field that is known and not the client's to set.
+pub(super) const READ_ONLY: &str = "is read-only";
+/// Of a rule that has no words of its own.
+pub(super) const OTHER: &str = "is not valid";
+/// The [`rank`] of most rules.
+pub(super) const OTHER_RANK: u8 = 3;
+
+/// What is wrong when `keyword` of `schema` is broken; `None` if it has no words of its own.
 pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<String> {
-    let limit = schema.get(keyword);
-    let number = |one: &str, many: &str| counted(limit, one, many);
+    let value = schema.get(keyword);
+    let count = |one: &str, many: &str| counted(value, one, many);
     Some(match keyword {
-        "type" => expected_type(limit?),
-        "required" => "is required".to_owned(),
+        "type" => expected_type(value?),
+        "required" | "dependentRequired" => "is required".to_owned(),
         "additionalProperties" => "unknown field".to_owned(),
-        "enum" => one_of(limit?.as_array()?),
-        "const" => format!("must be {}", text(limit)),
+        "enum" => one_of(value?.as_array()?),
+        "const" => format!("must be {}", text(value)),
         "minimum" | "maximum" => range(schema.get("minimum"), schema.get("maximum")),
-        "exclusiveMinimum" => format!("must be more than {}", text(limit)),
-        "exclusiveMaximum" => format!("must be less than {}", text(limit)),
-        "multipleOf" => format!("must be a multiple of {}", text(limit)),
-        "minLength" => format!("must be at least {}", number("character", "characters")),
-        "maxLength" => format!("must be at most {}", number("character", "characters")),
-        "minItems" => format!("must have at least {}", number("item", "items")),
-        "maxItems" => format!("must have at most {}", number("item", "items")),
-        "minProperties" => format!("must have at least {}", number("field", "fields")),
-        "maxProperties" => format!("must have at most {}", number("field", "fields")),
+        "exclusiveMinimum" => format!("must be more than {}", text(value)),
+        "exclusiveMaximum" => format!("must be less than {}", text(value)),
+        "multipleOf" => format!("must be a multiple of {}", text(value)),
+        "minLength" => format!("must be at least {}", count("character", "characters")),
+        "maxLength" => format!("must be at most {}", count("character", "characters")),
+        "minItems" => format!("must have at least {}", count("item", "items")),
+        "maxItems" => format!("must have at most {}", count("item", "items")),
+        "minProperties" => format!("must have at least {}", count("field", "fields")),
+        "maxProperties" => format!("must have at most {}", count("field", "fields")),
         "uniqueItems" => "must not have the same item twice".to_owned(),
         "pattern" => match schema.get("x-message") {
             Some(words) => text(Some(words)),
-            None => format!("must match {}", text(limit)),
+            None => format!("must match {}", text(value)),
         },
-        "format" => match limit?.as_str()? {
+        "format" => match value?.as_str()? {
             "uuid" => "must be a UUID".to_owned(),
             "date-time" => "must be an RFC 3339 date-time".to_owned(),
             _ => return None,
@@ -40,11 +49,11 @@ pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<Stri
 /// a wrong length, and a pattern with its own words explains more than either.
 pub(super) fn rank(keyword: &str, schema: &Map<String, Value>) -> u8 {
     match keyword {
-        "type" | "required" | "additionalProperties" => 0,
+        "type" | "required" | "dependentRequired" | "additionalProperties" => 0,
         "enum" | "const" => 1,
         "pattern" if schema.contains_key("x-message") => 2,
         "pattern" => 4,
-        _ => 3,
+        _ => OTHER_RANK,
     }
 }
 
