@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Pages (4 KiB) from which the log is not only copied but started again from its beginning, for
 /// which the writer has to stop for some milliseconds: 16 MiB. The file keeps its size, so that the
-/// next writes need not extend it again. At the highest write rates it comes to 40 MiB.
+/// next writes need not extend it again. At the highest write rates it comes to 45 MiB.
 const RESTART_PAGES: i32 = 4096;
 
 /// Pages that may be left to copy while the writer stops: 4 MiB, a few milliseconds. More are left
