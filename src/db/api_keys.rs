@@ -26,10 +26,9 @@ struct ApiKeyRow {
     label: String,
     prefix: String,
     scopes: String,
-    #[diesel(deserialize_as = StoredTime)]
-    created_at: NaiveDateTime,
-    last_used_at: Option<NaiveDateTime>,
-    revoked_at: Option<NaiveDateTime>,
+    created_at: StoredTime,
+    last_used_at: Option<StoredTime>,
+    revoked_at: Option<StoredTime>,
 }
 
 impl ApiKeyRow {
@@ -40,9 +39,9 @@ impl ApiKeyRow {
             label: self.label,
             prefix: self.prefix,
             scopes: ScopeSet::from_stored(&self.scopes),
-            created_at: self.created_at.and_utc(),
-            last_used_at: self.last_used_at.map(|time| time.and_utc()),
-            revoked_at: self.revoked_at.map(|time| time.and_utc()),
+            created_at: self.created_at.utc(),
+            last_used_at: self.last_used_at.map(StoredTime::utc),
+            revoked_at: self.revoked_at.map(StoredTime::utc),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Rows of `audit_log`: appended and read, never updated or deleted.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
@@ -15,6 +14,7 @@ use super::DbConn;
 use super::fixed::{self, piece};
 use super::organizations::stored_hash;
 use super::schema::{audit_log, organizations};
+use super::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log)]
@@ -22,7 +22,7 @@ struct AuditRow {
     org_id: OrgId,
     seq: i64,
     id: String,
-    occurred_at: NaiveDateTime,
+    occurred_at: StoredTime,
     actor_kind: String,
     actor_label: String,
     actor_identity: String,
@@ -42,7 +42,7 @@ impl AuditRow {
             org_id: self.org_id,
             seq: self.seq,
             id: self.id,
-            occurred_at: self.occurred_at,
+            occurred_at: self.occurred_at.utc().naive_utc(),
             actor: ActorRecord {
                 kind: self.actor_kind,
                 label: self.actor_label,
@@ -62,7 +62,7 @@ impl AuditRow {
 
 /// Adds `entry` to its organization's log. The organization's head moves in the same transaction.
 pub(super) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
-    fixed::run(conn, &AppendEntry(AllButOrganization(entry)))
+    fixed::run(conn, &AppendEntry(AllButOrganization::new(entry)))
 }
 
 const INSERT: &str = "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, \
@@ -78,7 +78,7 @@ impl QueryId for AppendEntry<'_> {
 
 piece!(AppendEntry<'_>, |append, pass| {
     pass.sql(INSERT);
-    pass.bind::<Text, _>("VALUES (", &append.0.0.org_id)?;
+    pass.bind::<Text, _>("VALUES (", &append.0.entry.org_id)?;
     pass.sql(", ");
     pass.piece(&append.0)?;
     pass.sql(")");
@@ -91,7 +91,7 @@ pub(super) struct InsertForEachChanged<'a>(Vec<AllButOrganization<'a>>);
 
 impl<'a> InsertForEachChanged<'a> {
     pub(super) fn new(entries: &'a [AuditEntry]) -> Self {
-        Self(entries.iter().map(AllButOrganization).collect())
+        Self(entries.iter().map(AllButOrganization::new).collect())
     }
 }
 
@@ -107,13 +107,25 @@ piece!(InsertForEachChanged<'_>, |insert, pass| {
 });
 
 /// Every column but the first, bound.
-struct AllButOrganization<'a>(&'a AuditEntry);
+struct AllButOrganization<'a> {
+    entry: &'a AuditEntry,
+    occurred_at: StoredTime,
+}
+
+impl<'a> AllButOrganization<'a> {
+    fn new(entry: &'a AuditEntry) -> Self {
+        Self {
+            entry,
+            occurred_at: entry.occurred_at.into(),
+        }
+    }
+}
 
 piece!(AllButOrganization<'_>, |all, pass| {
-    let entry = all.0;
+    let entry = all.entry;
     pass.bind::<BigInt, _>("", &entry.seq)?;
     pass.bind::<Text, _>(", ", &entry.id)?;
-    pass.bind::<Timestamp, _>(", ", &entry.occurred_at)?;
+    pass.bind::<Timestamp, _>(", ", &all.occurred_at)?;
     pass.bind::<Text, _>(", ", &entry.actor.kind)?;
     pass.bind::<Text, _>(", ", &entry.actor.label)?;
     pass.bind::<Text, _>(", ", &entry.actor.identity)?;

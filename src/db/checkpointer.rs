@@ -15,6 +15,7 @@ use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 use crate::error::{BoxError, Error, Result};
 
 use super::connection::{DbConn, open_sqlite};
+use super::standing_reader::StandingReader;
 
 /// How often the log is looked at; at the highest write rates it grows by some MiB in this time.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -36,6 +37,7 @@ pub(super) struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     wants_restart: Arc<AtomicBool>,
+    standing_reader: Arc<StandingReader>,
     // To the end: on POSIX, closing it would drop the locks that this process's connections hold.
     _file: Arc<File>,
 }
@@ -44,12 +46,15 @@ impl Checkpointer {
     /// Starts it for the database at `path`, which is there.
     pub(super) fn start(path: &Path) -> Result<Self> {
         let file = Arc::new(File::open(path).map_err(Error::unavailable)?);
+        let standing_reader = Arc::new(StandingReader::open(path)?);
+        standing_reader.follow();
         let (stop, stopped) = channel();
         let wants_restart = Arc::new(AtomicBool::new(false));
         let mut worker = Worker {
             conn: open_sqlite(path).map_err(Error::unavailable)?,
             file: Arc::clone(&file),
             wants_restart: Arc::clone(&wants_restart),
+            standing_reader: Arc::clone(&standing_reader),
             is_warned: false,
         };
         let thread = std::thread::Builder::new()
@@ -60,29 +65,37 @@ impl Checkpointer {
             stop: Some(stop),
             thread: Some(thread),
             wants_restart,
+            standing_reader,
             _file: file,
         })
     }
 
     /// What the writer does after each of its transactions: it starts the log again if that was
     /// asked for. Another thread would have to wait for the writer, and the writer then for it.
-    pub(super) fn restarter(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
+    pub(super) fn after_batch(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
         let wants_restart = Arc::clone(&self.wants_restart);
+        let standing_reader = Arc::clone(&self.standing_reader);
         move |conn| {
-            if !wants_restart.swap(false, Ordering::Relaxed) {
-                return;
+            if wants_restart.swap(false, Ordering::Relaxed) {
+                standing_reader.leave();
+                restart(conn);
             }
-            let started = Instant::now();
-            match checkpoint(conn, "PRAGMA wal_checkpoint(RESTART)") {
-                Ok(seen) => log::debug!(
-                    "SQLite log of {} pages, {} copied, started again in {:?}",
-                    seen.log,
-                    seen.checkpointed,
-                    started.elapsed()
-                ),
-                Err(error) => log::warn!("SQLite log not started again, will try: {error}"),
-            }
+            standing_reader.follow();
         }
+    }
+}
+
+/// Starts the log again from its beginning.
+fn restart(conn: &mut DbConn) {
+    let started = Instant::now();
+    match checkpoint(conn, "PRAGMA wal_checkpoint(RESTART)") {
+        Ok(seen) => log::debug!(
+            "SQLite log of {} pages, {} copied, started again in {:?}",
+            seen.log,
+            seen.checkpointed,
+            started.elapsed()
+        ),
+        Err(error) => log::warn!("SQLite log not started again, will try: {error}"),
     }
 }
 
@@ -101,12 +114,16 @@ struct Worker {
     conn: SqliteConnection,
     file: Arc<File>,
     wants_restart: Arc<AtomicBool>,
+    standing_reader: Arc<StandingReader>,
     is_warned: bool,
 }
 
 impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            // Where others read has moved if the last round copied everything, or if another
+            // process has written; and nothing would be copied while this one reads as before.
+            self.standing_reader.follow();
             if let Err(error) = self.keep_short() {
                 log::warn!("SQLite checkpoint failed, will try again: {error}");
             }

@@ -99,6 +99,10 @@ macro_rules! plain_statement {
 plain_statement! {
     /// Answers if the database does.
     Ping = "SELECT 1";
+    /// Begins a transaction that holds nothing until it reads.
+    Begin = "BEGIN";
+    /// Reads a page of SQLite.
+    ReadSchema = "SELECT 1 FROM sqlite_schema LIMIT 1";
     /// Takes SQLite's write lock at once: a transaction that reads first fails when another writes.
     BeginImmediate = "BEGIN IMMEDIATE";
     /// Marks where one request's part of a shared transaction begins.

@@ -19,6 +19,7 @@ pub mod registry;
 mod schema;
 mod server_secrets;
 mod sqlite;
+mod standing_reader;
 mod types;
 mod url;
 mod writer;

@@ -1,7 +1,6 @@
 //! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in
 //! `domain`.
 
-use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
@@ -52,10 +51,8 @@ pub(super) struct OrganizationRow {
     version: i64,
     audit_length: i64,
     audit_head: Vec<u8>,
-    #[diesel(deserialize_as = StoredTime)]
-    created_at: NaiveDateTime,
-    #[diesel(deserialize_as = StoredTime)]
-    updated_at: NaiveDateTime,
+    created_at: StoredTime,
+    updated_at: StoredTime,
 }
 
 /// The organization of either name, as it stands.
@@ -284,8 +281,8 @@ impl OrganizationRow {
             version,
             audit_length: audit.length,
             audit_head: audit.hash.to_vec(),
-            created_at: created_at.naive_utc(),
-            updated_at: updated_at.naive_utc(),
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
         }
     }
 
@@ -333,8 +330,8 @@ impl OrganizationRow {
                 length: self.audit_length,
                 hash: stored_hash(self.audit_head)?,
             },
-            created_at: self.created_at.and_utc(),
-            updated_at: self.updated_at.and_utc(),
+            created_at: self.created_at.utc(),
+            updated_at: self.updated_at.utc(),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! How ids, text enums and times of the domain are written to and read from columns, on either
 //! database.
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
 use diesel::pg::Pg;
-use diesel::serialize::{self, Output, ToSql};
+use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
@@ -75,28 +76,47 @@ text_enum_columns!(
     Scope
 );
 
-/// A time as rows read it (`deserialize_as`). On SQLite a time is text, and Diesel tries one format
-/// after the other on it, which took a tenth of reading an organization.
-#[derive(Debug, FromSqlRow)]
+/// A time as rows have it. On SQLite a time is text, and Diesel interprets a format to write it and
+/// several, one after the other, to read it: a tenth of reading an organization.
+#[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamp)]
 pub(super) struct StoredTime(NaiveDateTime);
 
-impl From<StoredTime> for NaiveDateTime {
-    fn from(time: StoredTime) -> Self {
-        time.0
+impl StoredTime {
+    pub(super) fn utc(self) -> DateTime<Utc> {
+        self.0.and_utc()
     }
 }
 
-macro_rules! stored_time_as_diesel_reads_it {
+impl From<DateTime<Utc>> for StoredTime {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time.naive_utc())
+    }
+}
+
+impl From<NaiveDateTime> for StoredTime {
+    fn from(time: NaiveDateTime) -> Self {
+        Self(time)
+    }
+}
+
+macro_rules! stored_time_as_diesel_has_it {
     ($($backend:ty),+) => {$(
         impl FromSql<Timestamp, $backend> for StoredTime {
             fn from_sql(value: <$backend as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
                 <NaiveDateTime as FromSql<Timestamp, $backend>>::from_sql(value).map(Self)
             }
         }
+
+        impl ToSql<Timestamp, $backend> for StoredTime {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, $backend>) -> serialize::Result {
+                <NaiveDateTime as ToSql<Timestamp, $backend>>::to_sql(&self.0, out)
+            }
+        }
     )+};
 }
 
-stored_time_as_diesel_reads_it!(Pg, AnyBackend);
+stored_time_as_diesel_has_it!(Pg, AnyBackend);
 
 /// What [`DbConn`] passes for when a statement is written without a look at the database.
 type AnyBackend = <DbConn as diesel::Connection>::Backend;
@@ -109,7 +129,15 @@ impl FromSql<Timestamp, Sqlite> for StoredTime {
     }
 }
 
-/// Reads what Diesel writes: `2026-11-21 19:47:47`, with a fraction if there is one.
+impl ToSql<Timestamp, Sqlite> for StoredTime {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.to_string());
+        Ok(IsNull::No)
+    }
+}
+
+/// Reads what Diesel and [`StoredTime`] write: `2026-11-21 19:47:47`, with a fraction if there is
+/// one.
 fn parse_time(text: &str) -> Option<NaiveDateTime> {
     const NANOS_DIGITS: usize = 9;
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
@@ -131,8 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stored_time_is_read_as_it_was_written() {
-        let shown = |text| parse_time(text).map(|time| time.to_string());
+    fn a_stored_time_is_read_as_it_was_written_and_written_as_diesel_would() {
+        let shown = |text| {
+            let time = parse_time(text)?;
+            assert_eq!(time.to_string(), time.format("%F %T%.f").to_string());
+            Some(time.to_string())
+        };
         for text in [
             "2026-11-21 19:47:47",
             "2026-11-21 19:47:47.100",

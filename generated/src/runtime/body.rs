@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
@@ -30,7 +31,12 @@ pub(super) async fn read(
     if announced_length(headers).is_some_and(|length| length > MAX_BYTES) {
         return Err(Rejection::BodyTooLarge);
     }
-    match timeout(READ_TIMEOUT, collect(payload)).await {
+    let mut body = pin!(collect(payload));
+    // Most bodies have come with the head; for those no clock is set.
+    if let Poll::Ready(body) = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
+        return body;
+    }
+    match timeout(READ_TIMEOUT, body).await {
         Ok(body) => body,
         Err(_elapsed) => Err(Rejection::BodyTimeout),
     }

@@ -1,5 +1,9 @@
 //! SQLite's write-ahead log: short, however much is written.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::time::sleep;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
 use quietline::db::{self, DatabaseUrl, DbConn};
@@ -19,14 +23,18 @@ fn touch_all(conn: &mut DbConn) -> Result<()> {
     Ok(())
 }
 
+fn log_of(app: &TestApp) -> PathBuf {
+    let DatabaseUrl::Sqlite(path) = app.database.url() else {
+        panic!("the database is a file");
+    };
+    path.with_extension("db-wal")
+}
+
 #[actix_web::test]
 async fn the_log_stays_within_64_mib_while_writers_never_rest() {
     const MIB: u64 = 1024 * 1024;
     let app = TestApp::on(TestDatabase::sqlite()).await;
-    let DatabaseUrl::Sqlite(path) = app.database.url() else {
-        panic!("the database is a file");
-    };
-    let log = path.with_extension("db-wal");
+    let log = log_of(&app);
     let (db, pattern) = (&app.state.db, app.stored().await);
     let fill = move |conn: &mut DbConn| {
         for _ in 1..ORGANIZATIONS {
@@ -48,4 +56,22 @@ async fn the_log_stays_within_64_mib_while_writers_never_rest() {
     let stored = app.stored().await;
     let writes = i64::try_from(WRITERS * WRITES_EACH).unwrap();
     assert_eq!(stored.version, 1 + writes, "and nothing is lost");
+}
+
+/// Somebody of the server always reads, but not from the log once all of it is copied.
+#[actix_web::test]
+async fn an_operator_can_empty_the_log_of_a_server_at_rest() {
+    let app = TestApp::on(TestDatabase::sqlite()).await;
+    app.state.db.write(touch_all).await.unwrap();
+    let log = log_of(&app);
+    let is_emptied = || {
+        app.database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        log.metadata().unwrap().len() == 0
+    };
+    let started = Instant::now();
+    while !is_emptied() {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(app.stored().await.version, 2);
 }
