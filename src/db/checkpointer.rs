@@ -77,8 +77,7 @@ impl Checkpointer {
         let standing_reader = Arc::clone(&self.standing_reader);
         move |conn| {
             if wants_restart.swap(false, Ordering::Relaxed) {
-                standing_reader.leave();
-                restart(conn);
+                standing_reader.while_away(|| restart(conn));
             }
             standing_reader.follow();
         }
@@ -89,12 +88,13 @@ impl Checkpointer {
 fn restart(conn: &mut DbConn) {
     let started = Instant::now();
     match checkpoint(conn, "PRAGMA wal_checkpoint(RESTART)") {
-        Ok(seen) => log::debug!(
+        Ok(seen) if seen.busy == 0 => log::debug!(
             "SQLite log of {} pages, {} copied, started again in {:?}",
             seen.log,
             seen.checkpointed,
             started.elapsed()
         ),
+        Ok(_) => log::debug!("SQLite log not started again, will try: somebody reads"),
         Err(error) => log::warn!("SQLite log not started again, will try: {error}"),
     }
 }
@@ -121,17 +121,20 @@ struct Worker {
 impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            // Where others read has moved if the last round copied everything, or if another
-            // process has written; and nothing would be copied while this one reads as before.
-            self.standing_reader.follow();
-            if let Err(error) = self.keep_short() {
-                log::warn!("SQLite checkpoint failed, will try again: {error}");
+            // Nothing that another process has written could be copied under it, and nobody could
+            // start the log again: it stands where it is in nobody's way, and follows our writer.
+            self.standing_reader.leave();
+            match self.keep_short() {
+                Ok(true) => self.standing_reader.follow(),
+                Ok(false) => {}
+                Err(error) => log::warn!("SQLite checkpoint failed, will try again: {error}"),
             }
         }
     }
 
-    /// Copies the log as far as no reader is in the way, and asks for a new one if it is long.
-    fn keep_short(&mut self) -> Result<()> {
+    /// Copies the log as far as no reader is in the way, and asks for a new one if it is long. Says
+    /// whether all of it is copied.
+    fn keep_short(&mut self) -> Result<bool> {
         let mut seen = self.copy()?;
         if seen.log >= RESTART_PAGES {
             // Once more what was written meanwhile, which is little: what is left then is copied
@@ -150,7 +153,7 @@ impl Worker {
             );
         }
         self.is_warned = is_long;
-        Ok(())
+        Ok(seen.log == seen.checkpointed)
     }
 
     fn copy(&mut self) -> Result<Seen> {
@@ -172,6 +175,9 @@ where
 /// What `PRAGMA wal_checkpoint` answers.
 #[derive(QueryableByName)]
 struct Seen {
+    /// 1 if somebody was in the way.
+    #[diesel(sql_type = Integer)]
+    busy: i32,
     /// Pages in the log.
     #[diesel(sql_type = Integer)]
     log: i32,

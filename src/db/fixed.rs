@@ -101,8 +101,8 @@ plain_statement! {
     Ping = "SELECT 1";
     /// Begins a transaction that holds nothing until it reads.
     Begin = "BEGIN";
-    /// Reads a page of SQLite.
-    ReadSchema = "SELECT 1 FROM sqlite_schema LIMIT 1";
+    /// Reads the least that there is: on SQLite BEGIN alone takes no lock.
+    TakeReadLock = "SELECT 1 FROM sqlite_schema LIMIT 1";
     /// Takes SQLite's write lock at once: a transaction that reads first fails when another writes.
     BeginImmediate = "BEGIN IMMEDIATE";
     /// Marks where one request's part of a shared transaction begins.

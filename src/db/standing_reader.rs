@@ -2,15 +2,20 @@
 //! ends with a lock on the place of the write-ahead log that it reads from. Connections of one
 //! process share that lock, and only the first to come and the last to leave has to ask the system
 //! for it: with somebody always there, nobody has to. That is two system calls less for each read,
-//! and no waiting for another worker that is in the middle of one.
+//! and no waiting for another worker that is in the middle of such a call.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use diesel::connection::SimpleConnection;
+
 use crate::error::{Error, Result, chain};
 
 use super::connection::{DbConn, open_sqlite_reader};
-use super::fixed::{self, Begin, Commit, ReadSchema};
+use super::fixed::{self, Begin, Commit, TakeReadLock};
+
+/// The writer is not to wait for it.
+const PATIENCE: &str = "PRAGMA busy_timeout = 0";
 
 pub(super) struct StandingReader(Mutex<State>);
 
@@ -22,7 +27,8 @@ struct State {
 impl StandingReader {
     /// Opens the database at `path`; nothing is read yet.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let conn = open_sqlite_reader(path).map_err(Error::unavailable)?;
+        let mut conn = open_sqlite_reader(path).map_err(Error::unavailable)?;
+        conn.batch_execute(PATIENCE)?;
         Ok(Self(Mutex::new(State {
             conn: DbConn::Sqlite(conn),
             is_reading: false,
@@ -30,19 +36,32 @@ impl StandingReader {
     }
 
     /// Reads from where a read that begins now would. To be called when that has moved: after a
-    /// commit, and after the log was copied. Until then others do what they would do without it.
+    /// commit, and after the log was copied. Until then others take and leave the lock themselves.
+    ///
+    /// From the end of the log, where a commit has moved it, it keeps everybody from starting the
+    /// log again; once all of the log is copied it reads from the database and keeps what is
+    /// written then from being copied. So it must not stay anywhere for long.
     pub(super) fn follow(&self) {
         self.change(|state| {
             state.leave()?;
             fixed::run(&mut state.conn, &Begin)?;
             state.is_reading = true;
-            fixed::run(&mut state.conn, &ReadSchema)
+            fixed::run(&mut state.conn, &TakeReadLock)
         });
     }
 
-    /// Reads nothing until it is to follow again: the log cannot be started again under a reader.
+    /// Reads nothing until it is to follow again.
     pub(super) fn leave(&self) {
         self.change(State::leave);
+    }
+
+    /// Does `work` while it reads nothing, and does not follow anybody either.
+    pub(super) fn while_away(&self, work: impl FnOnce()) {
+        self.change(|state| {
+            let left = state.leave();
+            work();
+            left
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut State) -> Result<()>) {
@@ -64,7 +83,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use diesel::connection::SimpleConnection;
     use diesel::sql_types::Integer;
     use diesel::{QueryableByName, RunQueryDsl, SqliteConnection};
     use tempfile::TempDir;
@@ -106,8 +124,7 @@ mod tests {
         let (_directory, mut conn, reader) = database();
         reader.follow();
         assert_eq!(checkpoint(&mut conn, "RESTART").busy, 1);
-        reader.leave();
-        assert_eq!(checkpoint(&mut conn, "RESTART").busy, 0);
+        reader.while_away(|| assert_eq!(checkpoint(&mut conn, "RESTART").busy, 0));
     }
 
     #[test]

@@ -140,11 +140,22 @@ impl ToSql<Timestamp, Sqlite> for StoredTime {
 /// one.
 fn parse_time(text: &str) -> Option<NaiveDateTime> {
     const NANOS_DIGITS: usize = 9;
+    const SHAPE: &[u8] = b"0000-00-00 00:00:00";
+    let fits = |(byte, shape): (u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        mark => byte == *mark,
+    };
+    if !text.get(..SHAPE.len())?.bytes().zip(SHAPE).all(fits) {
+        return None;
+    }
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
-    let fraction = match text.get(19..)? {
+    let fraction = match text.get(SHAPE.len()..)? {
         "" => 0,
         rest => {
             let digits = rest.strip_prefix('.').filter(|digits| !digits.is_empty())?;
+            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
             let missing = NANOS_DIGITS.checked_sub(digits.len())?;
             digits.parse::<u32>().ok()? * 10_u32.pow(u32::try_from(missing).ok()?)
         }
@@ -178,6 +189,10 @@ mod tests {
             "2026-11-21",
             "2026-13-21 19:47:47",
             "2026-11-21 19:47:47.",
+            "2026-11-21 19:47:47.+1",
+            "2026/11/21 19:47:47",
+            "2026-11-21T19:47:47",
+            "2026-11-+1 19:47:47",
             "é",
         ] {
             assert_eq!(shown(text), None, "{text:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::time::sleep;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
-use quietline::db::{self, DatabaseUrl, DbConn};
+use quietline::db::{self, DatabaseUrl, Db, DbConn};
 use quietline::domain::ids::OrgId;
 use quietline::error::Result;
 
@@ -32,9 +32,21 @@ fn log_of(app: &TestApp) -> PathBuf {
 
 #[actix_web::test]
 async fn the_log_stays_within_64_mib_while_writers_never_rest() {
-    const MIB: u64 = 1024 * 1024;
     let app = TestApp::on(TestDatabase::sqlite()).await;
-    let log = log_of(&app);
+    write_without_rest(&app).await;
+}
+
+/// The command line opens the database as a server does, and may take its time.
+#[actix_web::test]
+async fn and_also_while_another_program_has_the_database_open() {
+    let app = TestApp::on(TestDatabase::sqlite()).await;
+    let _another = Db::open(&app.database.url(), 1).unwrap();
+    write_without_rest(&app).await;
+}
+
+async fn write_without_rest(app: &TestApp) {
+    const MIB: u64 = 1024 * 1024;
+    let log = log_of(app);
     let (db, pattern) = (&app.state.db, app.stored().await);
     let fill = move |conn: &mut DbConn| {
         for _ in 1..ORGANIZATIONS {
