@@ -136,7 +136,7 @@ impl Worker {
     /// whether all of it is copied.
     fn keep_short(&mut self) -> Result<bool> {
         let mut seen = self.copy()?;
-        if seen.log >= RESTART_PAGES {
+        if seen.log >= RESTART_PAGES && !self.wants_restart.load(Ordering::Relaxed) {
             // Once more what was written meanwhile, which is little: what is left then is copied
             // and made durable while the writer stops.
             self.file.sync_data().map_err(Error::unavailable)?;
