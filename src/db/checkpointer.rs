@@ -37,7 +37,6 @@ pub(super) struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     wants_restart: Arc<AtomicBool>,
-    standing_reader: Arc<StandingReader>,
     // To the end: on POSIX, closing it would drop the locks that this process's connections hold.
     _file: Arc<File>,
 }
@@ -46,15 +45,14 @@ impl Checkpointer {
     /// Starts it for the database at `path`, which is there.
     pub(super) fn start(path: &Path) -> Result<Self> {
         let file = Arc::new(File::open(path).map_err(Error::unavailable)?);
-        let standing_reader = Arc::new(StandingReader::open(path)?);
-        standing_reader.follow();
         let (stop, stopped) = channel();
         let wants_restart = Arc::new(AtomicBool::new(false));
         let mut worker = Worker {
             conn: open_sqlite(path).map_err(Error::unavailable)?,
             file: Arc::clone(&file),
             wants_restart: Arc::clone(&wants_restart),
-            standing_reader: Arc::clone(&standing_reader),
+            standing_reader: StandingReader::open(path)?,
+            seen_before: None,
             is_warned: false,
         };
         let thread = std::thread::Builder::new()
@@ -65,7 +63,6 @@ impl Checkpointer {
             stop: Some(stop),
             thread: Some(thread),
             wants_restart,
-            standing_reader,
             _file: file,
         })
     }
@@ -74,12 +71,10 @@ impl Checkpointer {
     /// asked for. Another thread would have to wait for the writer, and the writer then for it.
     pub(super) fn after_batch(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
         let wants_restart = Arc::clone(&self.wants_restart);
-        let standing_reader = Arc::clone(&self.standing_reader);
         move |conn| {
             if wants_restart.swap(false, Ordering::Relaxed) {
-                standing_reader.while_away(|| restart(conn));
+                restart(conn);
             }
-            standing_reader.follow();
         }
     }
 }
@@ -114,27 +109,30 @@ struct Worker {
     conn: SqliteConnection,
     file: Arc<File>,
     wants_restart: Arc<AtomicBool>,
-    standing_reader: Arc<StandingReader>,
+    standing_reader: StandingReader,
+    seen_before: Option<Seen>,
     is_warned: bool,
 }
 
 impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            // Nothing that another process has written could be copied under it, and nobody could
-            // start the log again: it stands where it is in nobody's way, and follows our writer.
+            // Nothing could be copied under it, nor could anybody start the log again.
             self.standing_reader.leave();
             match self.keep_short() {
-                Ok(true) => self.standing_reader.follow(),
-                Ok(false) => {}
+                Ok(seen) => {
+                    let before = self.seen_before.replace(seen);
+                    if seen.log == seen.checkpointed && before == Some(seen) {
+                        self.standing_reader.stand();
+                    }
+                }
                 Err(error) => log::warn!("SQLite checkpoint failed, will try again: {error}"),
             }
         }
     }
 
-    /// Copies the log as far as no reader is in the way, and asks for a new one if it is long. Says
-    /// whether all of it is copied.
-    fn keep_short(&mut self) -> Result<bool> {
+    /// Copies the log as far as no reader is in the way, and asks for a new one if it is long.
+    fn keep_short(&mut self) -> Result<Seen> {
         let mut seen = self.copy()?;
         if seen.log >= RESTART_PAGES && !self.wants_restart.load(Ordering::Relaxed) {
             // Once more what was written meanwhile, which is little: what is left then is copied
@@ -153,7 +151,7 @@ impl Worker {
             );
         }
         self.is_warned = is_long;
-        Ok(seen.log == seen.checkpointed)
+        Ok(seen)
     }
 
     fn copy(&mut self) -> Result<Seen> {
@@ -173,7 +171,7 @@ where
 }
 
 /// What `PRAGMA wal_checkpoint` answers.
-#[derive(QueryableByName)]
+#[derive(Clone, Copy, PartialEq, Eq, QueryableByName)]
 struct Seen {
     /// 1 if somebody was in the way.
     #[diesel(sql_type = Integer)]

@@ -1,11 +1,13 @@
-//! A connection that always reads the SQLite file, for the sake of the others. A read begins and
-//! ends with a lock on the place of the write-ahead log that it reads from. Connections of one
-//! process share that lock, and only the first to come and the last to leave has to ask the system
-//! for it: with somebody always there, nobody has to. That is two system calls less for each read,
-//! and no waiting for another worker that is in the middle of such a call.
+//! A connection that reads the SQLite file while nobody writes, for the sake of the others. A read
+//! begins and ends with a lock on the place of the write-ahead log that it reads from. Connections
+//! of one process share that lock, and only the first to come and the last to leave has to ask the
+//! system for it: with somebody always there, nobody has to. That is two system calls less for each
+//! read, and no waiting for another worker that is in the middle of such a call.
+//!
+//! It is only for a database at rest: where somebody writes, in this process or another, a reader
+//! that stays keeps the log from being copied or from being started again.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
 
@@ -14,12 +16,10 @@ use crate::error::{Error, Result, chain};
 use super::connection::{DbConn, open_sqlite_reader};
 use super::fixed::{self, Begin, Commit, TakeReadLock};
 
-/// The writer is not to wait for it.
+/// Nobody is to wait for it.
 const PATIENCE: &str = "PRAGMA busy_timeout = 0";
 
-pub(super) struct StandingReader(Mutex<State>);
-
-struct State {
+pub(super) struct StandingReader {
     conn: DbConn,
     is_reading: bool,
 }
@@ -29,55 +29,32 @@ impl StandingReader {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let mut conn = open_sqlite_reader(path).map_err(Error::unavailable)?;
         conn.batch_execute(PATIENCE)?;
-        Ok(Self(Mutex::new(State {
+        Ok(Self {
             conn: DbConn::Sqlite(conn),
             is_reading: false,
-        })))
+        })
     }
 
-    /// Reads from where a read that begins now would. To be called when that has moved: after a
-    /// commit, and after the log was copied. Until then others take and leave the lock themselves.
-    ///
-    /// From the end of the log, where a commit has moved it, it keeps everybody from starting the
-    /// log again; once all of the log is copied it reads from the database and keeps what is
-    /// written then from being copied. So it must not stay anywhere for long.
-    pub(super) fn follow(&self) {
-        self.change(|state| {
-            state.leave()?;
-            fixed::run(&mut state.conn, &Begin)?;
-            state.is_reading = true;
-            fixed::run(&mut state.conn, &TakeReadLock)
-        });
+    /// Reads from where a read that begins now would, until it is to leave. What fails is done
+    /// without: others then take and leave the lock themselves.
+    pub(super) fn stand(&mut self) {
+        self.leave();
+        self.is_reading = true;
+        Self::note(fixed::run(&mut self.conn, &Begin));
+        Self::note(fixed::run(&mut self.conn, &TakeReadLock));
     }
 
-    /// Reads nothing until it is to follow again.
-    pub(super) fn leave(&self) {
-        self.change(State::leave);
+    /// Reads nothing.
+    pub(super) fn leave(&mut self) {
+        if std::mem::take(&mut self.is_reading) {
+            Self::note(fixed::run(&mut self.conn, &Commit));
+        }
     }
 
-    /// Does `work` while it reads nothing, and does not follow anybody either.
-    pub(super) fn while_away(&self, work: impl FnOnce()) {
-        self.change(|state| {
-            let left = state.leave();
-            work();
-            left
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State) -> Result<()>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = change(&mut state) {
+    fn note(outcome: Result<()>) {
+        if let Err(error) = outcome {
             log::debug!("SQLite's standing reader: {}", chain(&error));
         }
-    }
-}
-
-impl State {
-    fn leave(&mut self) -> Result<()> {
-        if std::mem::take(&mut self.is_reading) {
-            fixed::run(&mut self.conn, &Commit)?;
-        }
-        Ok(())
     }
 }
 
@@ -121,30 +98,31 @@ mod tests {
 
     #[test]
     fn the_log_is_started_again_when_the_standing_reader_has_left() {
-        let (_directory, mut conn, reader) = database();
-        reader.follow();
+        let (_directory, mut conn, mut reader) = database();
+        reader.stand();
         assert_eq!(checkpoint(&mut conn, "RESTART").busy, 1);
-        reader.while_away(|| assert_eq!(checkpoint(&mut conn, "RESTART").busy, 0));
+        reader.leave();
+        assert_eq!(checkpoint(&mut conn, "RESTART").busy, 0);
     }
 
     #[test]
-    fn what_was_committed_is_copied_once_the_standing_reader_follows() {
-        let (_directory, mut conn, reader) = database();
-        reader.follow();
+    fn what_was_committed_is_copied_once_the_standing_reader_stands_elsewhere() {
+        let (_directory, mut conn, mut reader) = database();
+        reader.stand();
         conn.batch_execute(WRITE).unwrap();
         let behind = checkpoint(&mut conn, "PASSIVE");
         assert!(behind.checkpointed < behind.log);
-        reader.follow();
+        reader.stand();
         let copied = checkpoint(&mut conn, "PASSIVE");
         assert_eq!(copied.checkpointed, copied.log);
     }
 
     #[test]
     fn a_standing_reader_at_rest_holds_up_neither_the_log_nor_a_writer() {
-        let (_directory, mut conn, reader) = database();
-        reader.follow();
+        let (_directory, mut conn, mut reader) = database();
+        reader.stand();
         checkpoint(&mut conn, "PASSIVE");
-        reader.follow();
+        reader.stand();
         assert_eq!(checkpoint(&mut conn, "TRUNCATE").busy, 0);
         conn.batch_execute(WRITE).unwrap();
     }
