@@ -117,18 +117,22 @@ struct Worker {
 impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            // Nothing could be copied under it, nor could anybody start the log again.
-            self.standing_reader.leave();
-            match self.keep_short() {
-                Ok(seen) => {
-                    let before = self.seen_before.replace(seen);
-                    if seen.log == seen.checkpointed && before == Some(seen) {
-                        self.standing_reader.stand();
-                    }
-                }
-                Err(error) => log::warn!("SQLite checkpoint failed, will try again: {error}"),
+            if let Err(error) = self.look_after() {
+                log::warn!("SQLite checkpoint failed, will try again: {error}");
             }
         }
+    }
+
+    /// Keeps the log short; if nobody has written since the last time, somebody is to read.
+    fn look_after(&mut self) -> Result<()> {
+        // Nothing could be copied under it, nor could anybody start the log again.
+        self.standing_reader.leave();
+        let seen = self.keep_short()?;
+        let before = self.seen_before.replace(seen);
+        if seen.log == seen.checkpointed && before == Some(seen) {
+            self.standing_reader.stand();
+        }
+        Ok(())
     }
 
     /// Copies the log as far as no reader is in the way, and asks for a new one if it is long.
