@@ -69,7 +69,7 @@ impl Checkpointer {
 
     /// What the writer does after each of its transactions: it starts the log again if that was
     /// asked for. Another thread would have to wait for the writer, and the writer then for it.
-    pub(super) fn after_batch(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
+    pub(super) fn restarter(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
         let wants_restart = Arc::clone(&self.wants_restart);
         move |conn| {
             if wants_restart.swap(false, Ordering::Relaxed) {
@@ -138,6 +138,7 @@ impl Worker {
     /// Copies the log as far as no reader is in the way, and asks for a new one if it is long.
     fn keep_short(&mut self) -> Result<Seen> {
         let mut seen = self.copy()?;
+        // What was asked for and not done waits for the next write; until then nothing changes.
         if seen.log >= RESTART_PAGES && !self.wants_restart.load(Ordering::Relaxed) {
             // Once more what was written meanwhile, which is little: what is left then is copied
             // and made durable while the writer stops.
@@ -166,7 +167,8 @@ impl Worker {
     }
 }
 
-fn checkpoint<C>(conn: &mut C, pragma: &str) -> QueryResult<Seen>
+/// Runs a `PRAGMA wal_checkpoint`.
+pub(super) fn checkpoint<C>(conn: &mut C, pragma: &str) -> QueryResult<Seen>
 where
     C: diesel::connection::LoadConnection,
     diesel::query_builder::SqlQuery: diesel::query_dsl::methods::LoadQuery<'static, C, Seen>,
@@ -176,14 +178,14 @@ where
 
 /// What `PRAGMA wal_checkpoint` answers.
 #[derive(Clone, Copy, PartialEq, Eq, QueryableByName)]
-struct Seen {
+pub(super) struct Seen {
     /// 1 if somebody was in the way.
     #[diesel(sql_type = Integer)]
-    busy: i32,
+    pub(super) busy: i32,
     /// Pages in the log.
     #[diesel(sql_type = Integer)]
-    log: i32,
+    pub(super) log: i32,
     /// How many of them are in the database file too.
     #[diesel(sql_type = Integer)]
-    checkpointed: i32,
+    pub(super) checkpointed: i32,
 }

@@ -52,7 +52,7 @@ impl SqliteDb {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
             list_readers,
-            writer: Writer::start(DbConn::Sqlite(writer), checkpointer.after_batch())?,
+            writer: Writer::start(DbConn::Sqlite(writer), checkpointer.restarter())?,
             _checkpointer: checkpointer,
         })
     }

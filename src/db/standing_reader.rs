@@ -60,11 +60,11 @@ impl StandingReader {
 
 #[cfg(test)]
 mod tests {
-    use diesel::sql_types::Integer;
-    use diesel::{QueryableByName, RunQueryDsl, SqliteConnection};
+    use diesel::SqliteConnection;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::db::checkpointer::{Seen, checkpoint};
     use crate::db::connection::open_sqlite;
     use crate::db::sqlite::use_write_ahead_log;
 
@@ -80,29 +80,17 @@ mod tests {
         (directory, conn, StandingReader::open(&path).unwrap())
     }
 
-    #[derive(QueryableByName)]
-    struct Outcome {
-        #[diesel(sql_type = Integer)]
-        busy: i32,
-        #[diesel(sql_type = Integer)]
-        log: i32,
-        #[diesel(sql_type = Integer)]
-        checkpointed: i32,
-    }
-
-    fn checkpoint(conn: &mut SqliteConnection, mode: &str) -> Outcome {
-        diesel::sql_query(format!("PRAGMA wal_checkpoint({mode})"))
-            .get_result(conn)
-            .unwrap()
+    fn run(conn: &mut SqliteConnection, mode: &str) -> Seen {
+        checkpoint(conn, &format!("PRAGMA wal_checkpoint({mode})")).unwrap()
     }
 
     #[test]
     fn the_log_is_started_again_when_the_standing_reader_has_left() {
         let (_directory, mut conn, mut reader) = database();
         reader.stand();
-        assert_eq!(checkpoint(&mut conn, "RESTART").busy, 1);
+        assert_eq!(run(&mut conn, "RESTART").busy, 1);
         reader.leave();
-        assert_eq!(checkpoint(&mut conn, "RESTART").busy, 0);
+        assert_eq!(run(&mut conn, "RESTART").busy, 0);
     }
 
     #[test]
@@ -110,10 +98,10 @@ mod tests {
         let (_directory, mut conn, mut reader) = database();
         reader.stand();
         conn.batch_execute(WRITE).unwrap();
-        let behind = checkpoint(&mut conn, "PASSIVE");
+        let behind = run(&mut conn, "PASSIVE");
         assert!(behind.checkpointed < behind.log);
         reader.stand();
-        let copied = checkpoint(&mut conn, "PASSIVE");
+        let copied = run(&mut conn, "PASSIVE");
         assert_eq!(copied.checkpointed, copied.log);
     }
 
@@ -121,9 +109,9 @@ mod tests {
     fn a_standing_reader_at_rest_holds_up_neither_the_log_nor_a_writer() {
         let (_directory, mut conn, mut reader) = database();
         reader.stand();
-        checkpoint(&mut conn, "PASSIVE");
+        run(&mut conn, "PASSIVE");
         reader.stand();
-        assert_eq!(checkpoint(&mut conn, "TRUNCATE").busy, 0);
+        assert_eq!(run(&mut conn, "TRUNCATE").busy, 0);
         conn.batch_execute(WRITE).unwrap();
     }
 }
