@@ -60,10 +60,10 @@ pub async fn create_once(
     new: NewApiKey,
     once: Once<ApiKey>,
 ) -> Result<idempotency::Outcome<ApiKey>> {
-    access.check_grant(new.scopes)?;
     let now = state.clock.now();
     let author = access.clone();
     idempotency::run(state, access, once, move |conn, organization| {
+        author.check_grant(new.scopes)?;
         check_caller(conn, &organization.id, &author)?;
         create_locked(conn, organization, &author, new, now)
     })
@@ -282,8 +282,10 @@ fn issue(
 ) -> Result<ApiKey> {
     if *access.actor() != Actor::CommandLine {
         let since = now - ISSUE_WINDOW;
-        if let Some(issued) = db::api_keys::find_nth_issue(conn, org_id, since, MAX_ISSUED.into())?
-        {
+        // A clock that was far ahead once limits nobody until then.
+        let period = since..now + ISSUE_WINDOW;
+        let issued = db::api_keys::find_nth_issue(conn, org_id, &period, MAX_ISSUED.into())?;
+        if let Some(issued) = issued {
             let wait = (issued - since).to_std().map_err(Error::internal)?;
             return Err(Error::KeysLimited(wait));
         }

@@ -68,7 +68,7 @@ pub async fn update_settings(
     let now = state.clock.now();
     let author = access.clone();
     change::run(state, access, once, move |before| {
-        if !condition.admits(before.version) {
+        if !condition.admits(before) {
             return Err(Error::PreconditionFailed);
         }
         let settings = before.apply(&changes).map_err(change_error)?;

@@ -1,5 +1,7 @@
 //! Rows of `api_keys`. The key itself never reaches this module, only its hash.
 
+use std::ops::Range;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
@@ -134,16 +136,17 @@ fn bounds(after: Option<&KeyPosition>) -> (NaiveDateTime, &str) {
 }
 
 /// When the `nth` newest of those keys of an organization was issued that its API keys have issued
-/// after `since`; `None` if there are fewer.
+/// in `period`, its start left out; `None` if there are fewer.
 pub fn find_nth_issue(
     conn: &mut DbConn,
     org_id: &OrgId,
-    since: DateTime<Utc>,
+    period: &Range<DateTime<Utc>>,
     nth: i64,
 ) -> Result<Option<DateTime<Utc>>> {
     let issued: Option<NaiveDateTime> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
-        .filter(api_keys::created_at.gt(since.naive_utc()))
+        .filter(api_keys::created_at.gt(period.start.naive_utc()))
+        .filter(api_keys::created_at.lt(period.end.naive_utc()))
         .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .offset(nth - 1)

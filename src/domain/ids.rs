@@ -77,6 +77,14 @@ uuid_id!(
     /// Names an organization, in both dialects.
     OrgId
 );
+
+impl OrgId {
+    /// The last twelve digits, which are random: enough to tell two organizations apart.
+    pub fn tail(&self) -> &str {
+        self.0.rsplit('-').next().unwrap_or_default()
+    }
+}
+
 uuid_id!(
     /// Names an API key; says nothing about its secret.
     ApiKeyId

@@ -172,7 +172,7 @@ pub struct Organization {
     pub missed_call: MissedCall,
     /// Brands and campaigns in short; managed elsewhere.
     pub registry: RegistrySummary,
-    /// Grows by one with every change, whoever makes it; the ETag.
+    /// Grows by one with every change, whoever makes it.
     pub version: i64,
     /// Where this organization's audit chain ends.
     pub audit: ChainHead,
@@ -291,16 +291,16 @@ impl Change {
 pub enum VersionCondition {
     /// Any version.
     Any,
-    /// One of these, in decimal digits; anything else in the list matches none.
+    /// One of these, as [`Organization::version_name`] has them; anything else matches none.
     OneOf(Vec<String>),
 }
 
 impl VersionCondition {
-    /// Whether a change may start from `version`.
-    pub fn admits(&self, version: i64) -> bool {
+    /// Whether a change may start from `organization` as it is.
+    pub fn admits(&self, organization: &Organization) -> bool {
         match self {
             Self::Any => true,
-            Self::OneOf(versions) => versions.iter().any(|tag| *tag == version.to_string()),
+            Self::OneOf(names) => names.contains(&organization.version_name()),
         }
     }
 }
@@ -315,6 +315,12 @@ pub enum ChangeError {
 }
 
 impl Organization {
+    /// What tells this version from all others, those of other organizations included: one URL has
+    /// the settings of whichever organization asks.
+    pub fn version_name(&self) -> String {
+        format!("{}-{}", self.version, self.id.tail())
+    }
+
     /// The settings that `changes` lead to. Rules are checked in the order of the fields in the
     /// spec.
     ///

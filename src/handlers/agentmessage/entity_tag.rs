@@ -1,10 +1,10 @@
-//! Entity tags (RFC 9110, section 8.8.3): an organization's version in double quotes.
+//! Entity tags (RFC 9110, section 8.8.3): the name of an organization's version in double quotes.
 
-use crate::domain::organization::VersionCondition;
+use crate::domain::organization::{Organization, VersionCondition};
 
-/// The strong tag of `version`.
-pub(super) fn of(version: i64) -> String {
-    format!("\"{version}\"")
+/// The strong tag of `organization` as it is.
+pub(super) fn of(organization: &Organization) -> String {
+    format!("\"{}\"", organization.version_name())
 }
 
 /// Reads `If-Match`: `*` or a list of tags, compared strongly.
@@ -18,77 +18,112 @@ pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
     }
 }
 
-/// Whether `If-None-Match` leaves `version` unnamed: `*` or a list of tags, compared weakly.
-pub(super) fn is_none_match(header: Option<&str>, version: i64) -> bool {
+/// Whether `If-None-Match` leaves the version of `organization` unnamed: `*` or a list of tags,
+/// compared weakly.
+pub(super) fn is_none_match(header: Option<&str>, organization: &Organization) -> bool {
     match header.map(str::trim) {
         None => true,
         Some("*") => false,
         Some(list) => {
-            let version = version.to_string();
+            let version = organization.version_name();
             tags(list).iter().all(|tag| tag.opaque != version)
         }
     }
 }
 
+#[derive(Debug, PartialEq)]
 struct Tag<'a> {
     is_weak: bool,
     opaque: &'a str,
 }
 
-/// The tags of a list; none at all if one of its members is no tag. A comma within a tag would
-/// split it, but ours have none, so that such a tag matches nothing either way.
+/// The tags of a list, whose members may be empty (RFC 9110, section 5.6.1); none at all if one of
+/// them is no tag.
 fn tags(list: &str) -> Vec<Tag<'_>> {
-    let members = list.split(',').map(|member| {
-        let member = member.trim();
-        let (is_weak, quoted) = match member.strip_prefix("W/") {
-            Some(quoted) => (true, quoted),
-            None => (false, member),
+    let (mut tags, mut rest) = (Vec::new(), list);
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return tags;
+        }
+        let Some((tag, behind)) = first_tag(rest) else {
+            return Vec::new();
         };
-        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Tag { is_weak, opaque })
-    });
-    members.collect::<Option<Vec<_>>>().unwrap_or_default()
+        tags.push(tag);
+        rest = behind;
+    }
+}
+
+/// The tag that `list` begins with and what comes after it, which is the end or a comma.
+fn first_tag(list: &str) -> Option<(Tag<'_>, &str)> {
+    let (is_weak, quoted) = match list.strip_prefix("W/") {
+        Some(quoted) => (true, quoted),
+        None => (false, list),
+    };
+    let (opaque, behind) = quoted.strip_prefix('"')?.split_once('"')?;
+    let is_tag = opaque
+        .bytes()
+        .all(|byte| byte == b'!' || byte > b'"' && byte != 0x7f);
+    let behind = behind.trim_start_matches([' ', '\t']);
+    let is_member = is_tag && (behind.is_empty() || behind.starts_with(','));
+    is_member.then_some((Tag { is_weak, opaque }, behind))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn opaque(list: &str) -> Vec<&str> {
+        tags(list).into_iter().map(|tag| tag.opaque).collect()
+    }
+
     #[test]
-    fn if_match_admits_the_star_and_strong_tags_only() {
-        let table = [
-            (None, true),
-            (Some("*"), true),
-            (Some("\"7\""), true),
-            (Some("\"6\", \"7\""), true),
-            (Some(" \"7\" "), true),
-            (Some("W/\"7\""), false),
-            (Some("\"70\""), false),
-            (Some("7"), false),
-            (Some("\""), false),
-            (Some("\"7\", other"), false),
-            (Some("*, \"7\""), false),
-            (Some(""), false),
+    fn a_list_has_the_tags_between_its_commas() {
+        let table: [(&str, &[&str]); 8] = [
+            (r#""7""#, &["7"]),
+            (r#" "7" "#, &["7"]),
+            (r#""6","7""#, &["6", "7"]),
+            ("\"6\"\t, \t\"7\"", &["6", "7"]),
+            (r#", "6",, "7","#, &["6", "7"]),
+            (r#""a,b", "7""#, &["a,b", "7"]),
+            (r#""", "7""#, &["", "7"]),
+            (r#""é""#, &["é"]),
         ];
-        for (header, admitted) in table {
-            assert_eq!(if_match(header).admits(7), admitted, "{header:?}");
+        for (list, expected) in table {
+            assert_eq!(opaque(list), expected, "{list}");
         }
     }
 
     #[test]
-    fn if_none_match_compares_weakly() {
+    fn a_list_of_which_one_member_is_no_tag_has_none() {
         let table = [
-            (None, true),
-            (Some("*"), false),
-            (Some("\"7\""), false),
-            (Some("W/\"7\""), false),
-            (Some("\"6\",W/\"7\""), false),
-            (Some("\"6\""), true),
-            (Some("7"), true),
-            (Some("\"7\", other"), true),
+            "7",
+            "\"",
+            "",
+            r#""7", other"#,
+            r#"*, "7""#,
+            r#""a b", "7""#,
+            r#""a"b", "7""#,
+            r#""a" "b", "7""#,
+            r#"w/"7""#,
+            r#"W/ "7""#,
+            r#"W/7, "7""#,
+            "\"\u{7f}\", \"7\"",
         ];
-        for (header, unmatched) in table {
-            assert_eq!(is_none_match(header, 7), unmatched, "{header:?}");
+        for list in table {
+            assert_eq!(opaque(list), [""; 0], "{list}");
         }
+    }
+
+    #[test]
+    fn if_match_leaves_weak_tags_out() {
+        let names = |header| match if_match(header) {
+            VersionCondition::Any => None,
+            VersionCondition::OneOf(names) => Some(names),
+        };
+        assert_eq!(names(None), None);
+        assert_eq!(names(Some(" * ")), None);
+        assert_eq!(names(Some(r#"W/"6", "7""#)), Some(vec!["7".to_owned()]));
+        assert_eq!(names(Some("7")), Some(Vec::new()));
     }
 }

@@ -40,7 +40,7 @@ const INVALID_PATH: Fixed = (
 const UNSUPPORTED_MEDIA_TYPE: Fixed = (
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     ErrorCode::UnsupportedMediaType,
-    "content type must be application/json",
+    "body must be application/json, uncompressed",
 );
 const PAYLOAD_TOO_LARGE: Fixed = (
     StatusCode::PAYLOAD_TOO_LARGE,

@@ -27,9 +27,9 @@ pub(super) async fn get(
     params: GetOrganizationParams,
 ) -> Result<GetOrganizationSuccess> {
     let organization = app::organization::show(&state.db, access).await?;
-    let etag = entity_tag::of(organization.version);
+    let etag = entity_tag::of(&organization);
     Ok(
-        match entity_tag::is_none_match(params.if_none_match.as_deref(), organization.version) {
+        match entity_tag::is_none_match(params.if_none_match.as_deref(), &organization) {
             true => GetOrganizationSuccess::Ok {
                 body: response(organization),
                 etag,
@@ -67,7 +67,7 @@ pub(super) async fn patch(
 
 fn patched(organization: Organization) -> PatchOrganizationSuccess {
     PatchOrganizationSuccess::Ok {
-        etag: entity_tag::of(organization.version),
+        etag: entity_tag::of(&organization),
         body: response(organization),
     }
 }

@@ -54,7 +54,7 @@ const REFUSED: Fixed = (
 const UNSUPPORTED_MEDIA_TYPE: Fixed = (
     StatusCode::UNSUPPORTED_MEDIA_TYPE,
     "Unsupported media type",
-    "The content type must be application/json",
+    "The body must be application/json, uncompressed",
 );
 const PAYLOAD_TOO_LARGE: Fixed = (
     StatusCode::PAYLOAD_TOO_LARGE,

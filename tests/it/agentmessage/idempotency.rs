@@ -120,11 +120,13 @@ async fn a_request_that_failed_may_be_sent_again_with_another_body() {
 async fn the_condition_is_not_looked_at_again() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
+    let reader = app.api_key(&[Scope::OrgRead]).await;
+    let read = app.get("/v1/organization", &reader).await;
     let send = async || {
         app.request(Method::PATCH, "/v1/organization")
             .bearer(&key)
             .header("Idempotency-Key", "k1")
-            .header("If-Match", "\"1\"")
+            .header("If-Match", read.header("ETag"))
             .json(&json!({"name": "First"}))
             .send()
             .await

@@ -149,7 +149,9 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
 async fn of_writers_with_the_same_condition_exactly_one_wins() {
     let app = TestApp::new().await;
     for round in 1..=5 {
-        let condition = VersionCondition::OneOf(vec![round.to_string()]);
+        let before = app.stored().await;
+        assert_eq!(before.version, round);
+        let condition = VersionCondition::OneOf(vec![before.version_name()]);
         let outcomes = in_parallel(16, async |number| {
             let changes = rename(&format!("round {round} writer {number}"));
             update(&app, condition.clone(), changes).await

@@ -106,7 +106,11 @@ fn reads_and_refusals() -> Vec<Request> {
         get(ORGANIZATION, Caller::Admin),
         get(ORGANIZATION, Caller::Key),
         get(ORGANIZATION, Caller::Personal),
-        with(get(ORGANIZATION, Caller::Key), "If-None-Match", "\"2\""),
+        with(
+            get(ORGANIZATION, Caller::Key),
+            "If-None-Match",
+            "\"2-TAIL\"",
+        ),
         with(get(ORGANIZATION, Caller::Key), "If-None-Match", "*"),
         get(MESSAGE, Caller::Key),
         get(MESSAGE, Caller::Admin),
@@ -179,7 +183,11 @@ fn changes() -> Vec<Request> {
         patch(json!({"auto_replies": {"help_text": "😀".repeat(320)}})),
         patch(json!({"auto_replies": {"help_text": "😀".repeat(321), "stop_text": "\u{3000}"}})),
         raw(ORGANIZATION, Caller::Personal, r#"{"is_reseller":true}"#),
-        with(patch(json!({"name": "Conditional"})), "If-Match", "\"1\""),
+        with(
+            patch(json!({"name": "Conditional"})),
+            "If-Match",
+            "\"1-TAIL\"",
+        ),
         with(patch(json!({"name": "Conditional"})), "If-Match", "*"),
         put(json!({})),
         put(json!({"missedCallMessage": "\u{10FFFF}".repeat(500)})),
@@ -325,7 +333,7 @@ impl Side {
             sent = sent.bearer(&self.tokens[caller]);
         }
         for (name, value) in &request.headers {
-            sent = sent.header(name, value);
+            sent = sent.header(name, &value.replace("TAIL", self.app.org_id.tail()));
         }
         if let Some(body) = &request.body {
             sent = sent.payload(body.clone());
@@ -341,9 +349,12 @@ impl Side {
     ) -> (u16, Vec<(String, String)>, String) {
         let id = response.header("x-request-id");
         let neutral = |text: &str| {
+            let (_, personal_tail) = self.personal.rsplit_once('-').unwrap();
             let text = text.replace(self.app.org_id.as_str(), "ORG");
             text.replace(&self.personal, "PERSONAL")
                 .replace(id, "REQUEST")
+                .replace(self.app.org_id.tail(), "TAIL")
+                .replace(personal_tail, "PERSONAL-TAIL")
         };
         let text = |value: &[u8]| neutral(std::str::from_utf8(value).unwrap());
         let headers = response.headers.iter();

@@ -125,7 +125,7 @@ async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
         assert_failure(&answer, 415, "Unsupported media type", content_type);
         assert_eq!(
             answer.text("/details"),
-            "The content type must be application/json"
+            "The body must be application/json, uncompressed"
         );
     }
     let none = putting(&app).payload(BODY).send().await;

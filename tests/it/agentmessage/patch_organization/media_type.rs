@@ -47,7 +47,7 @@ async fn any_other_type_is_refused() {
         assert_error(&response, 415, "UNSUPPORTED_MEDIA_TYPE", content_type);
         assert_eq!(
             response.text("/error/message"),
-            "content type must be application/json"
+            "body must be application/json, uncompressed"
         );
     }
     assert_eq!(admin.stored().await, before);

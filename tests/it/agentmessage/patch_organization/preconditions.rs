@@ -1,6 +1,8 @@
 //! `If-Match`: a change of exactly the version that was read.
 
 use futures_util::future::join;
+use quietline::domain::access::Scope;
+use quietline::domain::organization::OrganizationKind;
 use quietline::domain::registry::RegistrationStatus;
 use serde_json::json;
 
@@ -37,6 +39,8 @@ async fn a_match_a_list_with_a_match_and_a_star_are_admitted() {
         "TAG,\"other\"",
         "W/\"other\" ,\tTAG , \"more\"",
         "W/TAG, TAG",
+        ", TAG,",
+        "\"a,b\", TAG",
     ]
     .iter()
     .enumerate()
@@ -102,6 +106,9 @@ async fn a_list_with_one_malformed_member_matches_nothing() {
         format!("other, {present}"),
         format!("*, {present}"),
         format!("{present}, *"),
+        format!("\"a b\", {present}"),
+        format!("\"a\"b\", {present}"),
+        format!("\"a\" \"b\", {present}"),
     ] {
         refused(&admin, &value).await;
     }
@@ -128,6 +135,20 @@ async fn a_tag_of_before_another_change_is_stale() {
     refused(&admin, &second).await;
     let third = tag(&admin).await;
     assert_eq!(patch_if_match(&admin, &[&third], "Other").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_tag_of_another_organization_of_the_same_age_matches_nothing() {
+    let admin = Admin::new().await;
+    let other = admin.app.organization(OrganizationKind::Commercial).await;
+    let key = admin.app.api_key_of(&other.id, &[Scope::OrgRead]).await;
+    let tags = [tag(&admin).await, {
+        let theirs = admin.app.get("/v1/organization", &key).await;
+        theirs.header("etag").to_owned()
+    }];
+    let versions = tags.each_ref().map(|tag| tag.split('-').next());
+    assert_eq!(versions[0], versions[1]);
+    refused(&admin, &tags[1]).await;
 }
 
 #[actix_web::test]
