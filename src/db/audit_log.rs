@@ -1,16 +1,21 @@
 //! Rows of `audit_log`: appended and read, never updated or deleted.
 
+use std::ops::Range;
+
+use chrono::NaiveDateTime;
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text, Timestamp};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamp};
 
 use crate::domain::audit::{ActorRecord, AuditEntry};
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::ids::OrgId;
 use crate::domain::text_enum::TextEnum;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::DbConn;
+use super::connection::on_each_backend;
 use super::fixed::{self, piece};
 use super::organizations::stored_hash;
 use super::schema::{audit_log, organizations};
@@ -139,12 +144,12 @@ piece!(AllButOrganization<'_>, |all, pass| {
     pass.bind::<Binary, _>(", ", entry.hash.as_slice())
 });
 
-/// Entries of an organization that fit `filter`, newest first, that come before `before`.
+/// Of the entries of an organization with these `numbers` those that fit `filter`, newest first.
 pub fn list_filtered(
     conn: &mut DbConn,
     org_id: &OrgId,
     filter: &AuditFilter,
-    before: i64,
+    numbers: &Range<i64>,
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
     let AuditFilter {
@@ -157,7 +162,8 @@ pub fn list_filtered(
     } = filter;
     let mut query = audit_log::table
         .filter(audit_log::org_id.eq(org_id))
-        .filter(audit_log::seq.lt(before))
+        .filter(audit_log::seq.ge(numbers.start))
+        .filter(audit_log::seq.lt(numbers.end))
         .order(audit_log::seq.desc())
         .limit(limit)
         .select(AuditRow::as_select())
@@ -184,6 +190,29 @@ pub fn list_filtered(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
+/// The number of an organization's newest entry.
+pub fn find_last_number(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<i64>> {
+    let last = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .order(audit_log::seq.desc())
+        .limit(1)
+        .select(audit_log::seq)
+        .get_result(conn);
+    Ok(last.optional()?)
+}
+
+/// When the first entry of an organization was written that has the number `from` or a higher one.
+pub fn find_time(conn: &mut DbConn, org_id: &OrgId, from: i64) -> Result<Option<NaiveDateTime>> {
+    let time = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.ge(from))
+        .order(audit_log::seq.asc())
+        .limit(1)
+        .select(audit_log::occurred_at)
+        .get_result(conn);
+    Ok(time.optional()?)
+}
+
 /// Entries of an organization, newest first, that come before `before`.
 pub fn list_newest(
     conn: &mut DbConn,
@@ -201,21 +230,48 @@ pub fn list_newest(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
+/// Whether a row has values as the program writes them. SQLite takes any in any column, and some
+/// read like those that were written but compare otherwise.
+const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
+     AND typeof(id) = 'text' AND typeof(actor_kind) = 'text' AND typeof(actor_label) = 'text' \
+     AND typeof(actor_identity) = 'text' AND typeof(action) = 'text' \
+     AND typeof(resource_type) = 'text' AND typeof(resource_id) = 'text' \
+     AND typeof(reason) IN ('text', 'null') AND typeof(request_id) = 'text' \
+     AND typeof(payload) = 'text' AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob' \
+     AND occurred_at IN (strftime('%Y-%m-%d %H:%M:%S', occurred_at), \
+         strftime('%Y-%m-%d %H:%M:%f', occurred_at))";
+
 /// Entries of an organization in the order in which they were written, from the number `from` on.
+///
+/// # Errors
+/// [`Error::Internal`] for an entry that is not stored as the program stores it.
 pub fn list_oldest(
     conn: &mut DbConn,
     org_id: &OrgId,
     from: i64,
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
-    let rows: Vec<AuditRow> = audit_log::table
+    let is_as_written = match conn {
+        DbConn::Postgres(_) => "TRUE",
+        DbConn::Sqlite(_) => IS_AS_WRITTEN,
+    };
+    let rows: QueryResult<Vec<(AuditRow, Option<bool>)>> = on_each_backend!(conn => audit_log::table
         .filter(audit_log::org_id.eq(org_id))
         .filter(audit_log::seq.ge(from))
         .order(audit_log::seq.asc())
         .limit(limit)
-        .select(AuditRow::as_select())
-        .load(conn)?;
-    rows.into_iter().map(AuditRow::into_domain).collect()
+        .select((AuditRow::as_select(), sql::<Nullable<Bool>>(is_as_written)))
+        .load(conn));
+    rows?
+        .into_iter()
+        .map(|(row, is_as_written)| match is_as_written {
+            Some(true) => row.into_domain(),
+            _ => Err(Error::internal(format!(
+                "entry {} is not stored as it was written",
+                row.seq
+            ))),
+        })
+        .collect()
 }
 
 // Not tenant-scoped: only whoever operates the server verifies every log.

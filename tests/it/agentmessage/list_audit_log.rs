@@ -272,6 +272,52 @@ async fn filters_are_combined_and_paged() {
     }
 }
 
+/// Puts copies of the first entry behind the last, one a second, until there are `length`.
+fn lengthen(log: &Log, length: i64) {
+    log.keys.app.database.execute(&format!(
+        "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, actor_label, \
+         actor_identity, action, resource_type, resource_id, reason, request_id, payload, \
+         previous_hash, hash) \
+         WITH RECURSIVE numbers(n) AS (SELECT {} UNION ALL SELECT n + 1 FROM numbers \
+         WHERE n < {length}) \
+         SELECT org_id, n, id, '2027-01-01 00:00:00', actor_kind, actor_label, actor_identity, \
+         'filler', resource_type, resource_id, reason, request_id, payload, previous_hash, hash \
+         FROM audit_log, numbers WHERE seq = 1",
+        ALL.len() + 1
+    ));
+}
+
+#[actix_web::test]
+async fn a_filter_looks_at_ten_thousand_entries_for_a_page_and_leads_on() {
+    let log = Log::new().await;
+    lengthen(&log, 20_003);
+    let page = log.get("action=retention.update").await.json();
+    assert_eq!(page["data"], json!([]));
+    assert!(page["meta"]["next_cursor"].is_string(), "{page}");
+    assert_eq!(
+        log.actions("action=retention.update").await,
+        ["retention.update"]
+    );
+    let full = log.get("action=filler&limit=200").await.json();
+    assert_eq!(full["data"].as_array().unwrap().len(), 200);
+}
+
+#[actix_web::test]
+async fn times_are_found_in_a_long_log_at_once() {
+    let log = Log::new().await;
+    lengthen(&log, 30_000);
+    let until = "until=2027-01-01T00:00:00Z";
+    let old = log.get(until).await.json();
+    assert_eq!(old["data"].as_array().unwrap().len(), ALL.len());
+    assert_eq!(old["meta"]["next_cursor"], Value::Null);
+    assert_eq!(log.actions(until).await, ALL);
+    let none = log.get("since=2027-01-01T00:00:00.001Z").await.json();
+    assert_eq!(none["data"], json!([]));
+    assert_eq!(none["meta"]["next_cursor"], Value::Null);
+    let newest = log.get("since=2027-01-01T00:00:00Z&limit=1").await.json();
+    assert_eq!(newest["data"][0]["action"], "filler");
+}
+
 #[actix_web::test]
 async fn what_is_written_meanwhile_moves_nothing() {
     let log = Log::new().await;

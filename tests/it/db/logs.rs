@@ -139,7 +139,7 @@ pub fn insert(entry: &AuditEntry) -> String {
         text(entry.org_id.as_str()),
         entry.seq.to_string(),
         text(&entry.id),
-        text(&entry.occurred_at.format("%F %T%.6f").to_string()),
+        text(&entry.occurred_at.to_string()),
         text(&entry.actor.kind),
         text(&entry.actor.label),
         text(&entry.actor.identity),

@@ -118,8 +118,8 @@ fn edit(entry: &mut AuditEntry, column: usize, random: &mut StdRng) {
         1 => entry.seq = far_away(random),
         2 => change(&mut entry.id, random),
         3 => {
-            let micros = random.random_range(1..100_000_000_000);
-            entry.occurred_at -= chrono::TimeDelta::microseconds(micros);
+            let millis = random.random_range(1..100_000_000);
+            entry.occurred_at -= chrono::TimeDelta::milliseconds(millis);
         }
         4 => change(&mut entry.actor.kind, random),
         5 => change(&mut entry.actor.label, random),
