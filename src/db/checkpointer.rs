@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::Integer;
 use diesel::{QueryResult, QueryableByName, RunQueryDsl, SqliteConnection};
 
-use crate::error::{BoxError, Error, Result};
+use crate::error::{BoxError, Error, Result, chain};
 
 use super::connection::{DbConn, open_sqlite};
 use super::standing_reader::StandingReader;
@@ -54,6 +54,7 @@ impl Checkpointer {
             standing_reader: StandingReader::open(path)?,
             seen_before: None,
             is_warned: false,
+            fault: None,
         };
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".into())
@@ -65,6 +66,13 @@ impl Checkpointer {
             wants_restart,
             _file: file,
         })
+    }
+
+    /// Whether the thread still runs; it ends only by a defect or when this is dropped.
+    pub(super) fn is_running(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
     }
 
     /// What the writer does after each of its transactions: it starts the log again if that was
@@ -112,14 +120,20 @@ struct Worker {
     standing_reader: StandingReader,
     seen_before: Option<Seen>,
     is_warned: bool,
+    /// What went wrong the last time.
+    fault: Option<String>,
 }
 
 impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            if let Err(error) = self.look_after() {
-                log::warn!("SQLite checkpoint failed, will try again: {error}");
+            let fault = self.look_after().err().map(|error| chain(&error));
+            if let Some(fault) = &fault
+                && self.fault.as_ref() != Some(fault)
+            {
+                log::warn!("SQLite checkpoint failed, will try again: {fault}");
             }
+            self.fault = fault;
         }
     }
 

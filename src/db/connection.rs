@@ -10,7 +10,7 @@ use diesel::r2d2::ManageConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, SqliteConnection};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 
 use super::fixed;
 
@@ -37,14 +37,19 @@ macro_rules! on_each_backend {
 pub(super) use on_each_backend;
 
 /// What every SQLite connection is set to. `synchronous=FULL`: what was acknowledged survives a
-/// power cut. Checkpoints are run by `sqlite::Checkpointer`, never by a connection on its own.
+/// power cut. Checkpoints are run by `checkpointer::Checkpointer`, and by the last connection that
+/// is closed.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
 
-/// Milliseconds; a statement that takes longer is not one of ours.
-const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout = 5000; \
-     SET idle_in_transaction_session_timeout = 30000; SET TIME ZONE 'UTC'; \
-     SET client_min_messages = warning;";
+/// Milliseconds; a statement that takes longer is not one of ours. A change looks at a row again
+/// once it has locked it, which shows what was committed meanwhile only if READ COMMITTED.
+const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout = 2000; \
+     SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
+     SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
+
+/// Fails on a session that was begun while the server was read-only, and would stay so.
+const CHECK_WRITABLE: &str = "SELECT 1 / (current_setting('transaction_read_only') = 'off')::int";
 
 /// Makes connections of one kind.
 #[derive(Debug)]
@@ -96,10 +101,11 @@ impl ManageConnection for Manager {
         if !pooled.is_suspect && pooled.used_at.elapsed() < PooledConn::TRUSTED_AFTER_USE {
             return Ok(());
         }
-        pooled
-            .conn
-            .batch_execute("SELECT 1")
-            .map_err(ConnectionError::CouldntSetupConfiguration)
+        match &mut pooled.conn {
+            DbConn::Sqlite(conn) => conn.batch_execute("SELECT 1"),
+            DbConn::Postgres(conn) => conn.batch_execute(CHECK_WRITABLE),
+        }
+        .map_err(ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, pooled: &mut PooledConn) -> bool {
@@ -173,17 +179,28 @@ pub(super) fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
     Ok(conn)
 }
 
-/// Asks the database for an answer, any answer.
+/// Asks the database for an answer, any answer; SQLite has to read the file for it.
 pub(super) fn ping(conn: &mut DbConn) -> Result<()> {
-    fixed::run(conn, &fixed::Ping)
+    match conn {
+        DbConn::Postgres(_) => fixed::run(conn, &fixed::Ping),
+        DbConn::Sqlite(_) => fixed::run(conn, &fixed::TakeReadLock),
+    }
+}
+
+/// What SQLite says when another connection holds the lock that is wanted.
+const LOCKED: &str = "database is locked";
+
+/// Whether `error` is that another process holds SQLite's write lock.
+pub(super) fn is_locked(error: &Error) -> bool {
+    chain(error).contains(LOCKED)
 }
 
 /// Whether `error` says that the database cannot be had now, and not that we did something wrong.
 pub(super) fn is_passing_fault(error: &DieselError) -> bool {
     // Diesel gives SQLite's result codes, and PostgreSQL's classes 53, 55 and 57, no kind of their
     // own.
-    const PASSING: [&str; 12] = [
-        "database is locked",
+    const PASSING: [&str; 13] = [
+        LOCKED,
         "database or disk is full",
         "disk I/O error",
         "unable to open database file",
@@ -195,6 +212,7 @@ pub(super) fn is_passing_fault(error: &DieselError) -> bool {
         "no space left on device",
         "remaining connection slots",
         "server closed the connection",
+        "deadlock detected",
     ];
     match error {
         DieselError::DatabaseError(kind, info) => match kind {
@@ -210,6 +228,7 @@ pub(super) fn is_passing_fault(error: &DieselError) -> bool {
             }
         },
         DieselError::BrokenTransactionManager => true,
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_passing_fault(commit_error),
         _ => false,
     }
 }

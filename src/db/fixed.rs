@@ -1,6 +1,7 @@
 //! Statements of fixed text whose prepared form stays in the connection's cache. Diesel keeps no
-//! UPDATE and no raw SQL there, and preparing costs more than running. Only the few statements that
-//! every write runs belong here; all others are written with Diesel's query builder.
+//! UPDATE and no raw SQL there, and preparing costs more than running. Only changes of single rows
+//! and the few statements around them belong here; all others are written with Diesel's query
+//! builder.
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;

@@ -3,8 +3,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{MigrationSource, MigrationVersion};
-use diesel::sql_types::BigInt;
-use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+use diesel::pg::Pg;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{BoxError, Error, Result};
@@ -50,6 +51,9 @@ fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<(), BoxError> {
 }
 
 fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
+    if is_current(conn)? {
+        return Ok(());
+    }
     // The lock is the session's, and the session is this connection, which ends soon. Waiting for
     // another server's migrations, and migrating a large table, may take as long as it takes.
     conn.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")?;
@@ -57,6 +61,26 @@ fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
         .bind::<BigInt, _>(POSTGRES_LOCK)
         .execute(conn)?;
     run_pending(conn, POSTGRES)
+}
+
+/// Whether every migration is applied. Diesel's own look makes its table first, for which a role
+/// that only serves, or only reads, has no right.
+fn is_current(conn: &mut PgConnection) -> Result<bool, BoxError> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    let query = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
+    // Without that table there is no schema at all.
+    let Ok(applied) = query.load::<Applied>(conn) else {
+        return Ok(false);
+    };
+    let wanted = MigrationSource::<Pg>::migrations(&POSTGRES)?;
+    Ok(wanted.iter().all(|migration| {
+        let version = migration.name().version().to_string();
+        applied.iter().any(|applied| applied.version == version)
+    }))
 }
 
 fn run_pending<C, S>(conn: &mut C, source: S) -> Result<(), BoxError>

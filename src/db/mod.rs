@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 
 pub use claims::Claim;
 pub use connection::DbConn;
@@ -79,8 +80,8 @@ enum Backend {
 
 impl Db {
     /// Opens the database that `url` names and brings its schema up to date. `connections` bounds
-    /// how many requests may work on it at once; SQLite has one more that writes and a few that
-    /// read lists.
+    /// how many requests may work on PostgreSQL at once; SQLite has one connection that writes, one
+    /// that reads for each thread, and a few that read lists.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration
@@ -125,7 +126,7 @@ impl Db {
     }
 
     /// Runs `work`, which only reads and may read a lot: away from the threads that answer
-    /// requests, and with connections that no point read waits for.
+    /// requests, and with a few connections at most.
     ///
     /// # Errors
     /// As [`Db::read`].
@@ -138,14 +139,14 @@ impl Db {
         async move {
             match &self.backend {
                 Backend::Sqlite(db) => db.read_list(work).await,
-                Backend::Postgres(db) => db.run(work).await,
+                Backend::Postgres(db) => db.read_list(work).await,
             }
         }
     }
 
     /// Runs `work` in one transaction that is durable when this returns. If `work` fails or panics,
     /// all that it did is undone. It may run beside other requests' work, never interleaved on a
-    /// row that it has locked. At most one `write` per request.
+    /// row that it has locked.
     ///
     /// # Errors
     /// Those of `work`; [`Error::Unavailable`] when the database cannot take the write now.
@@ -196,7 +197,7 @@ impl Db {
         let Some(held) = self.claims.take(claim) else {
             return Ok(None);
         };
-        // Held by the work itself: it goes on when the client has left and nobody waits for it.
+        // Held by the work itself: what was begun goes on when the client has left.
         self.write(move |conn| match held.extend(conn)? {
             true => work(conn).map(Some),
             false => Ok(None),
@@ -325,9 +326,11 @@ impl Db {
         if let Backend::Sqlite(db) = &self.backend
             && !db.is_writing()
         {
-            return Err(Error::unavailable("the writer thread has ended"));
+            return Err(Error::unavailable("a thread of the database has ended"));
         }
-        self.read(connection::ping).await
+        let answer = self.read(connection::ping);
+        let answer = timeout(ACQUIRE_TIMEOUT, answer).await;
+        answer.map_err(Error::unavailable)?
     }
 }
 

@@ -1,17 +1,22 @@
 //! A pool whose connections work on threads that may wait, with bounded waits for one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::r2d2::{Builder, Pool};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{BoxError, Error, Result};
 
 use super::connection::Manager;
 use super::writer::run_caught;
 use super::{ACQUIRE_TIMEOUT, Work};
+
+/// How long work may take that has a connection. PostgreSQL ends a statement sooner by itself;
+/// later than this it does not answer at all.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Connections that `Manager` makes, so many at most.
 pub(super) struct BlockingPool {
@@ -77,20 +82,24 @@ impl BlockingPool {
         })
     }
 
-    /// Runs `work` without a transaction around it.
+    /// Runs `work` without a transaction around it. It goes on when nobody waits for it any more.
     pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let permit = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.permits).acquire_owned())
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned())
             .await
             .map_err(Error::unavailable)?
             .map_err(Error::internal)?;
         let pool = self.pool.clone();
         let work = move || {
-            let mut conn = pool.get().map_err(Error::unavailable)?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut conn = pool.get_timeout(left).map_err(Error::unavailable)?;
             let outcome = conn.run(|conn| run_caught(work, conn));
             drop(conn);
             drop(permit);
             outcome
         };
-        self.threads.run(work).await
+        timeout(ANSWER_TIMEOUT, self.threads.run(work))
+            .await
+            .map_err(Error::unavailable)?
     }
 }

@@ -1,25 +1,39 @@
 //! PostgreSQL: a pool of connections, and transactions on them.
 
+use std::sync::Arc;
+
 use diesel::Connection;
 use diesel::connection::TransactionManager;
 use diesel::r2d2::Pool;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-use super::Work;
 use super::connection::{DbConn, Manager};
 use super::pool::BlockingPool;
 use super::writer::run_caught;
+use super::{ACQUIRE_TIMEOUT, Work};
 
 type Transactions = <DbConn as Connection>::TransactionManager;
 
 /// A PostgreSQL database.
-pub(super) struct PostgresDb(BlockingPool);
+pub(super) struct PostgresDb {
+    pool: BlockingPool,
+    /// Turns for lists, each of which may keep a connection busy for a while: a quarter of them, so
+    /// that no flood of lists holds up everything else.
+    list_turns: Arc<Semaphore>,
+}
 
 impl PostgresDb {
     pub(super) fn open(url: &str, connections: u32) -> Result<Self> {
         let builder = Pool::builder().min_idle(Some(1));
-        BlockingPool::open(builder, Manager::Postgres(url.to_owned()), connections).map(Self)
+        let manager = Manager::Postgres(url.to_owned());
+        let lists = (connections / 4).max(1);
+        Ok(Self {
+            pool: BlockingPool::open(builder, manager, connections)?,
+            list_turns: Arc::new(Semaphore::new(lists as usize)),
+        })
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
@@ -28,7 +42,24 @@ impl PostgresDb {
 
     /// Runs `work` without a transaction around it.
     pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.0.run(work).await
+        self.pool.run(work).await
+    }
+
+    /// As [`PostgresDb::run`], when it is a list's turn.
+    pub(super) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+        let turn = timeout(
+            ACQUIRE_TIMEOUT,
+            Arc::clone(&self.list_turns).acquire_owned(),
+        )
+        .await
+        .map_err(Error::unavailable)?
+        .map_err(Error::internal)?;
+        self.run(Box::new(move |conn| {
+            let outcome = work(conn);
+            drop(turn);
+            outcome
+        }))
+        .await
     }
 }
 

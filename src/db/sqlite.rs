@@ -37,7 +37,7 @@ pub(super) struct SqliteDb {
     // Fields drop in this order: the writer finishes what it was given while the log is still kept
     // short.
     writer: Writer,
-    _checkpointer: Checkpointer,
+    checkpointer: Checkpointer,
 }
 
 impl SqliteDb {
@@ -53,7 +53,7 @@ impl SqliteDb {
             readers: ThreadLocal::new(),
             list_readers,
             writer: Writer::start(DbConn::Sqlite(writer), checkpointer.restarter())?,
-            _checkpointer: checkpointer,
+            checkpointer,
         })
     }
 
@@ -73,9 +73,9 @@ impl SqliteDb {
         self.list_readers.run(work).await
     }
 
-    /// Whether writes are still being taken.
+    /// Whether writes are still being taken, and the log is kept short.
     pub(super) fn is_writing(&self) -> bool {
-        self.writer.is_running()
+        self.writer.is_running() && self.checkpointer.is_running()
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::error::{BoxError, Error, Result, chain};
 
 use super::Work;
-use super::connection::DbConn;
+use super::connection::{DbConn, is_locked};
 use super::fixed::{
     self, BeginImmediate, Commit, ReleaseSavepoint, Rollback, RollbackToSavepoint, Savepoint,
 };
@@ -22,13 +22,10 @@ const QUEUE_LENGTH: usize = 1024;
 /// Writes that share one commit at most, so that the first of them does not wait for long.
 const BATCH_LENGTH: usize = 64;
 
-/// How long a write may wait for its turn. Later than this its caller has given up.
-const QUEUE_DEADLINE: Duration = Duration::from_secs(4);
+/// How long a write may wait for its turn, the file's lock that another process holds included.
+const TURN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long another process may keep the file's lock before waiting writes are refused.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The pause between two attempts to get that lock.
+/// The pause between two attempts to get the lock.
 const LOCK_POLL: Duration = Duration::from_millis(1);
 
 /// Hands writes to the writer thread; dropping it lets the thread finish them all first.
@@ -66,7 +63,7 @@ impl Writer {
 
     pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + QUEUE_DEADLINE;
+        let deadline = Instant::now() + TURN_TIMEOUT;
         let job = Write {
             work: Some(work),
             outcome: None,
@@ -115,6 +112,9 @@ trait Job: Send {
     /// Whether nobody waits for it any more, or nobody should.
     fn is_stale(&self) -> bool;
 
+    /// When it has waited too long.
+    fn deadline(&self) -> Instant;
+
     /// Tells the caller, with the fault that undid the work if one did.
     fn reply(self: Box<Self>, fault: Option<String>);
 }
@@ -139,6 +139,10 @@ impl<T: Send> Job for Write<T> {
 
     fn is_stale(&self) -> bool {
         self.reply.is_closed() || Instant::now() > self.deadline
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     fn reply(self: Box<Self>, fault: Option<String>) {
@@ -170,26 +174,23 @@ fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
 
 /// Runs every write of `batch` in one transaction, commits, and only then answers them.
 fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box<dyn Job>>) {
-    let (stale, mut batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.is_stale());
-    answer(stale, Some("waited too long for its turn to write"));
-    if batch.is_empty() {
+    let mut batch = without_stale(batch);
+    let Some(deadline) = batch.first().map(|job| job.deadline()) else {
         return;
-    }
-    if let Err(error) = begin(conn) {
-        // Those behind have waited as long, and would wait as long again for the same answer.
+    };
+    if let Err(error) = begin(conn, deadline) {
+        // Those behind would wait for the same answer.
         batch.extend(waiting.try_iter());
-        log::error!(
-            "{} writes found the database locked: {}",
-            batch.len(),
-            chain(&error)
-        );
-        return answer(batch, Some("another process holds the database's lock"));
+        let fault = chain(&error);
+        log::debug!("a transaction of {} writes not begun: {fault}", batch.len());
+        return answer(batch, Some(&fault));
     }
+    let mut batch = without_stale(batch);
     match run_all(conn, &mut batch) {
         Ok(()) => answer(batch, None),
         Err(error) => {
             let fault = chain(&error);
-            log::error!("a transaction of {} writes failed: {fault}", batch.len());
+            log::debug!("a transaction of {} writes failed: {fault}", batch.len());
             // SQLite may have rolled back already; then there is nothing to give up.
             if let Err(error) = fixed::run(conn, &Rollback) {
                 log::debug!("rollback: {}", chain(&error));
@@ -199,6 +200,13 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box
     }
 }
 
+/// Answers those that are stale and returns the others.
+fn without_stale(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
+    answer(stale, Some("waited too long for its turn to write"));
+    batch
+}
+
 fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
     for job in jobs {
         job.reply(fault.map(str::to_owned));
@@ -206,11 +214,10 @@ fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
 }
 
 /// Takes the write lock, which another process may hold for a while.
-fn begin(conn: &mut DbConn) -> Result<()> {
-    let started = Instant::now();
+fn begin(conn: &mut DbConn, deadline: Instant) -> Result<()> {
     loop {
         match fixed::run(conn, &BeginImmediate) {
-            Err(Error::Unavailable(_)) if started.elapsed() < LOCK_TIMEOUT => {
+            Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 std::thread::sleep(LOCK_POLL);
             }
             outcome => return outcome,

@@ -7,6 +7,7 @@ mod key_races;
 mod logs;
 mod migrations;
 pub mod parallel;
+mod postgres_sessions;
 mod same_answers;
 mod statements;
 mod tampering;

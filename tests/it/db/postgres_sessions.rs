@@ -1,0 +1,93 @@
+//! What sessions of PostgreSQL may and may not do, and how the server gets along with it. On SQLite
+//! there is nothing to test.
+
+use diesel::connection::SimpleConnection;
+use quietline::app::audit_verification::verify_all;
+use quietline::db::{DatabaseUrl, Db};
+use quietline::domain::audit_chain::Anchors;
+use quietline::error::{Error, Result};
+
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+/// An application on a schema of PostgreSQL, if that is what is tested.
+async fn on_postgres() -> Option<(TestApp, String)> {
+    let app = TestApp::new().await;
+    match &app.database {
+        TestDatabase::Postgres { schema, .. } => {
+            let schema = schema.clone();
+            Some((app, schema))
+        }
+        TestDatabase::Sqlite(_) => None,
+    }
+}
+
+fn open(app: &TestApp, options: &str) -> Result<Db> {
+    let url = format!("{}{options}", app.database.url_text());
+    let url: DatabaseUrl = url.parse().expect("a URL");
+    Db::open(&url, 1)
+}
+
+async fn write(db: &Db) -> Result<()> {
+    db.write(|conn| Ok(conn.batch_execute("UPDATE organizations SET version = version + 1")?))
+        .await
+}
+
+#[actix_web::test]
+async fn a_role_that_owns_nothing_and_makes_nothing_can_serve() {
+    let Some((app, schema)) = on_postgres().await else {
+        return;
+    };
+    let role = format!("role_{schema}");
+    app.database.execute(&format!(
+        "CREATE ROLE {role}; GRANT USAGE ON SCHEMA {schema} TO {role}; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+    ));
+    let opened = open(&app, &format!("%20-crole%3D{role}"));
+    let written = write(opened.as_ref().expect("it may serve")).await;
+    app.database
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    written.expect("it may change settings");
+}
+
+#[actix_web::test]
+async fn the_audit_log_is_verified_in_a_session_that_may_not_write() {
+    let Some((app, _)) = on_postgres().await else {
+        return;
+    };
+    let read_only = open(&app, "%20-cdefault_transaction_read_only%3Don");
+    let read_only = read_only.expect("nothing has to be written");
+    let verified = verify_all(&read_only, Anchors::default()).await.unwrap();
+    assert_eq!(verified.faults, []);
+    assert!(matches!(
+        write(&read_only).await,
+        Err(Error::Unavailable(_))
+    ));
+}
+
+#[actix_web::test]
+async fn a_session_from_when_the_server_was_read_only_is_not_kept() {
+    let Some((app, _)) = on_postgres().await else {
+        return;
+    };
+    let db = open(&app, "").unwrap();
+    let stays_read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    db.read(move |conn| Ok(conn.batch_execute(stays_read_only)?))
+        .await
+        .unwrap();
+    assert!(matches!(write(&db).await, Err(Error::Unavailable(_))));
+    write(&db).await.expect("a new session may write");
+}
+
+#[actix_web::test]
+async fn the_isolation_that_changes_rely_on_is_set_whatever_the_default_is() {
+    let Some((app, _)) = on_postgres().await else {
+        return;
+    };
+    let db = open(&app, "%20-cdefault_transaction_isolation%3Dserializable").unwrap();
+    let check = "DO $$ BEGIN ASSERT current_setting('transaction_isolation') = 'read committed'; \
+         END $$";
+    db.write(move |conn| Ok(conn.batch_execute(check)?))
+        .await
+        .expect("READ COMMITTED");
+}
