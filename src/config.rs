@@ -14,6 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
 use crate::auth::limits::LimitSettings;
@@ -30,6 +31,7 @@ const DATABASE_URL: Setting =
 const DATABASE_POOL_SIZE: Setting = Setting::number("QUIETLINE_DATABASE_POOL_SIZE", Some("16"));
 const LISTEN: Setting = Setting::text("QUIETLINE_LISTEN", Some("127.0.0.1:8080"));
 const WORKERS: Setting = Setting::number("QUIETLINE_WORKERS", None);
+const DRAIN_SECONDS: Setting = Setting::number("QUIETLINE_DRAIN_SECONDS", Some("0"));
 const DOCS: Setting = Setting::text("QUIETLINE_DOCS", Some("on"));
 const JWT_SECRET: Setting = Setting::text("QUIETLINE_JWT_SECRET", None);
 const JWT_SECRET_FILE: Setting = Setting::text("QUIETLINE_JWT_SECRET_FILE", None);
@@ -54,12 +56,13 @@ const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 const LOG_FORMAT: Setting = Setting::text("QUIETLINE_LOG_FORMAT", Some("text"));
 
 /// Every setting there is; `.env.example` lists them in this order.
-const SETTINGS: [Setting; 20] = [
+const SETTINGS: [Setting; 21] = [
     CONFIG,
     DATABASE_URL,
     DATABASE_POOL_SIZE,
     LISTEN,
     WORKERS,
+    DRAIN_SECONDS,
     DOCS,
     JWT_SECRET,
     JWT_SECRET_FILE,
@@ -88,7 +91,7 @@ pub struct Config {
     /// Where the data is. `QUIETLINE_DATABASE_URL`, default `sqlite://quietline.db`; the scheme
     /// is `sqlite`, `postgres` or `postgresql`.
     pub database_url: DatabaseUrl,
-    /// Connections to PostgreSQL, or SQLite's readers. `QUIETLINE_DATABASE_POOL_SIZE`, default 16,
+    /// Connections to PostgreSQL; nothing on SQLite. `QUIETLINE_DATABASE_POOL_SIZE`, default 16,
     /// 1 to 256.
     pub database_pool_size: u32,
     /// Address and port to serve on, as `address:port` or `host:port`; a host is resolved when
@@ -96,6 +99,9 @@ pub struct Config {
     pub listen: String,
     /// Threads that serve requests. `QUIETLINE_WORKERS`, default processors + 1, 1 to 256.
     pub workers: usize,
+    /// How long a server that is told to stop still serves while it says that it is not ready.
+    /// `QUIETLINE_DRAIN_SECONDS`, default 0, up to 300.
+    pub drain: Duration,
     /// Whether `/docs` and `/openapi` are served. `QUIETLINE_DOCS`, `on` (the default) or `off`.
     pub has_docs: bool,
     /// Which tokens the Tether dialect accepts: `QUIETLINE_JWT_SECRET` or `…_JWT_SECRET_FILE`
@@ -136,6 +142,8 @@ pub struct Overrides {
     pub listen: Option<String>,
     /// `--workers`, for [`Config::workers`].
     pub workers: Option<String>,
+    /// `--drain-seconds`, for [`Config::drain`].
+    pub drain_seconds: Option<String>,
     /// `--docs`, for [`Config::has_docs`].
     pub docs: Option<String>,
     /// `--jwks-file`, for [`JwtSettings::jwks_json`].
@@ -224,6 +232,7 @@ impl Config {
             sources.parse(&DATABASE_POOL_SIZE, number_up_to_256),
             sources.parse(&LISTEN, listen),
             sources.parse(&WORKERS, number_up_to_256),
+            sources.parse(&DRAIN_SECONDS, seconds_up_to_300),
             sources.parse(&DOCS, on_or_off),
             sources.parse(&LOG, log_filter),
             sources.parse(&LOG_FORMAT, log_format),
@@ -238,6 +247,7 @@ impl Config {
             Some(pool_size),
             Some(listen),
             workers,
+            Some(drain),
             Some(has_docs),
             Some(log),
             Some(format),
@@ -253,6 +263,7 @@ impl Config {
             database_pool_size: u32::from(pool_size),
             listen,
             workers: workers.map_or_else(default_workers, usize::from),
+            drain,
             has_docs,
             jwt,
             limits,
@@ -272,6 +283,7 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         database_pool_size,
         listen,
         workers,
+        drain_seconds,
         docs,
         jwks_file,
         jwt_issuer,
@@ -291,6 +303,7 @@ fn flags(overrides: Overrides) -> BTreeMap<&'static str, String> {
         (DATABASE_POOL_SIZE, database_pool_size),
         (LISTEN, listen),
         (WORKERS, workers),
+        (DRAIN_SECONDS, drain_seconds),
         (DOCS, docs),
         (JWKS_FILE, jwks_file),
         (JWT_ISSUER, jwt_issuer),
@@ -386,6 +399,12 @@ fn number_up_to_256(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 256"))
 }
 
+fn seconds_up_to_300(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 300);
+    let seconds = seconds.ok_or_else(|| format!("{text:?} is not a whole number from 0 to 300"));
+    seconds.map(Duration::from_secs)
+}
+
 /// One more than processors: a worker that waits for a lock or for a page of the database would
 /// else leave a processor idle.
 fn default_workers() -> usize {
@@ -416,6 +435,16 @@ fn on_or_off(text: &str) -> Result<bool, String> {
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
+    // A lone word that is no level would be taken for a module, of which there is none: silence.
+    let directives = text.split('/').next().unwrap_or_default().split(',');
+    let is_module = |word: &str| word.starts_with("quietline") || word.contains(['=', ':']);
+    if let Some(word) = directives.map(str::trim).find(|word| {
+        !word.is_empty() && !is_module(word) && word.parse::<log::LevelFilter>().is_err()
+    }) {
+        return Err(format!(
+            "{word:?} is no level: off, error, warn, info, debug or trace"
+        ));
+    }
     match env_filter::Builder::new().try_parse(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("{text:?} is not a log filter: {error}")),

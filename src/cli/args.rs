@@ -35,7 +35,7 @@ struct SettingArgs {
     /// sqlite://PATH or postgres://… [default: sqlite://quietline.db]
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// Connections to the database, 1 to 256 [default: 16]
+    /// Connections to PostgreSQL, 1 to 256 [default: 16]
     #[arg(long, global = true, value_name = "N")]
     database_pool_size: Option<String>,
     /// Address and port to serve on [default: 127.0.0.1:8080]
@@ -44,6 +44,9 @@ struct SettingArgs {
     /// Threads that serve requests [default: processors + 1]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
+    /// Seconds to serve on, not ready, when told to stop [default: 0]
+    #[arg(long, global = true, value_name = "N")]
+    drain_seconds: Option<String>,
     /// Whether /docs and /openapi are served, on or off [default: on]
     #[arg(long, global = true, value_name = "ON|OFF")]
     docs: Option<String>,
@@ -92,6 +95,7 @@ impl Cli {
             database_pool_size: settings.database_pool_size.clone(),
             listen: settings.listen.clone(),
             workers: settings.workers.clone(),
+            drain_seconds: settings.drain_seconds.clone(),
             docs: settings.docs.clone(),
             jwks_file: settings.jwks_file.clone(),
             jwt_issuer: settings.jwt_issuer.clone(),

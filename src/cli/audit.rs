@@ -10,7 +10,7 @@ mod verify;
 use crate::config::Config;
 
 use super::output::Output;
-use super::{Outcome, open};
+use super::{Outcome, open_existing};
 
 pub(super) use args::AuditCommand;
 
@@ -26,12 +26,12 @@ pub(super) fn run_without_config(command: &AuditCommand, out: &mut Output) -> Op
 
 pub(super) async fn run(config: &Config, command: AuditCommand, out: &mut Output) -> Outcome {
     match command {
-        AuditCommand::Verify(args) => verify::run(&open(config)?, args, out).await,
-        AuditCommand::List(args) => list::run(&open(config)?, args, out).await,
-        AuditCommand::Export(args) => export::run(&open(config)?, args, out).await,
+        AuditCommand::Verify(args) => verify::run(&open_existing(config)?, args, out).await,
+        AuditCommand::List(args) => list::run(&open_existing(config)?, args, out).await,
+        AuditCommand::Export(args) => export::run(&open_existing(config)?, args, out).await,
         AuditCommand::Anchor(args) => {
             let key = anchor::read_key(args.key.as_deref(), config.anchor_key_file.as_deref())?;
-            anchor::run(&open(config)?, &key, args.org).await
+            anchor::run(&open_existing(config)?, &key, args.org).await
         }
         AuditCommand::AnchorKey { output } => anchor::make_key(&output, out),
     }

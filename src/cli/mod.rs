@@ -18,7 +18,7 @@ use clap::Parser;
 use crate::auth::jwt::JwtKeys;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::{DatabaseUrl, Db};
 use crate::error::{BoxError, Error, chain};
 use crate::logging;
 
@@ -67,23 +67,29 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
             organizations::create(&open(config)?, new, out).await
         }
         Command::Org(OrgCommand::Show { id }) => {
-            organizations::show(&open(config)?, &id, out).await
+            organizations::show(&open_existing(config)?, &id, out).await
         }
-        Command::Org(OrgCommand::List) => organizations::list(&open(config)?, out).await,
-        Command::Key(ApiKeyCommand::Create(new)) => keys::create(&open(config)?, new, out).await,
-        Command::Key(ApiKeyCommand::List { org }) => keys::list(&open(config)?, &org, out).await,
-        Command::Key(ApiKeyCommand::Revoke { id }) => keys::revoke(&open(config)?, &id, out).await,
+        Command::Org(OrgCommand::List) => organizations::list(&open_existing(config)?, out).await,
+        Command::Key(ApiKeyCommand::Create(new)) => {
+            keys::create(&open_existing(config)?, new, out).await
+        }
+        Command::Key(ApiKeyCommand::List { org }) => {
+            keys::list(&open_existing(config)?, &org, out).await
+        }
+        Command::Key(ApiKeyCommand::Revoke { id }) => {
+            keys::revoke(&open_existing(config)?, &id, out).await
+        }
         Command::Brand(BrandCommand::Add(new)) => {
-            registry::add_brand(&open(config)?, new, out).await
+            registry::add_brand(&open_existing(config)?, new, out).await
         }
         Command::Brand(BrandCommand::Delete { id }) => {
-            registry::delete_brand(&open(config)?, &id, out).await
+            registry::delete_brand(&open_existing(config)?, &id, out).await
         }
         Command::Campaign(CampaignCommand::Add(new)) => {
-            registry::add_campaign(&open(config)?, new, out).await
+            registry::add_campaign(&open_existing(config)?, new, out).await
         }
         Command::Campaign(CampaignCommand::Delete { id }) => {
-            registry::delete_campaign(&open(config)?, &id, out).await
+            registry::delete_campaign(&open_existing(config)?, &id, out).await
         }
         Command::Token(new) => token::run(config, new, out),
         Command::Audit(command) => audit::run(config, command, out).await,
@@ -104,6 +110,17 @@ fn open(config: &Config) -> Result<Context, BoxError> {
         db,
         clock: Clock::System,
     })
+}
+
+/// As [`open`], for commands on what is there: a mistyped name would make an empty database, in
+/// which everything is in order.
+fn open_existing(config: &Config) -> Result<Context, BoxError> {
+    if let DatabaseUrl::Sqlite(path) = &config.database_url
+        && !path.exists()
+    {
+        return Err(format!("there is no database {}", config.database_url).into());
+    }
+    open(config)
 }
 
 fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {

@@ -1,6 +1,7 @@
 //! What commands print: data on standard output, for people or as JSON, and complaints on standard
 //! error. Also the files that they make.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -39,12 +40,32 @@ impl Output {
 /// Prints a line for whoever started the server, in either form.
 pub(super) fn announce(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
+    writeln!(stdout, "{}", visible(line))?;
     stdout.flush()
+}
+
+/// `text` with what would steer a terminal written as JSON writes it, which is also what it has to
+/// be inside of JSON: customers choose much of what is shown.
+fn visible(text: &str) -> Cow<'_, str> {
+    // Control characters, and those that turn the direction of writing or break a line.
+    let steers = |c: char| match c {
+        '\n' => false,
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => c.is_control(),
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars().map(|c| match steers(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    });
+    Cow::Owned(shown.collect())
 }
 
 /// Prints why a command failed.
 pub(super) fn complain(message: &str) {
+    let message = visible(message);
     // Without a standard error there is nobody left to tell.
     let written = writeln!(io::stderr().lock(), "error: {message}");
     written.unwrap_or_else(|_| log::error!("{message}"));
@@ -68,4 +89,17 @@ pub(super) fn table(rows: &[(&str, String)]) -> String {
         .map(|(name, value)| format!("{name:width$}  {value}"))
         .collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_shown_as_json_has_it() {
+        let text = "a\u{1b}[2J \u{9b}31m \u{202e}b\u{7f}\t\n😀é";
+        let shown = r"a\u001b[2J \u009b31m \u202eb\u007f\u0009";
+        assert_eq!(visible(text), format!("{shown}\n😀é"));
+        assert_eq!(visible("one\ntwo"), "one\ntwo");
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::limits::Limits;
 use crate::config::Config;
-use crate::http::server;
+use crate::http::server::{self, Serving};
 use crate::jobs;
 use crate::logging;
 use crate::state::AppState;
@@ -42,12 +42,17 @@ pub(super) async fn run(config: &Config) -> Outcome {
             config.database_url
         ))
     };
+    let serving = Serving {
+        listen: &config.listen,
+        workers: config.workers,
+        drain: config.drain,
+    };
     let (stop_uses, stopped) = oneshot::channel();
     let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
     let (stop_sweep, stopped) = oneshot::channel();
     let sweep = jobs::idempotency_records::run(state.clone().into_inner(), stopped);
     let sweep = rt::spawn(sweep);
-    let served = server::serve(&config.listen, config.workers, state, announce).await;
+    let served = server::serve(serving, state, announce).await;
     drop((stop_uses, stop_sweep));
     key_uses.await?;
     sweep.await?;

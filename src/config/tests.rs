@@ -6,6 +6,7 @@ mod access;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Config, DEFAULT_LOG, Overrides, SETTINGS, default_workers};
 use crate::logging::LogFormat;
@@ -94,6 +95,7 @@ fn every_setting_has_its_flag() {
         database_pool_size: text("1"),
         listen: text("localhost:0"),
         workers: text("256"),
+        drain_seconds: text("300"),
         docs: text("off"),
         jwks_file: text("keys.json"),
         jwt_issuer: text("iss"),
@@ -111,6 +113,7 @@ fn every_setting_has_its_flag() {
     let config = with_files(overrides, &[], &files).expect("all good");
     assert_eq!(config.database_url.to_string(), "postgresql://h/db");
     assert_eq!((config.database_pool_size, config.workers), (1, 256));
+    assert_eq!(config.drain, Duration::from_secs(300));
     assert!(!config.has_docs);
     assert_eq!(
         (config.listen.as_str(), config.log.as_str()),
@@ -169,7 +172,10 @@ fn unfit_values_are_problems_under_their_variable() {
         ),
         ("QUIETLINE_JWKS_FILE", "missing", "cannot read \"missing\""),
         ("QUIETLINE_JWT_ISSUER", " ", "is empty"),
+        ("QUIETLINE_DRAIN_SECONDS", "301", "from 0 to 300"),
         ("QUIETLINE_LOG", "info=loud", "is not a log filter"),
+        ("QUIETLINE_LOG", "warning", "\"warning\" is no level"),
+        ("QUIETLINE_LOG", "inof,actix=warn", "\"inof\" is no level"),
         ("QUIETLINE_LOG_FORMAT", "JSON", "is not text or json"),
         ("QUIETLINE_CONFIG", "missing", "cannot read \"missing\""),
         ("QUIETLINE_LISTENN", "127.0.0.1:80", "is not a variable"),
@@ -384,7 +390,7 @@ fn stated_defaults_are_the_ones_that_hold() {
         .iter()
         .filter_map(|setting| Some((setting.variable, setting.default?)))
         .collect();
-    assert_eq!(defaults.len(), 10);
+    assert_eq!(defaults.len(), 11);
     let stated = with_variables(&defaults).expect("the defaults are good");
     let silent = with_variables(&[]).expect("the defaults are good");
     assert_eq!(format!("{stated:?}"), format!("{silent:?}"));

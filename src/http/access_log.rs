@@ -2,20 +2,65 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
 use log::{Level, log_enabled};
 
+use crate::domain::ids::RequestId;
 use crate::error::chain;
 use crate::request::RequestContext;
 
 /// Room for a usual line.
 const LINE_BYTES: usize = 256;
 
+/// Characters of a method that are logged; those of the HTTP standards have no more.
+const METHOD_CHARS: usize = 16;
+
+/// A request that is not answered yet. If it never is, because its client has hung up, there is a
+/// line all the same: what it has begun may have been done.
+pub(super) struct Pending {
+    id: RequestId,
+    method: Method,
+    began: Instant,
+    is_answered: bool,
+}
+
+impl Pending {
+    /// A request that has just arrived.
+    pub(super) fn new(id: RequestId, method: &Method) -> Self {
+        Self {
+            id,
+            method: method.clone(),
+            began: Instant::now(),
+            is_answered: false,
+        }
+    }
+
+    /// Logs the answer.
+    pub(super) fn answered<B>(mut self, response: &ServiceResponse<B>) {
+        self.is_answered = true;
+        write(response, self.began.elapsed());
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            log::info!(
+                "request_id={} method={:.METHOD_CHARS$} route=- status=- duration_us={} actor=\"\"",
+                self.id,
+                self.method.as_str(),
+                self.began.elapsed().as_micros(),
+            );
+        }
+    }
+}
+
 /// Logs the answer to a request, and for a 5xx what caused it.
-pub(super) fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
+fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
     let extensions = response.request().extensions();
     let Some(context) = extensions.get::<RequestContext>() else {
         return;
@@ -44,9 +89,9 @@ fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, durati
     // What a client chose stands in quotes, so that it cannot pass for a field of ours.
     let mut written = write!(
         line,
-        "request_id={} method={} route={route} status={} duration_us={} actor=\"",
+        "request_id={} method={:.METHOD_CHARS$} route={route} status={} duration_us={} actor=\"",
         context.id,
-        request.method(),
+        request.method().as_str(),
         response.status().as_u16(),
         duration.as_micros(),
     );

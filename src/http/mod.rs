@@ -8,6 +8,7 @@ mod health;
 mod observe;
 mod read_only;
 pub mod server;
+mod unread_body;
 
 use std::rc::Rc;
 

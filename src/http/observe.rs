@@ -2,7 +2,6 @@
 //! it.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,17 +13,19 @@ use crate::domain::ids::RequestId;
 use crate::request::RequestContext;
 
 use super::cors::Cors;
+use super::unread_body::UnreadBody;
 use super::{access_log, answer_headers};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) async fn observe(
     cors: Option<Rc<Cors>>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let started = Instant::now();
     let id = RequestId::generate();
+    let pending = access_log::Pending::new(id, request.method());
+    let unread_body = UnreadBody::of(&mut request);
     request.extensions_mut().insert(RequestContext::new(id));
     let mut response = match cors {
         Some(cors) => cors.share(request, next).await?,
@@ -34,6 +35,6 @@ pub(super) async fn observe(
     let value = value.expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     answer_headers::add(&mut response);
-    access_log::write(&response, started.elapsed());
-    Ok(response)
+    pending.answered(&response);
+    Ok(unread_body.attend(response))
 }

@@ -1,7 +1,8 @@
 //! Reads a JWK set (RFC 7517) into public keys, each with exactly one signature algorithm.
 //!
 //! Strict, because it runs once at the start: every fault of the file is reported, by position
-//! and `kid`. Not here: choosing the key for a token; that is [`super::JwtKeys`].
+//! and `kid`. Keys for other purposes are left out, as RFC 7517 §5 has it: issuers publish all of
+//! theirs in one set. Not here: choosing the key for a token; that is [`super::JwtKeys`].
 
 use std::collections::HashSet;
 
@@ -50,11 +51,25 @@ struct Jwk {
     d: Option<IgnoredAny>,
 }
 
-/// Reads all keys of `json`.
+/// Why a key of the set is not used.
+enum Unfit {
+    /// It is for something else, or of a kind that this server does not know.
+    Foreign(String),
+    /// It is wrong, or has no business in a key set.
+    Faulty(String),
+}
+
+impl From<String> for Unfit {
+    fn from(fault: String) -> Self {
+        Self::Faulty(fault)
+    }
+}
+
+/// Reads the keys of `json` that may verify tokens; others are named in the log.
 ///
 /// # Errors
 ///
-/// Every fault found, one text each; a text never quotes key material.
+/// Every fault found, or why no key is left, one text each; a text never quotes key material.
 pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
     let set: JwkSet = serde_json::from_str(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -69,7 +84,7 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
         return Err(vec![format!("more than {MAX_KEYS} keys")]);
     }
     let mut keys = Vec::new();
-    let mut problems = Vec::new();
+    let (mut problems, mut left_out) = (Vec::new(), Vec::new());
     let mut kids = HashSet::new();
     for (index, value) in set.keys.iter().enumerate() {
         let (name, key) = read_key(index + 1, value);
@@ -83,24 +98,32 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
                 problems.push(format!("{name}: an earlier key has the same kid"));
             }
             Ok(key) => keys.push(key),
-            Err(problem) => problems.push(format!("{name}: {problem}")),
+            Err(Unfit::Faulty(problem)) => problems.push(format!("{name}: {problem}")),
+            Err(Unfit::Foreign(reason)) => left_out.push(format!("{name}: {reason}")),
         }
     }
-    if problems.is_empty() {
-        Ok(keys)
-    } else {
-        Err(problems)
+    if keys.is_empty() {
+        problems.append(&mut left_out);
     }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    for reason in left_out {
+        log::warn!("a key of the JWK set is not used: {reason}");
+    }
+    Ok(keys)
 }
 
 /// One key and the name that problems give it: its place in the list, and its `kid` if any.
-fn read_key(position: usize, value: &serde_json::Value) -> (String, Result<PublicKey, String>) {
+fn read_key(position: usize, value: &serde_json::Value) -> (String, Result<PublicKey, Unfit>) {
     let name = format!("key {position}");
     // serde's own message could quote a value; a misplaced one may be secret.
     let Ok(jwk) = Jwk::deserialize(value) else {
         return (
             name,
-            Err("not an object with `kty` and string members".to_owned()),
+            Err(Unfit::Faulty(
+                "not an object with `kty` and string members".to_owned(),
+            )),
         );
     };
     let name = match &jwk.kid {
@@ -110,27 +133,31 @@ fn read_key(position: usize, value: &serde_json::Value) -> (String, Result<Publi
     (name, public_key(jwk))
 }
 
-fn public_key(jwk: Jwk) -> Result<PublicKey, String> {
+fn public_key(jwk: Jwk) -> Result<PublicKey, Unfit> {
     if jwk.kid.as_deref() == Some("") {
-        return Err("kid is empty".to_owned());
+        return Err("kid is empty".to_owned().into());
     }
     if let Some(other) = jwk
         .intended_use
         .as_deref()
         .filter(|intended| *intended != "sig")
     {
-        return Err(format!("its use is {other:?}, not \"sig\""));
+        return Err(Unfit::Foreign(format!("its use is {other:?}, not \"sig\"")));
     }
     if jwk
         .key_ops
         .as_ref()
         .is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
     {
-        return Err("its key_ops do not contain \"verify\"".to_owned());
+        return Err(Unfit::Foreign(
+            "its key_ops do not contain \"verify\"".to_owned(),
+        ));
     }
     let algorithm = algorithm(&jwk)?;
     if jwk.d.is_some() {
-        return Err("it is a private key; give only its public members".to_owned());
+        return Err("it is a private key; give only its public members"
+            .to_owned()
+            .into());
     }
     let key = match algorithm {
         Algorithm::RS256 => rsa_key(jwk.n.as_deref(), jwk.e.as_deref())?,
@@ -145,22 +172,25 @@ fn public_key(jwk: Jwk) -> Result<PublicKey, String> {
 }
 
 /// The one algorithm of a key of this type; a stated `alg` may only confirm it.
-fn algorithm(jwk: &Jwk) -> Result<Algorithm, String> {
+fn algorithm(jwk: &Jwk) -> Result<Algorithm, Unfit> {
     let (algorithm, name) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => (Algorithm::RS256, "RS256"),
         ("EC", Some("P-256")) => (Algorithm::ES256, "ES256"),
         ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, "EdDSA"),
-        ("EC" | "OKP", Some(curve)) => return Err(format!("unsupported curve {curve:?}")),
-        ("EC" | "OKP", None) => return Err("crv is missing".to_owned()),
-        ("oct", _) => {
-            return Err("symmetric keys do not belong in a key set; set the secret".to_owned());
+        ("EC" | "OKP", Some(curve)) => {
+            return Err(Unfit::Foreign(format!("unsupported curve {curve:?}")));
         }
-        (other, _) => return Err(format!("unsupported key type {other:?}")),
+        ("EC" | "OKP", None) => return Err("crv is missing".to_owned().into()),
+        ("oct", _) => {
+            let fault = "symmetric keys do not belong in a key set; set the secret";
+            return Err(fault.to_owned().into());
+        }
+        (other, _) => return Err(Unfit::Foreign(format!("unsupported key type {other:?}"))),
     };
     match jwk.alg.as_deref() {
-        Some(stated) if stated != name => Err(format!(
+        Some(stated) if stated != name => Err(Unfit::Foreign(format!(
             "unsupported alg {stated:?}; a key of this type is used with {name}"
-        )),
+        ))),
         Some(_) | None => Ok(algorithm),
     }
 }

@@ -108,6 +108,7 @@ fn audit_verify_finds_what_is_left_of_a_removed_organization() {
 #[test]
 fn an_empty_database_has_nothing_to_verify() {
     let program = Program::new();
+    program.printed(&["migrate"]);
     let found = program.json(&["audit", "verify"]);
     assert_eq!(
         found,

@@ -143,3 +143,31 @@ fn problems_of_the_file_are_reported_with_those_of_the_environment() {
         assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_command_on_what_is_there_makes_no_database() {
+    let program = Program::new();
+    for arguments in [
+        &["org", "list"][..],
+        &[
+            "key",
+            "list",
+            "--org",
+            "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3",
+        ],
+        &["audit", "verify"],
+        &["audit", "export", "--output", "export.jsonl"],
+    ] {
+        let mut command = program.unconfigured(arguments);
+        command.args(["--database-url", "sqlite://typo.db"]);
+        let ended = end(command);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(
+            ended
+                .stderr
+                .contains("there is no database sqlite://typo.db"),
+            "{ended:?}"
+        );
+        assert!(!program.folder.path().join("typo.db").exists());
+    }
+}

@@ -119,6 +119,7 @@ fn for_people_demo_prints_curl_lines_for_both_dialects() {
 #[test]
 fn demo_without_a_secret_fails_and_leaves_nothing() {
     let program = Program::new();
+    program.printed(&["migrate"]);
     let mut command = program.command(&["demo"]);
     command.env_remove("QUIETLINE_JWT_SECRET");
     let ended = super::program::end(command);

@@ -111,6 +111,7 @@ fn bad_scopes_and_labels_are_refused_and_no_key_is_made() {
 #[test]
 fn an_unknown_key_cannot_be_revoked() {
     let program = Program::new();
+    program.printed(&["migrate"]);
     for id in ["0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3", "am_live_xyz", ""] {
         let complaint = program.complaint(&["key", "revoke", id]);
         assert!(complaint.contains("there is no API key"), "{complaint}");

@@ -115,6 +115,7 @@ fn an_external_id_is_given_once() {
 #[test]
 fn an_unknown_organization_is_a_failure_of_every_command() {
     let program = Program::new();
+    program.printed(&["migrate"]);
     let unknown = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
     for name in [unknown, "no-such", "a b", ""] {
         let commands: [&[&str]; 6] = [

@@ -74,3 +74,78 @@ fn a_head_that_does_not_arrive_in_five_seconds_ends_the_connection() {
         "{rest}"
     );
 }
+
+#[test]
+fn a_body_of_chunks_that_nobody_reads_ends_the_connection() {
+    let (_program, server, _) = server_with_key();
+    for line in ["GET /healthz", "PATCH /v1/organization"] {
+        let started = Instant::now();
+        let mut slow = server.connect();
+        let head = format!("{line} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        slow.send(&head).unwrap();
+        let answer = slow.answer().unwrap();
+        assert_eq!(answer.header("connection"), Some("close"), "{line}");
+        while started.elapsed() < Duration::from_secs(5) && slow.send("1\r\nx\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(5), "{line}: {waited:?}");
+    }
+}
+
+#[test]
+fn a_body_of_chunks_that_was_read_leaves_the_connection_open() {
+    let (_program, server, key) = server_with_key();
+    let mut connection = server.connect();
+    let head = head("PATCH", ORGANIZATION, &key, 0);
+    let head = head.trim_end();
+    let framing = "Content-Type: application/json\r\nTransfer-Encoding: chunked";
+    let chunks = "8\r\n{\"name\":\r\n5\r\n\"Ch\"}\r\n0\r\n\r\n";
+    connection
+        .send(&format!("{head}\r\n{framing}\r\n\r\n{chunks}"))
+        .unwrap();
+    let answer = connection.answer().unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("connection"), None);
+    assert_eq!(
+        connection.get(ORGANIZATION, &key).json()["data"]["name"],
+        "Ch"
+    );
+}
+
+#[test]
+fn who_asks_for_another_protocol_is_answered_in_this_one_and_told_that_it_ends() {
+    let (_program, server, _) = server_with_key();
+    let mut connection = server.connect();
+    let ask = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk";
+    connection
+        .send(&format!(
+            "GET /healthz HTTP/1.1\r\nHost: test\r\n{ask}\r\n\r\n"
+        ))
+        .unwrap();
+    let answer = connection.answer().unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(connection.rest().unwrap(), "");
+}
+
+#[test]
+fn a_request_whose_client_hangs_up_is_in_the_access_log() {
+    let (program, server, key) = server_with_key();
+    let mut gone = server.connect();
+    // What is not read when a connection is closed makes the system reset it.
+    gone.send(&head("GET", ORGANIZATION, &key, 0)).unwrap();
+    gone.send(&head("PATCH", ORGANIZATION, &key, 100)).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(gone);
+    std::thread::sleep(Duration::from_millis(300));
+    server.signal("TERM");
+    server.wait();
+    let log = std::fs::read_to_string(program.folder.path().join("server.log")).unwrap();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("method=PATCH"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains("route=- status=- "), "{log}");
+}

@@ -72,6 +72,41 @@ fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
 }
 
 #[test]
+fn a_server_that_drains_serves_on_and_is_not_ready() {
+    let program = Program::new();
+    let server = program.serve_with(&["--drain-seconds", "2"]);
+    let started = Instant::now();
+    server.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.connect().get("/readyz", "").status, 503);
+    assert_eq!(server.connect().get("/healthz", "").status, 200);
+    let (status, _) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(started.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
+fn whoever_asks_twice_does_not_wait_for_open_requests() {
+    for second in ["TERM", "INT"] {
+        let (_program, server, key) = server_with_key();
+        let mut connection = server.connect();
+        connection
+            .send(&head("PATCH", ORGANIZATION, &key, 100))
+            .unwrap();
+        connection.send("{").unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        server.signal("TERM");
+        wait_until_closed(&server);
+        let started = Instant::now();
+        server.signal(second);
+        let (status, _) = server.wait();
+        assert_eq!(status.code(), Some(0), "{second}");
+        let waited = started.elapsed();
+        assert!(waited < Duration::from_secs(5), "{second}: {waited:?}");
+    }
+}
+
+#[test]
 fn a_request_that_never_ends_does_not_keep_the_server() {
     let (_program, server, key) = server_with_key();
     let mut connection = server.connect();

@@ -78,6 +78,28 @@ fn unfit_keys_are_refused_at_the_start() {
 }
 
 #[test]
+fn keys_of_a_set_that_are_for_something_else_are_left_out() {
+    const RSA: usize = 0;
+    for (member, value) in [
+        ("use", json!("enc")),
+        ("key_ops", json!(["encrypt"])),
+        ("alg", json!("RSA-OAEP")),
+        ("kty", json!("XYZ")),
+    ] {
+        let mut set = fixtures()["jwks"].take();
+        let mut foreign = set["keys"][RSA].clone();
+        foreign[member] = value;
+        foreign["kid"] = json!("foreign");
+        set["keys"].as_array_mut().expect("a list").push(foreign);
+        let settings = JwtSettings {
+            jwks_json: Some(set.to_string()),
+            ..JwtSettings::default()
+        };
+        assert_eq!(keys(&settings).keys.len(), keys(&with_jwks()).keys.len());
+    }
+}
+
+#[test]
 fn all_faults_of_the_settings_are_reported_at_once_and_none_shows_a_secret() {
     let settings = JwtSettings {
         secret: Some(Secret::new("canary-31-bytes-canary-31-bytes".to_owned())),
