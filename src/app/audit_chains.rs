@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::db::{self, Db};
 use crate::domain::audit::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Entries or organizations read at once: a few hundred KiB.
 const PAGE: i64 = 500;
@@ -111,8 +111,16 @@ pub(super) async fn read<B>(
 }
 
 async fn read_page(db: &Db, org_id: &OrgId, from: i64) -> Result<Vec<AuditEntry>> {
+    match read_entries(db, org_id, from, PAGE).await {
+        // Those before the one that cannot be read come one by one.
+        Err(Error::Internal(_)) => read_entries(db, org_id, from, 1).await,
+        page => page,
+    }
+}
+
+async fn read_entries(db: &Db, org_id: &OrgId, from: i64, most: i64) -> Result<Vec<AuditEntry>> {
     let org_id = org_id.clone();
-    db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, from, PAGE))
+    db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, from, most))
         .await
 }
 

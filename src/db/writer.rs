@@ -1,6 +1,7 @@
 //! SQLite's one writer: a thread that runs whatever writes are waiting in one transaction and
 //! answers them once it is durable. It knows nothing of what they write.
 
+use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -181,7 +182,7 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box
     if let Err(error) = begin(conn, deadline) {
         // Those behind would wait for the same answer.
         batch.extend(waiting.try_iter());
-        let fault = chain(&error);
+        let fault = cause(&error);
         log::debug!("a transaction of {} writes not begun: {fault}", batch.len());
         return answer(batch, Some(&fault));
     }
@@ -189,7 +190,7 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box
     match run_all(conn, &mut batch) {
         Ok(()) => answer(batch, None),
         Err(error) => {
-            let fault = chain(&error);
+            let fault = cause(&error);
             log::debug!("a transaction of {} writes failed: {fault}", batch.len());
             // SQLite may have rolled back already; then there is nothing to give up.
             if let Err(error) = fixed::run(conn, &Rollback) {
@@ -198,6 +199,11 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box
             answer(batch, Some(&fault));
         }
     }
+}
+
+/// What `error` is due to: each caller is told of an error of its own.
+fn cause(error: &Error) -> String {
+    error.source().map_or_else(|| error.to_string(), chain)
 }
 
 /// Answers those that are stale and returns the others.

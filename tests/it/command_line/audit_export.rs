@@ -359,6 +359,23 @@ fn a_log_that_cannot_be_read_does_not_keep_others_out_of_the_export() {
     assert_eq!(ended.stdout.matches("\"entry\"").count(), 2, "{ended:?}");
 }
 
+#[test]
+fn entries_before_one_that_cannot_be_read_are_in_the_export() {
+    let (program, one, _) = program_with_logs();
+    program.database.drop_audit_triggers();
+    let hash = match program.database.url_text().starts_with("sqlite") {
+        true => "x'00'",
+        false => "'\\x00'",
+    };
+    program.database.execute(&format!(
+        "UPDATE audit_log SET hash = {hash} WHERE org_id = '{one}' AND seq = 2"
+    ));
+    let export = program.run(&["audit", "export", "--org", &one]).stdout;
+    let lines: Vec<&str> = export.lines().collect();
+    assert!(lines[0].contains("\"seq\":1"), "{export}");
+    assert!(lines[1].contains("\"unreadable\""), "{export}");
+}
+
 /// Changes the name again and again, for as long as somebody listens.
 fn write(mut connection: Connection, key: &str, written: &Sender<()>) {
     for number in 0.. {
