@@ -120,7 +120,7 @@ pub struct Config {
     /// The private key that `quietline audit anchor` signs with, which is the only one to read it.
     /// `QUIETLINE_ANCHOR_KEY_FILE`; the command's own flag is `--key`. By default there is none.
     pub anchor_key_file: Option<String>,
-    /// What is logged, in env_logger's filter syntax. `QUIETLINE_LOG`; the default is `info`
+    /// What is logged, in env_logger's filter syntax; modules with a level. `QUIETLINE_LOG`; the default is `info`
     /// without the noise of the libraries.
     pub log: String,
     /// How it is logged, `text` or `json`. `QUIETLINE_LOG_FORMAT`, default `text`.
@@ -442,7 +442,7 @@ fn log_filter(text: &str) -> Result<String, String> {
         !word.is_empty() && !is_module(word) && word.parse::<log::LevelFilter>().is_err()
     }) {
         return Err(format!(
-            "{word:?} is no level: off, error, warn, info, debug or trace"
+            "{word:?} is no level (off, error, warn, info, debug, trace) and no module=level"
         ));
     }
     match env_filter::Builder::new().try_parse(text) {

@@ -116,7 +116,7 @@ fn open(config: &Config) -> Result<Context, BoxError> {
 /// which everything is in order.
 fn open_existing(config: &Config) -> Result<Context, BoxError> {
     if let DatabaseUrl::Sqlite(path) = &config.database_url
-        && !path.exists()
+        && path.try_exists().is_ok_and(|exists| !exists)
     {
         return Err(format!("there is no database {}", config.database_url).into());
     }

@@ -50,7 +50,9 @@ fn visible(text: &str) -> Cow<'_, str> {
     // Control characters, and those that turn the direction of writing or break a line.
     let steers = |c: char| match c {
         '\n' => false,
-        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            true
+        }
         _ => c.is_control(),
     };
     if !text.contains(steers) {

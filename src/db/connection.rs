@@ -48,8 +48,8 @@ const POSTGRES_SETTINGS: &str = "SET statement_timeout = 10000; SET lock_timeout
      SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
 
-/// Fails on a session that was begun while the server was read-only, and would stay so.
-const CHECK_WRITABLE: &str = "SELECT 1 / (current_setting('transaction_read_only') = 'off')::int";
+/// What PostgreSQL says of a change in such a session.
+const READ_ONLY: &str = "in a read-only transaction";
 
 /// Makes connections of one kind.
 #[derive(Debug)]
@@ -65,6 +65,8 @@ pub(super) struct PooledConn {
     conn: DbConn,
     used_at: Instant,
     is_suspect: bool,
+    /// A session of PostgreSQL that was begun while the database was read-only may stay so for good.
+    is_read_only: bool,
 }
 
 impl PooledConn {
@@ -77,6 +79,7 @@ impl PooledConn {
         let outcome = work(&mut self.conn);
         self.used_at = Instant::now();
         self.is_suspect = matches!(outcome, Err(Error::Unavailable(_) | Error::Internal(_)));
+        self.is_read_only = matches!(&outcome, Err(error) if chain(error).contains(READ_ONLY));
         outcome
     }
 }
@@ -94,6 +97,7 @@ impl ManageConnection for Manager {
             conn,
             used_at: Instant::now(),
             is_suspect: false,
+            is_read_only: false,
         })
     }
 
@@ -101,16 +105,17 @@ impl ManageConnection for Manager {
         if !pooled.is_suspect && pooled.used_at.elapsed() < PooledConn::TRUSTED_AFTER_USE {
             return Ok(());
         }
-        match &mut pooled.conn {
-            DbConn::Sqlite(conn) => conn.batch_execute("SELECT 1"),
-            DbConn::Postgres(conn) => conn.batch_execute(CHECK_WRITABLE),
-        }
-        .map_err(ConnectionError::CouldntSetupConfiguration)
+        pooled
+            .conn
+            .batch_execute("SELECT 1")
+            .map_err(ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, pooled: &mut PooledConn) -> bool {
         let conn = &mut pooled.conn;
-        std::thread::panicking() || TransactionManagerOf::is_broken_transaction_manager(conn)
+        std::thread::panicking()
+            || pooled.is_read_only
+            || TransactionManagerOf::is_broken_transaction_manager(conn)
     }
 }
 
@@ -179,7 +184,7 @@ pub(super) fn open_postgres(url: &str) -> ConnectionResult<PgConnection> {
     Ok(conn)
 }
 
-/// Asks the database for an answer, any answer; SQLite has to read the file for it.
+/// Asks the database for an answer, any answer; on SQLite by beginning to read.
 pub(super) fn ping(conn: &mut DbConn) -> Result<()> {
     match conn {
         DbConn::Postgres(_) => fixed::run(conn, &fixed::Ping),

@@ -2,9 +2,10 @@
 //! once.
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel::pg::Pg;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -71,11 +72,12 @@ fn is_current(conn: &mut PgConnection) -> Result<bool, BoxError> {
         #[diesel(sql_type = Text)]
         version: String,
     }
-    let query = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
-    // Without that table there is no schema at all.
-    let Ok(applied) = query.load::<Applied>(conn) else {
+    let has_table = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if !diesel::select(has_table).get_result(conn)? {
         return Ok(false);
-    };
+    }
+    let query = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
+    let applied: Vec<Applied> = query.load(conn)?;
     let wanted = MigrationSource::<Pg>::migrations(&POSTGRES)?;
     Ok(wanted.iter().all(|migration| {
         let version = migration.name().version().to_string();

@@ -51,7 +51,7 @@ impl Writer {
             .name("sqlite-writer".into())
             .spawn(move || {
                 while let Some(batch) = next_batch(&waiting) {
-                    run_batch(&mut conn, batch, &waiting);
+                    run_batch(&mut conn, batch);
                     after_batch(&mut conn);
                 }
             })
@@ -174,19 +174,10 @@ fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
 }
 
 /// Runs every write of `batch` in one transaction, commits, and only then answers them.
-fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box<dyn Job>>) {
-    let mut batch = without_stale(batch);
-    let Some(deadline) = batch.first().map(|job| job.deadline()) else {
+fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
+    let Some(mut batch) = begin_for(conn, batch) else {
         return;
     };
-    if let Err(error) = begin(conn, deadline) {
-        // Those behind would wait for the same answer.
-        batch.extend(waiting.try_iter());
-        let fault = cause(&error);
-        log::debug!("a transaction of {} writes not begun: {fault}", batch.len());
-        return answer(batch, Some(&fault));
-    }
-    let mut batch = without_stale(batch);
     match run_all(conn, &mut batch) {
         Ok(()) => answer(batch, None),
         Err(error) => {
@@ -201,16 +192,31 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>, waiting: &Receiver<Box
     }
 }
 
+/// Begins the transaction of those that have time left to wait for it, which are returned; all others
+/// are answered.
+fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+    let mut fault = "waited too long for its turn to write".to_owned();
+    loop {
+        let stale;
+        (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
+        answer(stale, Some(&fault));
+        match begin(conn, batch.first()?.deadline()) {
+            Ok(()) => return Some(batch),
+            Err(error) => {
+                fault = cause(&error);
+                if !is_locked(&error) {
+                    log::debug!("a transaction of {} writes not begun: {fault}", batch.len());
+                    answer(batch, Some(&fault));
+                    return None;
+                }
+            }
+        }
+    }
+}
+
 /// What `error` is due to: each caller is told of an error of its own.
 fn cause(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
-}
-
-/// Answers those that are stale and returns the others.
-fn without_stale(batch: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-    let (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
-    answer(stale, Some("waited too long for its turn to write"));
-    batch
 }
 
 fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
@@ -219,7 +225,7 @@ fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
     }
 }
 
-/// Takes the write lock, which another process may hold for a while.
+/// Takes the write lock, which another process may hold for a while, but not beyond `deadline`.
 fn begin(conn: &mut DbConn, deadline: Instant) -> Result<()> {
     loop {
         match fixed::run(conn, &BeginImmediate) {

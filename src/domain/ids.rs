@@ -79,7 +79,7 @@ uuid_id!(
 );
 
 impl OrgId {
-    /// The last twelve digits, which are random: enough to tell two organizations apart.
+    /// The last twelve digits, most of them random: enough to tell two organizations apart.
     pub fn tail(&self) -> &str {
         self.0.rsplit('-').next().unwrap_or_default()
     }

@@ -13,56 +13,55 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::{Stream, stream};
 
-/// What is to be done about the body of a request once the answer is there.
-///
-/// The HTTP layer reads the rest of a body of chunks that nobody holds any more, for as long as its
-/// sender likes; if somebody does, it says `Connection: close` and ends the connection after a
-/// second, as it does for a body of known length.
-pub(super) enum UnreadBody {
-    /// Nothing: the HTTP layer does what is right.
-    None,
-    /// Hold the body of chunks until the answer is sent.
-    Chunks(Rc<RefCell<Payload>>),
-    /// End the connection: what follows is taken for another protocol, which this server has not.
-    Upgrade,
+/// What is to be done about the body of a request once the answer is there; usually nothing, because
+/// the HTTP layer does what is right.
+pub(super) struct UnreadBody {
+    /// A body of chunks, held until the answer is sent. The HTTP layer reads the rest of one that
+    /// nobody holds any more for as long as its sender likes; if somebody does, it says
+    /// `Connection: close` and ends the connection after a second, as for a body of known length.
+    chunks: Option<Rc<RefCell<Payload>>>,
+    /// Whether what follows is meant for another protocol, which this server has not.
+    is_upgrade: bool,
 }
 
 impl UnreadBody {
     /// Shares the body of `request` if need be.
     pub(super) fn of(request: &mut ServiceRequest) -> Self {
-        if request.head().upgrade() {
-            return Self::Upgrade;
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        Self {
+            chunks: is_chunked.then(|| share(request)),
+            is_upgrade: request.head().upgrade(),
         }
-        if !request.headers().contains_key(TRANSFER_ENCODING) {
-            return Self::None;
-        }
-        let held = Rc::new(RefCell::new(request.take_payload()));
-        let read = Rc::clone(&held);
-        let chunks =
-            stream::poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context));
-        request.set_payload(Payload::Stream {
-            payload: Box::pin(chunks),
-        });
-        Self::Chunks(held)
     }
 
     /// Does it.
     pub(super) fn attend(self, mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-        match self {
-            Self::None => response,
-            Self::Chunks(held) => response.map_body(|_head, answer| {
+        if self.is_upgrade {
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        match self.chunks {
+            None => response,
+            Some(held) => response.map_body(|_head, answer| {
                 BoxBody::new(Holding {
                     answer,
                     _held: held,
                 })
             }),
-            Self::Upgrade => {
-                let head = response.response_mut().head_mut();
-                head.set_connection_type(ConnectionType::Close);
-                response
-            }
         }
     }
+}
+
+/// The body of `request`, which its handler reads as before.
+fn share(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
+    let held = Rc::new(RefCell::new(request.take_payload()));
+    let read = Rc::clone(&held);
+    let chunks =
+        stream::poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context));
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(chunks),
+    });
+    held
 }
 
 /// The body of an answer, and that of its request.

@@ -137,6 +137,15 @@ fn public_key(jwk: Jwk) -> Result<PublicKey, Unfit> {
     if jwk.kid.as_deref() == Some("") {
         return Err("kid is empty".to_owned().into());
     }
+    // Whatever they are for, secrets stop the start.
+    if jwk.kty == "oct" {
+        let fault = "symmetric keys do not belong in a key set; set the secret";
+        return Err(fault.to_owned().into());
+    }
+    if jwk.d.is_some() {
+        let fault = "it is a private key; give only its public members";
+        return Err(fault.to_owned().into());
+    }
     if let Some(other) = jwk
         .intended_use
         .as_deref()
@@ -154,11 +163,6 @@ fn public_key(jwk: Jwk) -> Result<PublicKey, Unfit> {
         ));
     }
     let algorithm = algorithm(&jwk)?;
-    if jwk.d.is_some() {
-        return Err("it is a private key; give only its public members"
-            .to_owned()
-            .into());
-    }
     let key = match algorithm {
         Algorithm::RS256 => rsa_key(jwk.n.as_deref(), jwk.e.as_deref())?,
         Algorithm::ES256 => p256_key(jwk.x.as_deref(), jwk.y.as_deref())?,
@@ -181,10 +185,6 @@ fn algorithm(jwk: &Jwk) -> Result<Algorithm, Unfit> {
             return Err(Unfit::Foreign(format!("unsupported curve {curve:?}")));
         }
         ("EC" | "OKP", None) => return Err("crv is missing".to_owned().into()),
-        ("oct", _) => {
-            let fault = "symmetric keys do not belong in a key set; set the secret";
-            return Err(fault.to_owned().into());
-        }
         (other, _) => return Err(Unfit::Foreign(format!("unsupported key type {other:?}"))),
     };
     match jwk.alg.as_deref() {

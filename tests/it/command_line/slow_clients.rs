@@ -78,10 +78,15 @@ fn a_head_that_does_not_arrive_in_five_seconds_ends_the_connection() {
 #[test]
 fn a_body_of_chunks_that_nobody_reads_ends_the_connection() {
     let (_program, server, _) = server_with_key();
-    for line in ["GET /healthz", "PATCH /v1/organization"] {
+    for (line, more) in [
+        ("GET /healthz", ""),
+        ("GET /healthz", "Connection: Upgrade\r\n"),
+        ("PATCH /v1/organization", ""),
+    ] {
         let started = Instant::now();
         let mut slow = server.connect();
-        let head = format!("{line} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let framing = "Transfer-Encoding: chunked";
+        let head = format!("{line} HTTP/1.1\r\nHost: test\r\n{more}{framing}\r\n\r\n");
         slow.send(&head).unwrap();
         let answer = slow.answer().unwrap();
         assert_eq!(answer.header("connection"), Some("close"), "{line}");

@@ -106,6 +106,7 @@ async fn a_value_that_reads_as_before_but_compares_otherwise_is_found_on_sqlite(
         ("occurred_at", "replace(occurred_at, ' ', 'T')"),
         ("occurred_at", "occurred_at || '+00:00'"),
         ("occurred_at", "occurred_at || ' '"),
+        ("occurred_at", "substr(occurred_at, 1, 19) || '.000'"),
     ];
     let others = others.map(|(name, value)| (name, value.to_owned()));
     let manipulations: Vec<(String, String)> = texts

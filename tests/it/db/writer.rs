@@ -3,8 +3,11 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use actix_web::rt;
+use diesel::SqliteConnection;
+use diesel::connection::{Connection as _, SimpleConnection};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all, join3};
 use quietline::app;
 use quietline::db::{self, Db, DbConn};
 use quietline::domain::ids::OrgId;
@@ -171,6 +174,27 @@ async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
             .chunks(2)
             .all(|pair| pair[0][..pair[0].len() - 1] == pair[1][..pair[1].len() - 1])
     );
+}
+
+#[actix_web::test]
+async fn another_programs_lock_refuses_a_write_after_four_seconds_and_not_those_that_came_later() {
+    let app = TestApp::on(TestDatabase::sqlite()).await;
+    let path = app.database.url_text().replace("sqlite://", "");
+    let mut other = SqliteConnection::establish(&path).unwrap();
+    other
+        .batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE")
+        .unwrap();
+    let write_after = async |seconds| {
+        rt::time::sleep(Duration::from_secs(seconds)).await;
+        app.state.db.write(|_conn| Ok(())).await
+    };
+    let release = async {
+        rt::time::sleep(Duration::from_millis(4500)).await;
+        other.batch_execute("COMMIT").unwrap();
+    };
+    let (first, later, ()) = join3(write_after(0), write_after(2), release).await;
+    assert!(matches!(first, Err(Error::Unavailable(_))), "{first:?}");
+    assert!(later.is_ok(), "{later:?}");
 }
 
 #[actix_web::test]

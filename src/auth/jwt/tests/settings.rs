@@ -4,14 +4,19 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The one problem that this key set makes.
-fn assert_unfit(set: &Value, expected: &str) {
+/// The problems that this key set makes.
+fn unfit(set: &Value) -> Vec<String> {
     let jwks_json = Some(set.to_string());
     let settings = JwtSettings {
         jwks_json,
         ..with_secret()
     };
-    let problems = JwtKeys::new(&settings).expect_err("the key set is unfit");
+    JwtKeys::new(&settings).expect_err("the key set is unfit")
+}
+
+/// The one problem that this key set makes.
+fn assert_unfit(set: &Value, expected: &str) {
+    let problems = unfit(set);
     assert_eq!(problems.len(), 1, "{problems:?}");
     let problem = &problems[0];
     assert!(problem.contains(expected), "{problem:?}, not {expected:?}");
@@ -79,15 +84,16 @@ fn unfit_keys_are_refused_at_the_start() {
 
 #[test]
 fn keys_of_a_set_that_are_for_something_else_are_left_out() {
-    const RSA: usize = 0;
+    const EC: usize = 1;
     for (member, value) in [
         ("use", json!("enc")),
         ("key_ops", json!(["encrypt"])),
         ("alg", json!("RSA-OAEP")),
         ("kty", json!("XYZ")),
+        ("crv", json!("P-384")),
     ] {
         let mut set = fixtures()["jwks"].take();
-        let mut foreign = set["keys"][RSA].clone();
+        let mut foreign = set["keys"][EC].clone();
         foreign[member] = value;
         foreign["kid"] = json!("foreign");
         set["keys"].as_array_mut().expect("a list").push(foreign);
@@ -96,6 +102,26 @@ fn keys_of_a_set_that_are_for_something_else_are_left_out() {
             ..JwtSettings::default()
         };
         assert_eq!(keys(&settings).keys.len(), keys(&with_jwks()).keys.len());
+    }
+}
+
+#[test]
+fn secrets_in_a_key_set_are_refused_whatever_they_are_for() {
+    let good = &fixtures()["jwks"]["keys"][0];
+    let private = |member: &str, value: &str| {
+        let mut key = fixtures()["jwks"]["keys"][1].take();
+        key["d"] = json!("AAAA");
+        key[member] = json!(value);
+        key
+    };
+    for secret in [
+        json!({"kty": "oct", "k": "AAAA", "use": "enc"}),
+        private("use", "enc"),
+        private("alg", "ES512"),
+        private("crv", "P-384"),
+    ] {
+        let problems = unfit(&json!({"keys": [good, secret]}));
+        assert!(problems[0].starts_with("key 2"), "{problems:?}");
     }
 }
 
