@@ -120,8 +120,8 @@ pub struct Config {
     /// The private key that `quietline audit anchor` signs with, which is the only one to read it.
     /// `QUIETLINE_ANCHOR_KEY_FILE`; the command's own flag is `--key`. By default there is none.
     pub anchor_key_file: Option<String>,
-    /// What is logged, in env_logger's filter syntax; modules with a level. `QUIETLINE_LOG`; the default is `info`
-    /// without the noise of the libraries.
+    /// What is logged, in env_logger's filter syntax; a module comes with its level.
+    /// `QUIETLINE_LOG`; the default is `info` without the noise of the libraries.
     pub log: String,
     /// How it is logged, `text` or `json`. `QUIETLINE_LOG_FORMAT`, default `text`.
     pub log_format: LogFormat,

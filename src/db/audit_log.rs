@@ -238,7 +238,8 @@ const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
      AND typeof(resource_type) = 'text' AND typeof(resource_id) = 'text' \
      AND typeof(reason) IN ('text', 'null') AND typeof(request_id) = 'text' \
      AND typeof(payload) = 'text' AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob' \
-     AND occurred_at NOT LIKE '%.000' AND occurred_at IN (strftime('%Y-%m-%d %H:%M:%S', occurred_at), \
+     AND occurred_at NOT LIKE '%.000' \
+     AND occurred_at IN (strftime('%Y-%m-%d %H:%M:%S', occurred_at), \
          strftime('%Y-%m-%d %H:%M:%f', occurred_at))";
 
 /// Entries of an organization in the order in which they were written, from the number `from` on.

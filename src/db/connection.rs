@@ -65,7 +65,7 @@ pub(super) struct PooledConn {
     conn: DbConn,
     used_at: Instant,
     is_suspect: bool,
-    /// A session of PostgreSQL that was begun while the database was read-only may stay so for good.
+    /// A session that was begun while PostgreSQL was read-only may stay so for good.
     is_read_only: bool,
 }
 

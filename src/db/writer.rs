@@ -192,8 +192,8 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
     }
 }
 
-/// Begins the transaction of those that have time left to wait for it, which are returned; all others
-/// are answered.
+/// Begins the transaction of those that have time left to wait for it, which are returned; all
+/// others are answered.
 fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
     let mut fault = "waited too long for its turn to write".to_owned();
     loop {

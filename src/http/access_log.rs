@@ -19,8 +19,8 @@ const LINE_BYTES: usize = 256;
 /// Characters of a method that are logged; those of the HTTP standards have no more.
 const METHOD_CHARS: usize = 16;
 
-/// A request that is not answered yet. If it never is, usually because its client has hung up, there
-/// is a line all the same: what it has begun may have been done.
+/// A request that is not answered yet. If it never is, usually because its client has hung up,
+/// there is a line all the same: what it has begun may have been done.
 pub(super) struct Pending {
     id: RequestId,
     method: Method,

@@ -13,8 +13,8 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::{Stream, stream};
 
-/// What is to be done about the body of a request once the answer is there; usually nothing, because
-/// the HTTP layer does what is right.
+/// What is to be done about the body of a request once the answer is there; usually nothing,
+/// because the HTTP layer does what is right.
 pub(super) struct UnreadBody {
     /// A body of chunks, held until the answer is sent. The HTTP layer reads the rest of one that
     /// nobody holds any more for as long as its sender likes; if somebody does, it says
