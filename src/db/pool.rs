@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::r2d2::{Builder, Pool};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{BoxError, Error, Result};
@@ -85,10 +85,7 @@ impl BlockingPool {
     /// Runs `work` without a transaction around it. It goes on when nobody waits for it any more.
     pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(Error::unavailable)?
-            .map_err(Error::internal)?;
+        let permit = permit(&self.permits, deadline).await?;
         let pool = self.pool.clone();
         let work = move || {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -102,4 +99,15 @@ impl BlockingPool {
             .await
             .map_err(Error::unavailable)?
     }
+}
+
+/// One of `permits`, if there is one before `deadline`.
+pub(super) async fn permit(
+    permits: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit> {
+    timeout_at(deadline, Arc::clone(permits).acquire_owned())
+        .await
+        .map_err(Error::unavailable)?
+        .map_err(Error::internal)
 }

@@ -6,12 +6,12 @@ use diesel::Connection;
 use diesel::connection::TransactionManager;
 use diesel::r2d2::Pool;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 use super::connection::{DbConn, Manager};
-use super::pool::BlockingPool;
+use super::pool::{BlockingPool, permit};
 use super::writer::run_caught;
 use super::{ACQUIRE_TIMEOUT, Work};
 
@@ -47,13 +47,7 @@ impl PostgresDb {
 
     /// As [`PostgresDb::run`], when it is a list's turn.
     pub(super) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let turn = timeout(
-            ACQUIRE_TIMEOUT,
-            Arc::clone(&self.list_turns).acquire_owned(),
-        )
-        .await
-        .map_err(Error::unavailable)?
-        .map_err(Error::internal)?;
+        let turn = permit(&self.list_turns, Instant::now() + ACQUIRE_TIMEOUT).await?;
         self.run(Box::new(move |conn| {
             let outcome = work(conn);
             drop(turn);

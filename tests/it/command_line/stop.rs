@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::http_client::head;
+use super::http_client::{Connection, head};
 use super::program::{Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
@@ -16,6 +16,17 @@ fn server_with_key() -> (Program, Server, String) {
     let (_, key) = program.key(&org, "org:read,org:admin:write");
     let server = program.serve();
     (program, server, key)
+}
+
+/// A request that the server has begun with, of whose body the end never comes.
+fn unfinished_request(server: &Server, key: &str) -> Connection {
+    let mut connection = server.connect();
+    connection
+        .send(&head("PATCH", ORGANIZATION, key, 100))
+        .unwrap();
+    connection.send("{").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    connection
 }
 
 fn wait_until_closed(server: &Server) {
@@ -89,12 +100,7 @@ fn a_server_that_drains_serves_on_and_is_not_ready() {
 fn whoever_asks_twice_does_not_wait_for_open_requests() {
     for second in ["TERM", "INT"] {
         let (_program, server, key) = server_with_key();
-        let mut connection = server.connect();
-        connection
-            .send(&head("PATCH", ORGANIZATION, &key, 100))
-            .unwrap();
-        connection.send("{").unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+        let _open = unfinished_request(&server, &key);
         server.signal("TERM");
         wait_until_closed(&server);
         let started = Instant::now();
@@ -109,12 +115,7 @@ fn whoever_asks_twice_does_not_wait_for_open_requests() {
 #[test]
 fn a_request_that_never_ends_does_not_keep_the_server() {
     let (_program, server, key) = server_with_key();
-    let mut connection = server.connect();
-    connection
-        .send(&head("PATCH", ORGANIZATION, &key, 100))
-        .unwrap();
-    connection.send("{").unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    let _open = unfinished_request(&server, &key);
     let started = Instant::now();
     server.signal("TERM");
     let (status, _) = server.wait();
