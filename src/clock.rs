@@ -1,5 +1,5 @@
-//! The time, so that tests can hold it still and move it. It is the only reader of the system's
-//! clocks.
+//! The time that rules and records depend on, so that tests can hold it still and move it. Ids and
+//! log lines take the system's, and how long something lasts is measured without a clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

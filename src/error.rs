@@ -1,5 +1,5 @@
-//! Why an operation failed. Names no transport and no database type, and holds no answer:
-//! statuses, codes and public wording are chosen in the `envelope` of each dialect.
+//! Why an operation failed. Names no database type, and holds no answer: statuses, codes and public
+//! wording are chosen in the `envelope` of each dialect.
 
 use std::borrow::Cow;
 use std::time::Duration;

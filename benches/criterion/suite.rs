@@ -14,6 +14,7 @@ use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::domain::access::{Caller, Credential, Demand, OrgAccess, Scope, Target};
 use quietline::domain::api_key::{PlaintextApiKey, ScopeSet};
 use quietline::domain::audit::{AuditEntry, AuditEvent, ChainHead};
+use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ApiKeyId, OrgId, RequestId};
 use quietline::domain::organization::{OrganizationName, Settings};
 use quietline::domain::quiet_hours::TimeOfDay;
@@ -85,11 +86,10 @@ fn credentials(criterion: &mut Criterion) {
         subject: "user-1".into(),
         organization: Some(OrgId::generate().to_string()),
         role: "ADMIN".into(),
-        full_name: None,
     };
     let now = DateTime::UNIX_EPOCH;
     let token = keys
-        .sign(&claims, now, Duration::from_secs(3600))
+        .sign(&claims, None, now, Duration::from_secs(3600))
         .expect("a secret signs");
     assert!(keys.verify(&token, now).is_ok());
     criterion.bench_function("JWT, verify HS256", |bencher| {
@@ -154,10 +154,8 @@ fn access() -> OrgAccess {
 
 fn settings() -> Settings {
     let name = OrganizationName::parse("Northwind Dental Partners, Inc.").expect("a name");
-    Settings::new(
-        name,
-        Some("accounts-payable@northwind-dental.example".into()),
-    )
+    let email = BillingEmail::parse("accounts-payable@northwind-dental.example");
+    Settings::new(name, Some(email.expect("an address")))
 }
 
 fn organization() -> models::OrganizationResponse {

@@ -194,12 +194,18 @@ pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage
     read.await
 }
 
-/// Keys of an organization, newest first, revoked ones included, for the command line.
+/// Keys of an organization, newest first, revoked ones included, that come after a place in their
+/// list or from its beginning, for the command line.
 ///
 /// # Errors
 /// Only those of the database.
-pub async fn list(db: &Db, org_id: OrgId, limit: i64) -> Result<Vec<ApiKey>> {
-    db.read(move |conn| db::api_keys::list(conn, &org_id, true, None, limit))
+pub async fn list(
+    db: &Db,
+    org_id: OrgId,
+    after: Option<KeyPosition>,
+    limit: i64,
+) -> Result<Vec<ApiKey>> {
+    db.read(move |conn| db::api_keys::list(conn, &org_id, true, after.as_ref(), limit))
         .await
 }
 

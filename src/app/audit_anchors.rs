@@ -187,28 +187,32 @@ impl fmt::Debug for AnchorKey {
     }
 }
 
-/// Reads lines of anchors and checks the signature of each. The same organization may stand there
-/// any number of times.
+/// Reads lines of anchors and checks the signature of each; keeps those of all organizations, or of
+/// `only` one, and says how many. The same organization may stand there any number of times.
 ///
 /// # Errors
-/// The first line that is not an anchor signed with `key`'s private half, or that there is no line:
-/// to compare with nothing would prove nothing.
+/// The first line that is not an anchor signed with `key`'s private half, or that none is left: to
+/// compare with nothing would prove nothing.
 pub fn read_anchors(
     lines: impl BufRead,
     key: &AnchorPublicKey,
+    only: Option<&OrgId>,
 ) -> Result<(Anchors, usize), BoxError> {
     let mut anchors = Anchors::default();
     let mut count = 0;
-    for line in lines.lines() {
-        count += 1;
+    for (index, line) in lines.lines().enumerate() {
         let (org_id, head) = key
             .verify(&line?)
-            .map_err(|problem| format!("line {count}: {problem}"))?;
-        anchors.add(org_id, head);
+            .map_err(|problem| format!("line {}: {problem}", index + 1))?;
+        if only.is_none_or(|only| *only == org_id) {
+            anchors.add(org_id, head);
+            count += 1;
+        }
     }
-    match anchors.is_empty() {
-        true => Err("there is no anchor in it".into()),
-        false => Ok((anchors, count)),
+    match (count, only) {
+        (0, None) => Err("there is no anchor in it".into()),
+        (0, Some(only)) => Err(format!("organization {only} has no anchor").into()),
+        _ => Ok((anchors, count)),
     }
 }
 

@@ -29,7 +29,6 @@ pub const MIN_SECRET_BYTES: usize = 32;
 pub const MAX_SUBJECT_CHARS: usize = 255;
 
 const BAD_SUBJECT: &str = "sub is empty, longer than 255 characters or has control characters";
-const CONTROL_CHARACTERS: &str = "a claim has control characters";
 
 /// A text that must not be printed: `Debug` shows `***`, there is no `Display`, and its memory
 /// is overwritten on drop.
@@ -76,8 +75,6 @@ pub struct Claims {
     pub organization: Option<String>,
     /// `accessRole`, verbatim; it may be a word that is no role.
     pub role: String,
-    /// `fullName`: the caller's name for the records. `None` when absent or null.
-    pub full_name: Option<String>,
 }
 
 /// All keys of one process, prepared once: [`JwtKeys::verify`] runs for every request.
@@ -189,7 +186,8 @@ impl JwtKeys {
     }
 
     /// Signs a token with the shared secret: `iat` is `issued_at`, `exp` is `ttl` later (both in
-    /// whole seconds), `iss` and `aud` are the configured ones.
+    /// whole seconds), `iss` and `aud` are the configured ones. `full_name` becomes `fullName`,
+    /// which is for other readers of the token: this server looks at no name.
     ///
     /// # Errors
     ///
@@ -197,6 +195,7 @@ impl JwtKeys {
     pub fn sign(
         &self,
         claims: &Claims,
+        full_name: Option<&str>,
         issued_at: DateTime<Utc>,
         ttl: Duration,
     ) -> Result<String, &'static str> {
@@ -213,7 +212,7 @@ impl JwtKeys {
             sub: &claims.subject,
             organization_id: claims.organization.as_deref(),
             access_role: &claims.role,
-            full_name: claims.full_name.as_deref(),
+            full_name,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
             iat,
@@ -268,19 +267,6 @@ impl Claims {
         if self.subject.is_empty() || is_long || self.subject.contains(char::is_control) {
             return Err(BAD_SUBJECT);
         }
-        // These go into audit rows; PostgreSQL cannot store a NUL in a text.
-        let others = [
-            Some(&self.role),
-            self.organization.as_ref(),
-            self.full_name.as_ref(),
-        ];
-        if others
-            .into_iter()
-            .flatten()
-            .any(|text| text.contains(char::is_control))
-        {
-            return Err(CONTROL_CHARACTERS);
-        }
         Ok(())
     }
 }
@@ -294,8 +280,6 @@ struct Payload {
     organization_id: Option<String>,
     #[serde(rename = "accessRole")]
     access_role: String,
-    #[serde(rename = "fullName")]
-    full_name: Option<String>,
     /// Seconds since 1970, possibly with a fraction (RFC 7519 §2, NumericDate).
     exp: f64,
     #[serde(default, deserialize_with = "present_number")]
@@ -308,7 +292,6 @@ impl Payload {
             subject: self.sub,
             organization: self.organization_id,
             role: self.access_role,
-            full_name: self.full_name,
         };
         claims.check()?;
         Ok(claims)

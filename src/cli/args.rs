@@ -77,7 +77,7 @@ struct SettingArgs {
     /// Origins whose pages may read answers, such as https://app.example.com
     #[arg(long, global = true, value_name = "ORIGINS")]
     cors_origins: Option<String>,
-    /// What is logged, such as info or quietline=debug [default: info]
+    /// What is logged [default: info,actix_server=warn,actix_http=off,r2d2=off]
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
     /// text or json [default: text]
@@ -178,7 +178,7 @@ pub(super) enum ApiKeyCommand {
         #[arg(long)]
         org: String,
     },
-    /// Revoke a key; it is refused from its next request on
+    /// Revoke a key; servers refuse it within a second
     Revoke {
         /// The key's id
         #[arg(value_name = "KEY_ID")]
@@ -286,4 +286,39 @@ fn live_status(text: &str) -> Result<RegistrationStatus, String> {
     RegistrationStatus::parse(text)
         .filter(|status| *status != RegistrationStatus::Deleted)
         .ok_or_else(|| "must be one of: PENDING, ACTIVE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// Its defaults are those that hold, as a test of `config` says.
+    const EXAMPLE: &str = include_str!("../../.env.example");
+
+    #[test]
+    fn help_states_the_defaults_that_hold() {
+        let command = Cli::command();
+        let settings = EXAMPLE
+            .lines()
+            .filter_map(|line| line.strip_prefix("# QUIETLINE_"));
+        let mut stated = 0;
+        for (name, default) in settings.filter_map(|setting| setting.split_once('=')) {
+            let flag = name.to_ascii_lowercase().replace('_', "-");
+            let is_meant = |argument: &&clap::Arg| argument.get_long() == Some(flag.as_str());
+            let Some(argument) = command.get_arguments().find(is_meant) else {
+                continue;
+            };
+            if !default.is_empty() {
+                let help = argument
+                    .get_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
+                stated += 1;
+            }
+        }
+        assert_eq!(stated, 11);
+    }
 }

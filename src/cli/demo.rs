@@ -13,6 +13,7 @@ use crate::auth::jwt::{Claims, JwtKeys};
 use crate::config::Config;
 use crate::domain::access::{OrgAccess, Role, Scope};
 use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
+use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use crate::domain::registry::RegistrationStatus;
@@ -83,10 +84,11 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
     }
     let display_name =
         OrganizationName::parse("Acme Health, Inc.").map_err(|fault| fault.message)?;
+    let email = BillingEmail::parse("ap@acme.example").map_err(|fault| fault.message)?;
     let new = NewOrganization {
         kind: OrganizationKind::Commercial,
         external_id: Some(external_id),
-        settings: Settings::new(display_name, Some("ap@acme.example".to_owned())),
+        settings: Settings::new(display_name, Some(email)),
     };
     let (db, clock) = (&context.db, &context.clock);
     let id = app::organization::create(db, clock, new).await?.id;
@@ -133,9 +135,8 @@ fn token(
         subject: format!("demo-{}", role.as_str().to_ascii_lowercase()),
         organization: org_id.map(ToString::to_string),
         role: role.as_str().to_owned(),
-        full_name: Some("Demo User".to_owned()),
     };
-    Ok(keys.sign(&claims, context.clock.now(), TOKEN_TTL)?)
+    Ok(keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?)
 }
 
 /// Where a client on this machine reaches a server that listens on `listen`.
@@ -181,6 +182,8 @@ fn text(demo: &Demo, url: &str) -> String {
     });
     let lines = [
         credentials,
+        "# For the tour in README.md".to_owned(),
+        format!("KEY={admin_key}\nTOKEN={admin_token}\nORGANIZATION={id}\n"),
         "# Read the organization (AgentMessage dialect)".to_owned(),
         curl("GET", &organization, reader_key, None),
         "# Change it".to_owned(),

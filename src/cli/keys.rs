@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::app::api_keys::NewApiKey;
 use crate::domain::access::{OrgAccess, Scope};
-use crate::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
+use crate::domain::api_key::{ApiKey, KeyPosition, PlaintextApiKey, ScopeSet};
 use crate::domain::ids::ApiKeyId;
 use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error};
@@ -15,8 +15,7 @@ use super::organizations::find;
 use super::output::{Output, table};
 use super::{Context, Outcome};
 
-/// More keys than an organization has.
-const LIST_LIMIT: i64 = 10_000;
+const PAGE: i64 = 500;
 
 pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Output) -> Outcome {
     let label = ApiKey::parse_label(&args.label).map_err(|fault| Error::Invalid(vec![fault]))?;
@@ -45,8 +44,16 @@ pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Out
 }
 
 pub(super) async fn list(context: &Context, org: &str, out: &mut Output) -> Outcome {
-    let organization = find(&context.db, org).await?;
-    let keys = app::api_keys::list(&context.db, organization.id, LIST_LIMIT).await?;
+    let org_id = find(&context.db, org).await?.id;
+    let mut keys = Vec::new();
+    loop {
+        let after = keys.last().map(KeyPosition::after);
+        let page = app::api_keys::list(&context.db, org_id.clone(), after, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        keys.extend(page);
+    }
     let values: Vec<Value> = keys.iter().map(value).collect();
     let lines: Vec<String> = keys.iter().map(line).collect();
     out.print(&json!(values), &lines.join("\n"))?;

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::app::organization::NewOrganization;
 use crate::db::Db;
+use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrganizationRef};
-use crate::domain::organization::{Organization, OrganizationName, Settings, is_plausible_email};
+use crate::domain::organization::{Organization, OrganizationName, Settings};
 use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Violation};
 
@@ -31,32 +32,27 @@ fn new_organization(args: NewOrgArgs) -> Result<NewOrganization, Error> {
         external_id,
         billing_email,
     } = args;
-    let mut faults = Vec::new();
-    let name = OrganizationName::parse(&name)
-        .map_err(|fault| faults.push(fault))
-        .ok();
-    let external_id = external_id.map(|text| ExternalId::parse(&text));
-    if external_id == Some(None) {
-        let rule = "must be 1 to 128 visible ASCII characters and no UUID";
-        faults.push(Violation::new("external_id", rule));
-    }
-    if billing_email
-        .as_deref()
-        .is_some_and(|email| !is_plausible_email(email))
-    {
-        faults.push(Violation::new(
-            "billing_email",
-            "must be a plausible email address",
-        ));
-    }
-    match name {
-        Some(name) if faults.is_empty() => Ok(NewOrganization {
+    let name = OrganizationName::parse(&name);
+    let billing_email = billing_email
+        .map(|text| BillingEmail::parse(&text))
+        .transpose();
+    let external_id = external_id.map(|text| parse_external_id(&text)).transpose();
+    match (name, billing_email, external_id) {
+        (Ok(name), Ok(billing_email), Ok(external_id)) => Ok(NewOrganization {
             kind,
-            external_id: external_id.flatten(),
+            external_id,
             settings: Settings::new(name, billing_email),
         }),
-        _ => Err(Error::Invalid(faults)),
+        (name, billing_email, external_id) => {
+            let faults = [name.err(), external_id.err(), billing_email.err()];
+            Err(Error::Invalid(faults.into_iter().flatten().collect()))
+        }
     }
+}
+
+fn parse_external_id(text: &str) -> Result<ExternalId, Violation> {
+    let rule = "must be 1 to 128 visible ASCII characters and no UUID";
+    ExternalId::parse(text).ok_or_else(|| Violation::new("external_id", rule))
 }
 
 pub(super) async fn show(context: &Context, id: &str, out: &mut Output) -> Outcome {
@@ -108,7 +104,7 @@ fn print(organization: &Organization, out: &mut Output) -> Outcome {
         ("kind", organization.kind.as_str().to_owned()),
         (
             "billing email",
-            settings.billing_email.clone().unwrap_or("-".into()),
+            billing_email(organization).unwrap_or("-").to_owned(),
         ),
         ("plan", organization.plan.clone()),
         (
@@ -128,6 +124,11 @@ fn external_id(organization: &Organization) -> Option<&str> {
     organization.external_id.as_ref().map(ExternalId::as_str)
 }
 
+fn billing_email(organization: &Organization) -> Option<&str> {
+    let email = organization.settings.billing_email.as_ref();
+    email.map(BillingEmail::as_str)
+}
+
 /// Everything of an organization, named as in the AgentMessage dialect.
 pub(super) fn value(organization: &Organization) -> Value {
     let settings = &organization.settings;
@@ -136,7 +137,7 @@ pub(super) fn value(organization: &Organization) -> Value {
         "external_id": external_id(organization),
         "kind": organization.kind.as_str(),
         "name": settings.name.as_str(),
-        "billing_email": settings.billing_email,
+        "billing_email": billing_email(organization),
         "plan": organization.plan,
         "throughput_tier": organization.throughput_tier,
         "message_retention_days": settings.message_retention_days,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::domain::ids::{BrandId, CampaignId};
-use crate::domain::registry::{Brand, Campaign};
+use crate::domain::registry::{self, Brand, Campaign};
 use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Result};
 
@@ -12,9 +12,6 @@ use super::args::{NewBrandArgs, NewCampaignArgs};
 use super::organizations::find;
 use super::output::Output;
 use super::{Context, Outcome};
-
-/// Longest name, in Unicode code points.
-const MAX_NAME_CHARS: usize = 200;
 
 pub(super) async fn add_brand(context: &Context, args: NewBrandArgs, out: &mut Output) -> Outcome {
     let name = parse_name(&args.name)?;
@@ -48,14 +45,8 @@ pub(super) async fn delete_campaign(context: &Context, id: &str, out: &mut Outpu
     print_campaign(&found(deleted, "campaign", id)?, out)
 }
 
-fn parse_name(text: &str) -> Result<String, BoxError> {
-    let name = text.trim();
-    let is_valid =
-        (1..=MAX_NAME_CHARS).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    match is_valid {
-        true => Ok(name.to_owned()),
-        false => Err("name: must be 1 to 200 characters, with no control characters".into()),
-    }
+fn parse_name(text: &str) -> Result<String, Error> {
+    registry::parse_name(text).map_err(|fault| Error::Invalid(vec![fault]))
 }
 
 fn unknown(what: &str, id: &str) -> BoxError {

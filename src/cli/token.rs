@@ -14,9 +14,9 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
         subject: args.subject,
         organization: args.org,
         role: args.role.as_str().to_owned(),
-        full_name: args.name,
     };
-    let token = jwt_keys(config)?.sign(&claims, Clock::System.now(), args.ttl)?;
+    let token =
+        jwt_keys(config)?.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;
     // The bare word in both forms, so that it fits into a shell variable.
     out.print_plain(&token)?;
     Ok(true)

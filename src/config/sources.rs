@@ -80,7 +80,10 @@ impl<'a> Sources<'a> {
             read_file,
             problems,
         };
-        for variable in environment.keys().filter(|variable| is_unknown(variable)) {
+        for (variable, _) in environment
+            .iter()
+            .filter(|(name, value)| is_unknown(name, value))
+        {
             sources.report(variable, "is not a variable of this program");
         }
         if let Some((origin, toml)) = sources.content_of(&CONFIG) {
@@ -196,16 +199,18 @@ fn line_breaks(text: &str, end: usize) -> usize {
 }
 
 /// A variable with our prefix that no setting has, probably misspelt.
-fn is_unknown(variable: &str) -> bool {
+fn is_unknown(variable: &str, value: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX)
-        && !is_kubernetes_service_link(variable)
+        && !is_kubernetes_service_link(variable, value)
         && SETTINGS.iter().all(|setting| setting.variable != variable)
 }
 
 /// Kubernetes sets these in every pod beside a Service named `quietline`
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
-fn is_kubernetes_service_link(variable: &str) -> bool {
+fn is_kubernetes_service_link(variable: &str, value: &str) -> bool {
     let name = variable.trim_start_matches(VARIABLE_PREFIX);
     let prefixes = ["SERVICE_HOST", "SERVICE_PORT", "PORT_"];
-    name == "PORT" || prefixes.iter().any(|prefix| name.starts_with(prefix))
+    // A bare number is somebody's wrong name for the address to serve on.
+    (name == "PORT" && value.contains("://"))
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

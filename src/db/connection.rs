@@ -142,7 +142,7 @@ pub(super) fn open_sqlite_reader(path: &Path) -> ConnectionResult<SqliteConnecti
 
 /// Makes the file if it is not there, readable by nobody else: it will hold attestations and
 /// everybody's audit log. SQLite gives its other files the same mode.
-pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_if_missing(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     match options.append(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {

@@ -83,7 +83,8 @@ pub fn delete(conn: &mut DbConn, owner: &Owner, key: &IdempotencyKey) -> Result<
 
 // Not tenant-scoped: age is the same for everybody.
 
-/// Removes at most `limit` records made before `moment`; returns how many there were.
+/// Removes the oldest `limit` records made before `moment`, and any that are as old as the youngest
+/// of these; returns how many there were.
 pub fn delete_before(conn: &mut DbConn, moment: DateTime<Utc>, limit: i64) -> Result<usize> {
     let moment = moment.naive_utc();
     let oldest: Vec<NaiveDateTime> = records::table

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{BoxError, Error, Result};
 
-use super::connection::{DbConn, create_private, open_postgres, open_sqlite};
+use super::connection::{DbConn, create_if_missing, open_postgres, open_sqlite};
 use super::sqlite;
 use super::url::DatabaseUrl;
 
@@ -28,7 +28,7 @@ const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
 pub(super) fn run(url: &DatabaseUrl) -> Result<DbConn> {
     match url {
         DatabaseUrl::Sqlite(path) => {
-            create_private(path).map_err(Error::unavailable)?;
+            create_if_missing(path).map_err(Error::unavailable)?;
             let mut conn = open_sqlite(path).map_err(Error::unavailable)?;
             sqlite::check_version(&mut conn)?;
             sqlite::use_write_ahead_log(&mut conn)?;

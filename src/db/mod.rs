@@ -1,6 +1,6 @@
-//! Every Diesel statement of the program, and the two ways to run one: [`Db::read`] and
-//! [`Db::write`]. Which database it is, and which thread works on it, is known here and nowhere
-//! else.
+//! Every Diesel statement of the program, and the ways to run one: [`Db::read`], [`Db::write`] and
+//! what is built on them. Which database it is, and which thread works on it, is known here and
+//! nowhere else.
 
 pub mod api_keys;
 pub mod audit_log;

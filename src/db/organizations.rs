@@ -6,6 +6,7 @@ use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
 
 use crate::domain::audit::{ChainHead, EntryHash};
+use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::missed_call::MissedCall;
 use crate::domain::organization::{
@@ -259,7 +260,7 @@ impl OrganizationRow {
             external_id,
             kind,
             name: settings.name.as_str().to_owned(),
-            billing_email: settings.billing_email,
+            billing_email: settings.billing_email.map(BillingEmail::into_string),
             plan,
             throughput_tier,
             message_retention_days: settings.message_retention_days,
@@ -301,7 +302,7 @@ impl OrganizationRow {
         };
         let settings = Settings {
             name: OrganizationName::from_stored(self.name),
-            billing_email: self.billing_email,
+            billing_email: self.billing_email.map(BillingEmail::from_stored),
             message_retention_days: self.message_retention_days,
             mms_retention_days: self.mms_retention_days,
             is_reseller: self.is_reseller,

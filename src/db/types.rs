@@ -10,8 +10,6 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
-use crate::domain::access::{Role, Scope};
-use crate::domain::audit::Action;
 use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
@@ -67,14 +65,7 @@ macro_rules! text_enum_columns {
 }
 
 id_columns!(OrgId, ApiKeyId, BrandId, CampaignId, ExternalId);
-text_enum_columns!(
-    OrganizationKind,
-    QuietHoursMode,
-    RegistrationStatus,
-    Action,
-    Role,
-    Scope
-);
+text_enum_columns!(OrganizationKind, QuietHoursMode, RegistrationStatus);
 
 /// A time as rows have it. On SQLite a time is text, and Diesel interprets a format to write it and
 /// several, one after the other, to read it: a tenth of reading an organization.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Violation;
 
 use super::access::Scope;
+use super::display_text;
 use super::ids::{ApiKeyId, OrgId};
 use super::text_enum::TextEnum;
 
@@ -222,16 +223,11 @@ impl ApiKey {
     /// # Errors
     /// The rule in words, for the field `label`.
     pub fn parse_label(text: &str) -> Result<String, Violation> {
-        let label = text.trim();
-        let is_valid = (1..=Self::MAX_LABEL_CHARS).contains(&label.chars().count())
-            && !text.chars().any(char::is_control);
-        match is_valid {
-            true => Ok(label.to_owned()),
-            false => Err(Violation::new(
-                "label",
-                "must be 1 to 100 characters after trimming, with no control characters",
-            )),
-        }
+        let rule = "must be 1 to 100 characters after trimming, with no control characters";
+        let label = display_text::parse(text, Self::MAX_LABEL_CHARS);
+        label
+            .map(str::to_owned)
+            .ok_or_else(|| Violation::new("label", rule))
     }
 }
 

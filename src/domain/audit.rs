@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::access::{Actor, OrgAccess, Role};
+use super::billing_email::BillingEmail;
 use super::ids::{ApiKeyId, AuditId, OrgId};
 use super::missed_call::MissedCall;
 use super::organization::Settings;
@@ -67,7 +68,7 @@ pub struct AuditEvent {
     pub action: Action,
     /// What kind of thing it was done to: `organization` or `api_key`.
     pub resource_type: &'static str,
-    /// Which one.
+    /// The id of that thing.
     pub resource_id: String,
     /// `{"before":{…},"after":{…}}` with the changed fields only.
     pub payload: Value,
@@ -161,8 +162,8 @@ impl AuditEvent {
         organization.field("name", before.name.as_str(), after.name.as_str());
         organization.field(
             "billing_email",
-            before.billing_email.as_deref(),
-            after.billing_email.as_deref(),
+            before.billing_email.as_ref().map(BillingEmail::as_str),
+            after.billing_email.as_ref().map(BillingEmail::as_str),
         );
         let mut reseller = Diff::default();
         reseller.field("is_reseller", before.is_reseller, after.is_reseller);

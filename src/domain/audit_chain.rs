@@ -142,11 +142,6 @@ impl Anchors {
         }
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.heads.is_empty()
-    }
-
     /// Removes those of one organization, whose log has to hold them.
     pub fn take(&mut self, org_id: &OrgId) -> Vec<ChainHead> {
         self.heads.remove(org_id).unwrap_or_default()

@@ -14,7 +14,7 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// What kind of thing it was done to.
     pub resource_type: Option<String>,
-    /// Which one.
+    /// The id of that thing, letter by letter.
     pub resource_id: Option<String>,
     /// Who did it.
     pub actor_kind: Option<ActorKind>,

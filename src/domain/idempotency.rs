@@ -82,7 +82,7 @@ pub struct IdempotencyRecord {
     pub fingerprint: Fingerprint,
     /// What was answered.
     pub answer: StoredAnswer,
-    /// When.
+    /// When it was answered.
     pub created_at: DateTime<Utc>,
 }
 

@@ -1,8 +1,14 @@
 //! Brands and campaigns, as far as settings depend on them. They are registered elsewhere; the
 //! command line mirrors that registry here.
 
+use crate::error::Violation;
+
+use super::display_text;
 use super::ids::{BrandId, CampaignId, OrgId};
 use super::text_enum::text_enum;
+
+/// Longest name of a brand or a campaign, in Unicode code points.
+const MAX_NAME_CHARS: usize = 200;
 
 text_enum!(
     /// Where a brand or a campaign stands in its registration.
@@ -15,6 +21,17 @@ text_enum!(
         Deleted = "DELETED",
     }
 );
+
+/// Trims and checks the name of a brand or a campaign.
+///
+/// # Errors
+/// The rule in words, for the field `name`.
+pub fn parse_name(text: &str) -> Result<String, Violation> {
+    let rule = "must be 1 to 200 characters after trimming, with no control characters";
+    let name = display_text::parse(text, MAX_NAME_CHARS);
+    name.map(str::to_owned)
+        .ok_or_else(|| Violation::new("name", rule))
+}
 
 /// A company on whose behalf messages are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Adds them to `response`.
+/// Adds to `response` the headers that every answer has, where it has none of its own.
 pub(super) fn add<B>(response: &mut ServiceResponse<B>) {
     let limit = rate_limit(response);
     let headers = response.headers_mut();

@@ -34,7 +34,7 @@ impl UnreadBody {
         }
     }
 
-    /// Does it.
+    /// Sees to it that the connection of `response` is closed once nobody reads that body.
     pub(super) fn attend(self, mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         if self.is_upgrade {
             let head = response.response_mut().head_mut();

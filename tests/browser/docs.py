@@ -21,6 +21,7 @@ from webdriver import Browser, Failed
 NAME = "Acme Health, seen in a browser"
 TEMPLATE = "Hi {{contactName}}, seen in a browser."
 PATCH = "#operations-Organization-patchOrganization"
+AUDIT_LOG = "#operations-Audit_log-listAuditLog"
 PUT = "#operations-Organizations-put_organizations_organizationId_missed_call_message"
 STATUS = ".live-responses-table .response .response-col_status"
 BODY = ".live-responses-table .response .highlight-code"
@@ -68,10 +69,11 @@ def authorize(browser, token):
     browser.click(".modal-ux .btn-done")
 
 
-def try_out(browser, operation, body):
+def try_out(browser, operation, body=None):
     browser.click(f"{operation} .opblock-summary-control")
     browser.click(f"{operation} .try-out__btn")
-    browser.type(f"{operation} textarea.body-param__text", json.dumps(body))
+    if body is not None:
+        browser.type(f"{operation} textarea.body-param__text", json.dumps(body))
 
 
 def execute(browser, operation, expected):
@@ -93,6 +95,8 @@ def agent_message(browser, address, demo):
     execute(browser, PATCH, NAME)
     stored = get(f"{address}/v1/organization", token)["data"]["name"]
     check(stored == NAME, f"the organization's name is {stored!r}")
+    try_out(browser, AUDIT_LOG)
+    execute(browser, AUDIT_LOG, "organization.update")
 
 
 def tether(browser, address, demo):

@@ -155,7 +155,7 @@ pub struct AuditEntry {
     pub action: String,
     #[serde(rename = "resource")]
     pub resource: models::AuditResource,
-    #[doc = "Why it was done, where a reason was given."]
+    #[doc = "Why it was done, if the request said so. No operation takes a reason at present."]
     #[serde(rename = "reason", deserialize_with = "Option::deserialize")]
     #[schema(required = true)]
     #[schema(example = json!(null))]
@@ -253,7 +253,7 @@ pub struct AutoReplies {
 #[doc = "The fields of `auto_replies` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AutoRepliesPatch {
-    #[doc = "Whether confirmations are sent. From true to false only together with `attestation`."]
+    #[doc = "Whether confirmations are sent. From true to false only together with `attestation`. False while it\nis false already changes nothing and needs none, which is this server's rule."]
     #[serde(
         rename = "enabled",
         default,
@@ -261,7 +261,7 @@ pub struct AutoRepliesPatch {
         deserialize_with = "crate::runtime::present"
     )]
     #[schema(nullable = false)]
-    #[schema(example = json!(false))]
+    #[schema(example = json!(false), extensions(("x-quietline-extension" = json!(true))))]
     pub enabled: Option<bool>,
     #[doc = "Reply to STOP; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -707,16 +707,16 @@ pub struct QuietHoursPatch {
 #[doc = "State of the organization's brand and campaign registrations. Managed elsewhere."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RegistrationStatus {
-    #[doc = "Status of the organization's brand; null if it has none."]
+    #[doc = "Status of the organization's newest brand that is not deleted; null if it has none."]
     #[serde(rename = "brand", deserialize_with = "Option::deserialize")]
     #[schema(required = true)]
     #[schema(example = json!("ACTIVE"))]
     pub brand: Option<String>,
-    #[doc = "Number of brands."]
+    #[doc = "Number of brands that are not deleted."]
     #[serde(rename = "brand_count")]
     #[schema(minimum = 0, example = json!(1))]
     pub brand_count: i32,
-    #[doc = "Number of campaigns."]
+    #[doc = "Number of campaigns that are not deleted."]
     #[serde(rename = "campaign_count")]
     #[schema(minimum = 0, example = json!(2))]
     pub campaign_count: i32,
@@ -735,14 +735,14 @@ pub struct UpdateOrganizationRequest {
     #[schema(nullable = false)]
     #[schema(pattern = "^(?![^\\n]*\\n)[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000](?:[^\\u0000-\\u001F\\u007F-\\u009F]{0,198}[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000])?[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*$", example = json!("Acme Health, Inc."), extensions(("x-message" = json!("must be 1 to 200 characters after trimming, with no control characters")), ("x-quietline-extension" = json!(true))))]
     pub name: Option<String>,
-    #[doc = "New address for invoices; null clears it. An address as HTML forms accept it, with at least one dot\nin the domain, at most 64 characters before the `@` and 254 in all. These limits are this server's\nrules."]
+    #[doc = "New address for invoices; null clears it. ASCII; before the `@` at most 64 characters, with no dot at\neither end and no two in a row; a domain with at least one dot; 254 characters in all. These limits\nare this server's rules."]
     #[serde(
         rename = "billing_email",
         default,
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 254, pattern = "^(?![^\\n]*\\n)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$", format = "email", example = json!("ap@acme.example"), extensions(("x-message" = json!("must be a plausible email address")), ("x-quietline-extension" = json!(true))))]
+    #[schema(max_length = 254, pattern = "^(?![^\\n]*\\n)(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$", format = "email", example = json!("ap@acme.example"), extensions(("x-message" = json!("must be a plausible email address")), ("x-quietline-extension" = json!(true))))]
     pub billing_email: Option<Option<String>>,
     #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum.\nLowering takes effect on the next retention sweep; raising restores nothing."]
     #[serde(

@@ -1,5 +1,5 @@
 -- Times are UTC. Ids are UUIDs in text, request and audit ids ULIDs in text.
--- `version` grows by one with every change and is the ETag.
+-- `version` grows by one with every change of settings or of the registry; the ETag names it.
 -- `brand_status`, `brand_count`, `campaign_count` sum up the registry below and change in its transactions.
 -- `audit_length` and `audit_head` say where this organization's hash chain in audit_log ends.
 CREATE TABLE organizations (

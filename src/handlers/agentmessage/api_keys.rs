@@ -27,6 +27,9 @@ pub(super) async fn create(
     params: CreateApiKeyParams,
     body: models::CreateApiKeyRequest,
 ) -> Result<CreateApiKeySuccess> {
+    let models::CreateApiKeyRequest { label, scopes } = &body;
+    let label = ApiKey::parse_label(label).map_err(|fault| Error::Invalid(vec![fault]))?;
+    let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
     // The whole key is not kept: whoever lost the first answer has to rotate the key.
     let once = once(
         params.idempotency_key.as_deref(),
@@ -34,9 +37,6 @@ pub(super) async fn create(
         &body,
         |key| Ok(created(key, None).record()?.into()),
     )?;
-    let models::CreateApiKeyRequest { label, scopes } = body;
-    let label = ApiKey::parse_label(&label).map_err(|fault| Error::Invalid(vec![fault]))?;
-    let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
     let new = NewApiKey {

@@ -9,6 +9,7 @@ use quietline_api::agentmessage::models;
 use crate::app;
 use crate::app::idempotency::Outcome;
 use crate::domain::access::OrgAccess;
+use crate::domain::billing_email::BillingEmail;
 use crate::domain::organization::{
     AutoReplies, AutoRepliesChanges, Organization, OrganizationName, SettingsChanges,
 };
@@ -72,8 +73,9 @@ fn patched(organization: Organization) -> PatchOrganizationSuccess {
     }
 }
 
-/// The schema has refused nulls where they mean nothing. What it cannot say, domain types check:
-/// a difference between the two would be an [`Error::Invalid`] and not a wrong value.
+/// The schema has refused nulls where they mean nothing, and what is too long or out of range. What
+/// has a type in the domain is parsed all the same: a difference between the two would be an
+/// [`Error::Invalid`] and not a wrong value.
 fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsChanges> {
     let models::UpdateOrganizationRequest {
         name,
@@ -84,10 +86,13 @@ fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsC
         quiet_hours,
         auto_replies,
     } = body;
+    let invalid = |violation| Error::Invalid(vec![violation]);
     let name = name.map(|name| OrganizationName::parse(&name)).transpose();
+    let address = |text: String| BillingEmail::parse(&text);
+    let billing_email = billing_email.map(|email| email.map(address).transpose());
     Ok(SettingsChanges {
-        name: name.map_err(|violation| Error::Invalid(vec![violation]))?,
-        billing_email,
+        name: name.map_err(invalid)?,
+        billing_email: billing_email.transpose().map_err(invalid)?,
         message_retention_days,
         mms_retention_days,
         is_reseller,
@@ -158,7 +163,7 @@ fn response(organization: Organization) -> models::OrganizationResponse {
     let data = models::Organization {
         id: id.uuid(),
         name: settings.name.into_string(),
-        billing_email: settings.billing_email,
+        billing_email: settings.billing_email.map(BillingEmail::into_string),
         plan,
         throughput_tier,
         message_retention_days: settings.message_retention_days,

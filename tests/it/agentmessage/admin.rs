@@ -115,7 +115,7 @@ impl Admin {
     /// The id of the key.
     pub async fn key_id(&self) -> ApiKeyId {
         let prefix = &self.key[..12];
-        let keys = app::api_keys::list(&self.app.state.db, self.org_id.clone(), 10).await;
+        let keys = app::api_keys::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
         let mut keys = keys.expect("keys").into_iter();
         keys.find(|key| key.prefix == prefix)
             .expect("the own key")

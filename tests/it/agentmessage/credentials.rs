@@ -180,7 +180,7 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
     let app = TestApp::new().await;
     for round in 0..20 {
         let key = app.api_key(&[Scope::OrgRead]).await;
-        let listed = api_keys::list(&app.state.db, app.org_id.clone(), 100)
+        let listed = api_keys::list(&app.state.db, app.org_id.clone(), None, 100)
             .await
             .unwrap();
         let id = listed

@@ -249,7 +249,12 @@ fn with_an_organization_only_its_own_anchors_count() {
         let arguments = [&["audit", "verify", "--org", org], &with_anchors[..]].concat();
         anchored.program.run(&arguments)
     };
-    assert_eq!(verify(&anchored.two).code, 0);
+    let of_two = verify(&anchored.two);
+    assert_eq!(of_two.code, 0);
+    assert!(
+        of_two.stdout.ends_with("and hold 1 anchors\n"),
+        "{of_two:?}"
+    );
     assert_eq!(verify(&anchored.one).code, 1);
     let without_anchor = verify(&later);
     assert_eq!(without_anchor.code, 1);

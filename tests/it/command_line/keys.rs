@@ -1,8 +1,15 @@
 //! `key`: created, listed, revoked.
 
+use std::collections::BTreeSet;
+
+use actix_web::rt::System;
+use quietline::db::{Db, DbConn, api_keys};
+use quietline::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
+use quietline::domain::ids::{ApiKeyId, OrgId};
 use serde_json::{Value, json};
 
 use super::program::{Program, text};
+use crate::support::app::now;
 
 #[test]
 fn key_create_prints_the_key_once_and_key_list_never() {
@@ -57,6 +64,41 @@ fn keys_are_listed_newest_first() {
         .map(|key| text(key, "id"))
         .collect();
     assert_eq!(listed, created.into_iter().rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn every_key_is_listed_however_many_there_are() {
+    const COUNT: usize = 1001;
+    let program = Program::new();
+    let org_id = OrgId::parse(&program.organization("One")).unwrap();
+    let org = org_id.to_string();
+    let insert = move |conn: &mut DbConn| {
+        for _ in 0..COUNT {
+            let plaintext = PlaintextApiKey::generate();
+            let key = ApiKey {
+                id: ApiKeyId::generate(),
+                org_id: org_id.clone(),
+                label: "one of many".to_owned(),
+                prefix: plaintext.prefix().to_owned(),
+                scopes: ScopeSet::default(),
+                created_at: now(),
+                last_used_at: None,
+                revoked_at: None,
+            };
+            api_keys::insert(conn, &key, &plaintext.hash(), "command-line")?;
+        }
+        Ok(())
+    };
+    let db = Db::open(&program.database.url(), 1).unwrap();
+    System::new().block_on(db.write(insert)).unwrap();
+    let listed = program.json(&["key", "list", "--org", &org]);
+    let ids: BTreeSet<String> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| text(key, "id"))
+        .collect();
+    assert_eq!(ids.len(), COUNT);
 }
 
 #[test]

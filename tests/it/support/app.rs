@@ -13,6 +13,7 @@ use quietline::db::Db;
 use quietline::domain::access::{OrgAccess, Role, Scope};
 use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::audit::AuditEntry;
+use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
@@ -138,11 +139,10 @@ impl TestApp {
             subject: subject.to_owned(),
             organization: organization.map(str::to_owned),
             role: role.as_str().to_owned(),
-            full_name: None,
         };
         self.state
             .jwt_keys
-            .sign(&claims, now(), Duration::from_secs(3600))
+            .sign(&claims, None, now(), Duration::from_secs(3600))
             .expect("a token")
     }
 
@@ -182,7 +182,7 @@ impl TestApp {
     /// The API keys of the tests' organization, newest first.
     pub async fn stored_keys(&self) -> Vec<ApiKey> {
         let org_id = self.org_id.clone();
-        let keys = quietline::app::api_keys::list(&self.state.db, org_id, 10_000);
+        let keys = quietline::app::api_keys::list(&self.state.db, org_id, None, 10_000);
         keys.await.expect("keys")
     }
 
@@ -250,10 +250,11 @@ async fn create(
     external_id: Option<&str>,
 ) -> Organization {
     let name = OrganizationName::parse("Acme Health, Inc.").expect("a name");
+    let email = BillingEmail::parse("ap@acme.example").expect("an address");
     let new = NewOrganization {
         kind,
         external_id: external_id.and_then(ExternalId::parse),
-        settings: Settings::new(name, Some("ap@acme.example".to_owned())),
+        settings: Settings::new(name, Some(email)),
     };
     quietline::app::organization::create(&state.db, &state.clock, new)
         .await

@@ -75,6 +75,7 @@ async fn a_good_token_is_accepted_with_any_further_claims() {
     for changes in [
         json!({}),
         json!({"fullName": "Ada 😀"}),
+        json!({"fullName": ["no", "name"]}),
         json!({"iss": "anybody", "aud": ["anything"], "iat": 0, "jti": "1", "scope": "none"}),
         json!({"nbf": now().timestamp() - 1}),
         json!({"exp": 4_102_444_800_i64}),
@@ -301,6 +302,8 @@ async fn a_role_that_is_none_of_ours_may_do_nothing() {
         "SUPER_ADMIN",
         "OWNER",
         "ADMIN,SUPERADMIN",
+        "ADMIN\n",
+        "ADMIN\0",
         "*",
         "",
     ];

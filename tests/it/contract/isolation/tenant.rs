@@ -10,6 +10,7 @@ use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::Claims;
 use quietline::domain::access::{OrgAccess, Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
 use quietline::domain::text_enum::TextEnum;
@@ -101,7 +102,7 @@ impl Tenant {
     pub async fn create(app: &TestApp, number: usize) -> Self {
         let marker = marker(number);
         let external_id = format!("{marker}external");
-        let email = format!("{marker}@{marker}.example");
+        let email = BillingEmail::parse(&format!("{marker}@{marker}.example")).unwrap();
         let new = NewOrganization {
             kind: OrganizationKind::Commercial,
             external_id: ExternalId::parse(&external_id),
@@ -206,9 +207,11 @@ fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
             subject: subject.clone(),
             organization: Some(names[(number + place) % 2].to_owned()),
             role: role.as_str().to_owned(),
-            full_name: None,
         };
-        let signed = app.state.jwt_keys.sign(&claims, now(), TOKEN_LIFETIME);
+        let signed = app
+            .state
+            .jwt_keys
+            .sign(&claims, None, now(), TOKEN_LIFETIME);
         users.push(User {
             identity: format!("user:{subject}"),
             token: signed.expect("a token"),
