@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -41,6 +41,12 @@ pub fn head(method: &str, path: &str, token: &str, length: usize) -> String {
         _ => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
     };
     format!("{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n{body}\r\n")
+}
+
+/// As [`head`]: the server answers it with 100 when it has begun with the request.
+pub fn expecting_head(method: &str, path: &str, token: &str, length: usize) -> String {
+    let head = head(method, path, token, length);
+    head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n")
 }
 
 impl Connection {
@@ -94,6 +100,20 @@ impl Connection {
         self.0.read_exact(&mut body)?;
         answer.body = String::from_utf8(body).unwrap();
         Ok(answer)
+    }
+
+    /// Waits for an answer with `text` near its beginning, and reads nothing of it.
+    pub fn wait_for(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = vec![0; 16_384];
+        loop {
+            let length = self.0.get_ref().peek(&mut seen).unwrap();
+            if String::from_utf8_lossy(&seen[..length]).contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{text} does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Everything until the server closes the connection.

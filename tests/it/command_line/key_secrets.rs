@@ -1,7 +1,5 @@
 //! Keys that are made over the API: each is in one answer, and nowhere else.
 
-use std::fs;
-
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::audit::hex;
 use serde_json::json;
@@ -51,7 +49,7 @@ fn a_key_is_in_one_answer_and_in_no_other_and_in_no_log_and_no_row() {
     assert_eq!(call("DELETE", &path, &admin, "").status, 204);
     server.signal("TERM");
     server.wait();
-    found.push(fs::read_to_string(program.folder.path().join("server.log")).unwrap());
+    found.push(program.log());
     found.push(
         program
             .run(&["key", "list", "--org", &org, "--json"])

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::http_client::Connection;
 use super::program::{Program, Server};
-use crate::support::database::TestDatabase;
 
 const READ_AND_CLOSE: &str = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); \
      c.execute('SELECT count(*) FROM organizations').fetchone(); c.close()";
@@ -23,18 +22,13 @@ fn set_retention(server: &Server, key: &str, days: i32) -> u16 {
 
 #[test]
 fn a_program_that_reads_and_closes_the_file_leaves_the_servers_log_alone() {
-    let program = Program {
-        database: TestDatabase::sqlite(),
-        ..Program::new()
-    };
+    let program = Program::on_sqlite();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:admin:write");
     let server = program.serve();
     assert_eq!(set_retention(&server, &key, 100), 200);
-    let url = program.database.url_text();
-    let file = url.strip_prefix("sqlite://").unwrap();
     let read = Command::new("python3")
-        .args(["-c", READ_AND_CLOSE, file])
+        .args(["-c", READ_AND_CLOSE, &program.sqlite_file()])
         .status();
     assert!(read.unwrap().success(), "python3 has read the file");
     assert_eq!(set_retention(&server, &key, 111), 200);

@@ -15,6 +15,12 @@ use crate::support::database::TestDatabase;
 /// Longer than the server may take to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The real binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_quietline");
+
+/// The server's log in the working directory.
+const LOG: &str = "server.log";
+
 /// The program with a database and a working directory of its own.
 pub struct Program {
     pub database: TestDatabase,
@@ -31,15 +37,35 @@ pub struct Ended {
 
 impl Program {
     pub fn new() -> Self {
+        Self::on(TestDatabase::create())
+    }
+
+    /// As [`Program::new`], whatever database the tests run on.
+    pub fn on_sqlite() -> Self {
+        Self::on(TestDatabase::sqlite())
+    }
+
+    fn on(database: TestDatabase) -> Self {
         Self {
-            database: TestDatabase::create(),
+            database,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
+    /// The path of a SQLite database.
+    pub fn sqlite_file(&self) -> String {
+        let url = self.database.url_text();
+        url.strip_prefix("sqlite://").unwrap().to_owned()
+    }
+
     /// A command with a database and a secret in its environment, and nothing else of ours.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.unconfigured(arguments);
+        self.other_command(BINARY, arguments)
+    }
+
+    /// The command of another program, with the same environment.
+    pub fn other_command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = self.bare_command(program, arguments);
         command.env("QUIETLINE_DATABASE_URL", self.database.url_text());
         command.env("QUIETLINE_JWT_SECRET", JWT_SECRET);
         command
@@ -47,7 +73,11 @@ impl Program {
 
     /// A command with nothing in its environment.
     pub fn unconfigured(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quietline"));
+        self.bare_command(BINARY, arguments)
+    }
+
+    fn bare_command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -115,9 +145,23 @@ impl Program {
         self.start(command)
     }
 
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
+    }
+
+    /// Waits until the server has logged `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "{text}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts a server from a command; its log is a file in the working directory.
     pub fn start(&self, mut command: Command) -> Server {
-        let log = File::create(self.folder.path().join("server.log")).unwrap();
+        let log = File::create(self.folder.path().join(LOG)).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -171,16 +215,29 @@ impl Server {
         Connection::open(&self.address)
     }
 
+    /// The id of the process.
+    pub fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-s", name, &pid])
+                .args(["-s", name, &self.pid()])
                 .status()
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Panics if the process ends within `time`.
+    pub fn assert_runs_on(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            assert_eq!(self.child.try_wait().unwrap(), None, "the server has ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits for the end of the process; what it printed after its first line comes along.

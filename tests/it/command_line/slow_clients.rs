@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::http_client::head;
+use super::http_client::{expecting_head, head};
 use super::program::{Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
@@ -140,13 +140,14 @@ fn a_request_whose_client_hangs_up_is_in_the_access_log() {
     let mut gone = server.connect();
     // What is not read when a connection is closed makes the system reset it.
     gone.send(&head("GET", ORGANIZATION, &key, 0)).unwrap();
-    gone.send(&head("PATCH", ORGANIZATION, &key, 100)).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let head = expecting_head("PATCH", ORGANIZATION, &key, 100);
+    gone.send(&head).unwrap();
+    gone.wait_for("100 Continue");
     drop(gone);
-    std::thread::sleep(Duration::from_millis(300));
+    program.wait_for_log("method=PATCH");
     server.signal("TERM");
     server.wait();
-    let log = std::fs::read_to_string(program.folder.path().join("server.log")).unwrap();
+    let log = program.log();
     let lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("method=PATCH"))
