@@ -1,12 +1,12 @@
-//! The order of checks: credential, scope, body, fields, If-Match, rules. Each row has a fault of
-//! a later step than the one that has to be told.
+//! The order of checks: credential, scope, body, fields, Idempotency-Key, If-Match, rules. Each row
+//! has a fault of a later step than the one that has to be told.
 
 use actix_web::http::Method;
 use quietline::domain::access::Scope;
 use quietline::domain::text_enum::TextEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::agentmessage::admin::{Admin, PATH, assert_error};
+use crate::agentmessage::admin::{Admin, PATH, assert_error, assert_invalid};
 use crate::support::request::TestRequest;
 use crate::support::response::Response;
 
@@ -33,6 +33,14 @@ async fn send(request: TestRequest<'_>, (content_type, body, if_match): Fault) -
         .send()
         .await
 }
+
+/// What the steps before the rules, but for the `Idempotency-Key`, say of [`FAULTS`].
+const TOLD: [(u16, &str); 4] = [
+    (415, "UNSUPPORTED_MEDIA_TYPE"),
+    (400, "INVALID_INPUT"),
+    (422, "VALIDATION_FAILED"),
+    (422, "VALIDATION_FAILED"),
+];
 
 fn too_long(body: &str) -> String {
     format!("{body}{}", " ".repeat(65_537))
@@ -88,17 +96,47 @@ async fn a_missing_scope_is_told_before_anything_of_the_request_is_read() {
 #[actix_web::test]
 async fn each_later_step_is_told_only_when_the_earlier_ones_are_right() {
     let admin = Admin::new().await;
-    let expected = [
-        (415, "UNSUPPORTED_MEDIA_TYPE"),
-        (400, "INVALID_INPUT"),
-        (422, "VALIDATION_FAILED"),
-        (422, "VALIDATION_FAILED"),
-        (412, "PRECONDITION_FAILED"),
-        (422, "ATTESTATION_REQUIRED"),
-    ];
+    let last = [(412, "PRECONDITION_FAILED"), (422, "ATTESTATION_REQUIRED")];
     let before = admin.stored().await;
-    for (fault, (status, code)) in FAULTS.into_iter().zip(expected) {
+    for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD.into_iter().chain(last)) {
         let response = send(admin.patching(), fault).await;
+        assert_error(&response, status, code, &format!("{fault:?}"));
+    }
+    assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_header_that_is_no_idempotency_key_is_told_after_the_fields_and_before_the_tag() {
+    let admin = Admin::new().await;
+    let words = "must be 1 to 255 printable ASCII characters";
+    let before = admin.stored().await;
+    for header in ["", "é"] {
+        let request = || admin.patching().header("Idempotency-Key", header);
+        for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD) {
+            let response = send(request(), fault).await;
+            assert_error(&response, status, code, &format!("{header:?} {fault:?}"));
+            let details = response.details();
+            assert_eq!(details.get("Idempotency-Key"), None, "{header:?} {fault:?}");
+        }
+        for fault in &FAULTS[TOLD.len()..] {
+            let response = send(request(), *fault).await;
+            let details = json!({ "Idempotency-Key": words });
+            assert_invalid(&response, &details, &format!("{header:?} {fault:?}"));
+        }
+    }
+    assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn an_idempotency_key_of_another_request_is_told_after_the_fields_and_before_the_tag() {
+    let admin = Admin::new().await;
+    let request = || admin.patching().header("Idempotency-Key", "k1");
+    let first = request().json(&json!({ "name": "First" })).send().await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let before = admin.stored().await;
+    let reused = [(422, "IDEMPOTENCY_KEY_REUSED"); FAULTS.len() - TOLD.len()];
+    for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD.into_iter().chain(reused)) {
+        let response = send(request(), fault).await;
         assert_error(&response, status, code, &format!("{fault:?}"));
     }
     assert_eq!(admin.stored().await, before);
