@@ -12,6 +12,7 @@ use quietline::domain::ids::OrganizationRef;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::{Value, json};
 
+use super::admin::assert_error;
 use super::keys::{Keys, PATH};
 use crate::db::parallel::in_parallel;
 use crate::support::TestApp;
@@ -19,6 +20,9 @@ use crate::support::app::now;
 use crate::support::response::Response;
 
 const SCOPES: &[Scope] = &[Scope::OrgAdminWrite];
+
+/// How many records there are.
+const RECORDS: &str = "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records";
 
 async fn patch(app: &TestApp, key: &str, idempotency_key: &str, body: &str) -> Response {
     app.request(Method::PATCH, "/v1/organization")
@@ -180,8 +184,7 @@ async fn old_records_are_swept_and_younger_ones_are_not() {
             .await
             .expect("swept")
     );
-    let count = "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records";
-    assert_eq!(app.database.values(count), ["1"]);
+    assert_eq!(app.database.values(RECORDS), ["1"]);
     assert!(is_replayed(
         &patch(&app, &key, "young", r#"{"name":"Second"}"#).await
     ));
@@ -307,12 +310,14 @@ async fn what_is_kept_of_an_attestation_is_not_the_attestation() {
 }
 
 async fn create(keys: &Keys, idempotency_key: &str, label: &str) -> Response {
+    let body = json!({ "label": label, "scopes": ["org:read"] });
+    create_of(keys, idempotency_key, &body).await
+}
+
+async fn create_of(keys: &Keys, idempotency_key: &str, body: &Value) -> Response {
     let request = keys.app.request(Method::POST, PATH).bearer(&keys.key);
-    request
-        .header("Idempotency-Key", idempotency_key)
-        .json(&json!({ "label": label, "scopes": ["org:read"] }))
-        .send()
-        .await
+    let request = request.header("Idempotency-Key", idempotency_key);
+    request.json(body).send().await
 }
 
 #[actix_web::test]
@@ -355,4 +360,67 @@ async fn a_key_that_is_refused_may_be_asked_for_again() {
     let keys = Keys { app: later, ..keys };
     let created = create(&keys, "k1", "A").await;
     assert_eq!((created.status, is_replayed(&created)), (201, false));
+}
+
+#[actix_web::test]
+async fn a_key_of_another_request_is_told_before_scopes_that_cannot_be_given() {
+    let keys = Keys::new().await;
+    assert_eq!(create(&keys, "k1", "A").await.status, 201);
+    let before = keys.stored().await;
+    let beyond = json!({ "label": "B", "scopes": ["audit:read"] });
+    for (idempotency_key, status, code) in [
+        ("é", 422, "VALIDATION_FAILED"),
+        ("k1", 422, "IDEMPOTENCY_KEY_REUSED"),
+        ("k2", 403, "FORBIDDEN"),
+    ] {
+        let answer = create_of(&keys, idempotency_key, &beyond).await;
+        assert_error(&answer, status, code, idempotency_key);
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+/// Sends a request about one API key twice, with the same `Idempotency-Key`.
+async fn send_twice(keys: &Keys, method: Method, path: &str) -> [Response; 2] {
+    let send = async || {
+        let request = keys.app.request(method.clone(), path).bearer(&keys.key);
+        request.header("Idempotency-Key", "k1").send().await
+    };
+    [send().await, send().await]
+}
+
+#[actix_web::test]
+async fn rotating_takes_no_key_and_is_not_answered_again() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    let path = format!("{PATH}/{id}/rotate");
+    let [first, again] = send_twice(&keys, Method::POST, &path).await;
+    assert_eq!((first.status, is_replayed(&first)), (201, false));
+    assert_error(&again, 422, "API_KEY_REVOKED", "the old one");
+    assert!(!is_replayed(&again));
+    assert_eq!(keys.app.database.values(RECORDS), ["0"]);
+}
+
+#[actix_web::test]
+async fn deleting_takes_no_key_and_is_done_again() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    let path = format!("{PATH}/{id}");
+    for answer in send_twice(&keys, Method::DELETE, &path).await {
+        assert_eq!((answer.status, is_replayed(&answer)), (204, false));
+    }
+    assert_eq!(keys.app.database.values(RECORDS), ["0"]);
+}
+
+#[actix_web::test]
+async fn what_is_no_key_is_ignored_where_none_is_taken() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    let request = |method: Method, path: &str| {
+        let request = keys.app.request(method, path).bearer(&keys.key);
+        request.header("Idempotency-Key", "é")
+    };
+    let rotate = request(Method::POST, &format!("{PATH}/{id}/rotate"));
+    assert_eq!(rotate.send().await.status, 201);
+    let delete = request(Method::DELETE, &format!("{PATH}/{id}"));
+    assert_eq!(delete.send().await.status, 204);
 }
