@@ -1,5 +1,6 @@
 //! POST /v1/api-keys: who may be given what, and the limit of ten keys a minute.
 
+use actix_web::http::Method;
 use chrono::TimeDelta;
 use quietline::domain::access::Scope;
 use quietline::domain::api_key::PlaintextApiKey;
@@ -10,11 +11,20 @@ use super::admin::{assert_error, assert_invalid, payload};
 use super::keys::{Keys, PATH};
 use crate::support::TestApp;
 use crate::support::app::now;
+use crate::support::bodies::{CODINGS, MAX_BYTES, OTHER_TYPES, deep, padded};
+use crate::support::request::TestRequest;
 
+const JSON: &str = "application/json";
+const BODY: &str = r#"{"label":"A","scopes":["org:read"]}"#;
 const WORDS: &str = "must be 1 to 100 characters after trimming, with no control characters";
 
 fn body(label: &str) -> Value {
     json!({ "label": label, "scopes": ["org:read"] })
+}
+
+/// A POST without a body so far.
+fn posting(keys: &Keys) -> TestRequest<'_> {
+    keys.app.request(Method::POST, PATH).bearer(&keys.key)
 }
 
 #[actix_web::test]
@@ -146,9 +156,59 @@ async fn unknown_duplicate_or_no_scopes_are_invalid_input() {
 async fn a_body_that_is_no_object_is_invalid_input() {
     let keys = Keys::new().await;
     for text in ["", "{", "[]", "null", r#"{"label":"a","label":"b"}"#] {
-        let request = keys.app.request(actix_web::http::Method::POST, PATH);
-        let request = request.bearer(&keys.key).body("application/json", text);
+        let request = posting(&keys).body(JSON, text);
         assert_error(&request.send().await, 400, "INVALID_INPUT", text);
+    }
+}
+
+#[actix_web::test]
+async fn a_type_or_a_coding_that_is_not_plain_json_is_refused_and_no_key_is_made() {
+    let keys = Keys::new().await;
+    let before = keys.stored().await;
+    let types = OTHER_TYPES.map(|content_type| posting(&keys).body(content_type, BODY));
+    let codings = CODINGS.map(|coding| {
+        let request = posting(&keys).body(JSON, BODY);
+        request.header("content-encoding", coding)
+    });
+    let others = [
+        posting(&keys).payload(BODY),
+        posting(&keys).body(JSON, BODY).header("content-type", JSON),
+    ];
+    for (number, request) in types.into_iter().chain(codings).chain(others).enumerate() {
+        let answer = request.send().await;
+        let what = format!("request {number}");
+        assert_error(&answer, 415, "UNSUPPORTED_MEDIA_TYPE", &what);
+    }
+    assert_eq!(keys.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_body_of_64_kib_is_read_and_of_one_byte_more_no_key_is_made() {
+    let keys = Keys::new().await;
+    for is_announced in [true, false] {
+        let send = |length: usize| {
+            let request = posting(&keys).body(JSON, padded(BODY, length));
+            match is_announced {
+                true => request.send(),
+                false => request.chunked().send(),
+            }
+        };
+        assert_eq!(send(MAX_BYTES).await.status, 201);
+        let before = keys.stored().await;
+        let answer = send(MAX_BYTES + 1).await;
+        assert_error(&answer, 413, "PAYLOAD_TOO_LARGE", "one byte more");
+        assert_eq!(keys.stored().await, before);
+    }
+}
+
+#[actix_web::test]
+async fn nesting_of_more_than_32_levels_is_refused() {
+    let keys = Keys::new().await;
+    let deepest = posting(&keys).body(JSON, deep(32)).send().await;
+    assert_error(&deepest, 422, "VALIDATION_FAILED", "32 levels");
+    for levels in [33, 129, 30_000] {
+        let answer = posting(&keys).body(JSON, deep(levels)).send().await;
+        assert_error(&answer, 400, "INVALID_INPUT", &format!("{levels} levels"));
     }
 }
 

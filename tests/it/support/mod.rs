@@ -2,6 +2,7 @@
 //! answer against the spec.
 
 pub mod app;
+pub mod bodies;
 pub mod database;
 pub mod request;
 pub mod response;

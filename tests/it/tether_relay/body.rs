@@ -5,10 +5,10 @@ use quietline::domain::access::Role;
 
 use super::users::assert_failure;
 use crate::support::TestApp;
+use crate::support::bodies::{CODINGS, MAX_BYTES, OTHER_TYPES, deep, padded};
 use crate::support::request::TestRequest;
 use crate::support::response::Response;
 
-const MAX_BYTES: usize = 65_536;
 const BODY: &str = r#"{"missedCallMessage":"Hi"}"#;
 
 fn putting(app: &TestApp) -> TestRequest<'_> {
@@ -80,24 +80,20 @@ async fn a_key_twice_in_one_object_is_refused_in_ignored_properties_too() {
 #[actix_web::test]
 async fn nesting_of_more_than_32_levels_is_refused_in_ignored_properties_too() {
     let app = TestApp::new().await;
-    let nested = |inner: usize| format!("{{\"x\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
-    let deepest = putting(&app)
-        .body("application/json", nested(31))
-        .send()
-        .await;
+    let deepest = putting(&app).body("application/json", deep(32));
+    let deepest = deepest.send().await;
     assert_eq!(deepest.status, 200, "32 levels: {deepest:?}");
-    for inner in [32, 128, 30_000] {
-        malformed(&app, nested(inner)).await;
+    for levels in [33, 129, 30_000] {
+        malformed(&app, deep(levels)).await;
     }
 }
 
 #[actix_web::test]
 async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
     let app = TestApp::new().await;
-    let padded = |length: usize| format!("{BODY}{}", " ".repeat(length - BODY.len()));
     for announced in [true, false] {
         for (length, status) in [(MAX_BYTES, 200), (MAX_BYTES + 1, 413)] {
-            let mut request = putting(&app).body("application/json", padded(length));
+            let mut request = putting(&app).body("application/json", padded(BODY, length));
             if !announced {
                 request = request.chunked();
             }
@@ -115,12 +111,7 @@ async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
 async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
     let app = TestApp::new().await;
     let before = app.stored().await;
-    for content_type in [
-        "text/plain",
-        "application/merge-patch+json",
-        "application/json; charset=latin1",
-        "",
-    ] {
+    for content_type in OTHER_TYPES {
         let answer = putting(&app).body(content_type, BODY).send().await;
         assert_failure(&answer, 415, "Unsupported media type", content_type);
         assert_eq!(
@@ -139,10 +130,11 @@ async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
         "Unsupported media type",
         "two types",
     );
-    let gzip = putting(&app)
-        .body("application/json", BODY)
-        .header("content-encoding", "gzip");
-    assert_failure(&gzip.send().await, 415, "Unsupported media type", "gzip");
+    for coding in CODINGS {
+        let request = putting(&app).body("application/json", BODY);
+        let answer = request.header("content-encoding", coding).send().await;
+        assert_failure(&answer, 415, "Unsupported media type", coding);
+    }
     assert_eq!(app.stored().await, before);
 }
 

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use crate::agentmessage::admin::{Admin, assert_error};
+use crate::support::bodies::{MAX_BYTES, deep, padded};
 use crate::support::response::Response;
-
-const MAX_BYTES: usize = 65_536;
 
 async fn malformed(admin: &Admin, body: impl Into<Vec<u8>>) -> Response {
     let body = body.into();
@@ -77,14 +76,14 @@ async fn json_that_is_no_object_is_refused() {
 #[actix_web::test]
 async fn the_message_says_what_is_wrong_and_quotes_nothing() {
     let admin = Admin::new().await;
-    let deep = format!("{{\"canary\":{}", "[".repeat(40));
+    let too_deep = format!("{{\"canary\":{}", "[".repeat(40));
     for (body, expected) in [
         ("[\"canary\"]", "request body must be a JSON object"),
         (
             "{\"canary\":1,\"canary\":1}",
             "request body has the same key twice in one object",
         ),
-        (&deep, "request body is nested more than 32 levels deep"),
+        (&too_deep, "request body is nested more than 32 levels deep"),
         ("", "request body is not valid JSON (line 1, column 0)"),
         (
             "{\n\"canary\": canary}",
@@ -124,11 +123,10 @@ async fn a_key_twice_in_one_object_is_refused_at_any_level() {
 #[actix_web::test]
 async fn nesting_of_more_than_32_levels_is_refused() {
     let admin = Admin::new().await;
-    let nested = |inner: usize| format!("{{\"x\":{}{}}}", "[".repeat(inner), "]".repeat(inner));
-    let deepest = admin.patch_text(nested(31)).await;
+    let deepest = admin.patch_text(deep(32)).await;
     assert_error(&deepest, 422, "VALIDATION_FAILED", "32 levels");
-    for inner in [32, 33, 127, 128, 129, 30_000] {
-        malformed(&admin, nested(inner)).await;
+    for levels in [33, 34, 128, 129, 130, 30_000] {
+        malformed(&admin, deep(levels)).await;
     }
     let objects = format!("{}1{}", "{\"x\":".repeat(33), "}".repeat(33));
     malformed(&admin, objects).await;
@@ -180,21 +178,13 @@ async fn any_scalar_value_may_be_escaped_or_written_out() {
     }
 }
 
-/// `{"name":"…"}` with white space after it up to `length`.
-fn padded(name: &str, length: usize) -> String {
-    let body = format!("{{\"name\":\"{name}\"}}");
-    let padding = " ".repeat(length - body.len());
-    body + &padding
-}
-
 #[actix_web::test]
 async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
     let admin = Admin::new().await;
     for announced in [true, false] {
         let send = |name: &'static str, length: usize| {
-            let request = admin
-                .patching()
-                .body("application/json", padded(name, length));
+            let body = padded(&format!(r#"{{"name":"{name}"}}"#), length);
+            let request = admin.patching().body("application/json", body);
             match announced {
                 true => request.send(),
                 false => request.chunked().send(),

@@ -1,6 +1,7 @@
 //! `Content-Type` and `Content-Encoding` of the body.
 
 use crate::agentmessage::admin::{Admin, assert_error};
+use crate::support::bodies::{CODINGS, OTHER_TYPES};
 
 const BODY: &str = r#"{"name":"Other"}"#;
 
@@ -26,23 +27,7 @@ async fn json_in_utf_8_is_read_however_its_type_is_written() {
 async fn any_other_type_is_refused() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
-    for content_type in [
-        "text/plain",
-        "text/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "application/merge-patch+json",
-        "application/json-patch+json",
-        "application/vnd.api+json",
-        "application/jsonx",
-        "application/json, text/plain",
-        "application/json; charset=latin1",
-        "application/json; charset=iso-8859-1",
-        "application/json; charset=utf-16",
-        "*/*",
-        "json",
-        "",
-    ] {
+    for content_type in OTHER_TYPES {
         let response = admin.patching().body(content_type, BODY).send().await;
         assert_error(&response, 415, "UNSUPPORTED_MEDIA_TYPE", content_type);
         assert_eq!(
@@ -78,15 +63,7 @@ async fn no_type_or_two_of_them_are_refused() {
 async fn a_compressed_body_is_refused() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
-    for coding in [
-        "gzip",
-        "br",
-        "deflate",
-        "zstd",
-        "x-gzip",
-        "gzip, identity",
-        "unheard-of",
-    ] {
+    for coding in CODINGS {
         let request = admin
             .patching()
             .body("application/json", BODY)
