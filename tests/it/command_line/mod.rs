@@ -1,8 +1,10 @@
 //! The program as its operators run it: commands, configuration, start and stop.
 
+mod acknowledged;
 mod anchors;
 mod audit;
 mod audit_export;
+mod backup;
 mod configuration;
 mod crash;
 mod demo;
