@@ -8,6 +8,7 @@ mod backup;
 mod configuration;
 mod crash;
 mod demo;
+mod full_disk;
 mod http_client;
 mod key_secrets;
 mod keys;
