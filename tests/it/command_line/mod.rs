@@ -12,6 +12,7 @@ mod full_disk;
 mod http_client;
 mod key_secrets;
 mod keys;
+mod log_secrets;
 mod organizations;
 mod other_processes;
 mod program;
