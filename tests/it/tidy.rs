@@ -430,3 +430,31 @@ fn both_databases_are_reached_through_one_module_only() {
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+/// Use cases of the command line take the id of an organization where others take the permission.
+#[test]
+fn what_serves_requests_calls_no_use_case_of_the_command_line() {
+    const OPERATORS: [&str; 11] = [
+        "OrgAccess::command_line",
+        "app::registry::",
+        "app::organization::create",
+        "app::organization::find",
+        "app::organization::list",
+        "app::api_keys::list",
+        "app::api_keys::revoke",
+        "app::audit_log::newest",
+        "app::audit_anchors::",
+        "app::audit_export::",
+        "app::audit_verification::",
+    ];
+    let mut faults = Vec::new();
+    for place in ["src/handlers", "src/http", "src/auth"] {
+        for path in files(place, &["rs"]) {
+            let text = read(&path);
+            let found =
+                code(&text).filter(|(_, line)| OPERATORS.iter().any(|it| line.contains(it)));
+            faults.extend(found.map(|(at, line)| format!("{}:{at}: {line}", path.display())));
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}

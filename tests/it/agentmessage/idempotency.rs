@@ -379,6 +379,17 @@ async fn a_key_of_another_request_is_told_before_scopes_that_cannot_be_given() {
     assert_eq!(keys.stored().await, before);
 }
 
+#[actix_web::test]
+async fn a_key_that_is_none_or_of_another_request_is_told_after_scopes_that_do_not_exist() {
+    let keys = Keys::new().await;
+    assert_eq!(create(&keys, "k1", "First").await.status, 201);
+    let unknown = json!({ "label": "Second", "scopes": ["nope"] });
+    for idempotency_key in ["k1", "é"] {
+        let answer = create_of(&keys, idempotency_key, &unknown).await;
+        assert_error(&answer, 400, "INVALID_INPUT", idempotency_key);
+    }
+}
+
 /// Sends a request about one API key twice, with the same `Idempotency-Key`.
 async fn send_twice(keys: &Keys, method: Method, path: &str) -> [Response; 2] {
     let send = async || {

@@ -1,27 +1,13 @@
 //! Backup and restore of the SQLite file, as docs/OPERATIONS.md has them.
 
-use std::process::Command;
-
 use super::acknowledged::{Acknowledged, check, rename};
 use super::program::Program;
 
 /// Writes before the backup begins, and again after it.
 const WRITES: usize = 100;
 
-/// Makes a copy of the program's file under another name.
-type Backup = fn(&Program, &str);
-
-fn vacuum_into(program: &Program, copy: &str) {
+fn back_up(program: &Program, copy: &str) {
     program.database.execute(&format!("VACUUM INTO '{copy}'"));
-}
-
-/// What `.backup` does: 100 pages at a time, from the start again when somebody has written.
-fn dot_backup(program: &Program, copy: &str) {
-    const BACKUP: &str = "import sqlite3, sys; source, copy = map(sqlite3.connect, sys.argv[1:]); \
-         source.backup(copy, pages=100, sleep=0); copy.close()";
-    let mut python = Command::new("python3");
-    let status = python.args(["-c", BACKUP, &program.sqlite_file(), copy]);
-    assert!(status.status().unwrap().success(), "python3 has copied it");
 }
 
 /// Puts `copy` in the place of the file and of its log.
@@ -34,7 +20,7 @@ fn restore(program: &Program, copy: &str) {
 }
 
 /// Backs up while four connections write, and kills the server; what was acknowledged before.
-fn back_up(program: &Program, key: &str, backup: Backup, copy: &str) -> Vec<String> {
+fn back_up_under_load(program: &Program, key: &str, copy: &str) -> Vec<String> {
     let (server, acknowledged) = (program.serve(), Acknowledged::default());
     std::thread::scope(|scope| {
         let (address, acknowledged) = (&server.address, &acknowledged);
@@ -43,7 +29,7 @@ fn back_up(program: &Program, key: &str, backup: Backup, copy: &str) -> Vec<Stri
         }
         acknowledged.wait_for_more(WRITES);
         let before = acknowledged.names();
-        backup(program, copy);
+        back_up(program, copy);
         acknowledged.wait_for_more(WRITES);
         server.signal("KILL");
         before
@@ -52,19 +38,17 @@ fn back_up(program: &Program, key: &str, backup: Backup, copy: &str) -> Vec<Stri
 
 #[test]
 fn a_copy_made_while_others_write_has_all_that_was_acknowledged_before_and_is_served() {
-    for backup in [vacuum_into as Backup, dot_backup] {
-        let program = Program::on_sqlite();
-        let org = program.organization("One");
-        let (_, key) = program.key(&org, "org:read,org:admin:write");
-        let copy = program.folder.path().join("copy.db");
-        let copy = copy.to_str().unwrap();
-        let before = back_up(&program, &key, backup, copy);
-        restore(&program, copy);
-        check(&program, &org, &before);
-        let server = program.serve();
-        let mut connection = server.connect();
-        assert_eq!(connection.get("/v1/organization", &key).status, 200);
-        let renamed = rename(&mut connection, &key, "After").unwrap();
-        assert_eq!(renamed.json()["data"]["name"], "After");
-    }
+    let program = Program::on_sqlite();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read,org:admin:write");
+    let copy = program.folder.path().join("copy.db");
+    let copy = copy.to_str().unwrap();
+    let before = back_up_under_load(&program, &key, copy);
+    restore(&program, copy);
+    check(&program, &org, &before);
+    let server = program.serve();
+    let mut connection = server.connect();
+    assert_eq!(connection.get("/v1/organization", &key).status, 200);
+    let renamed = rename(&mut connection, &key, "After").unwrap();
+    assert_eq!(renamed.json()["data"]["name"], "After");
 }
