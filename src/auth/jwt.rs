@@ -261,6 +261,7 @@ impl VerificationKey {
 
 impl Claims {
     fn check(&self) -> Result<(), &'static str> {
+        // It goes into audit rows and log lines; PostgreSQL cannot store a NUL in a text.
         // Bytes first: nearly every subject is short, and then nothing is counted.
         let is_long = self.subject.len() > MAX_SUBJECT_CHARS
             && self.subject.chars().count() > MAX_SUBJECT_CHARS;

@@ -260,7 +260,7 @@ pub(super) struct NewTokenArgs {
     /// Who the user is (`sub`)
     #[arg(long, default_value = "command-line")]
     pub(super) subject: String,
-    /// The user's full name
+    /// The user's full name, for other readers of the token
     #[arg(long, value_name = "FULLNAME")]
     pub(super) name: Option<String>,
     /// How long the token is valid, such as 15m or 1h

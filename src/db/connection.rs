@@ -237,3 +237,29 @@ pub(super) fn is_passing_fault(error: &DieselError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_has_no_room_or_is_locked_may_be_had_later() {
+        let fault = |words: &str| {
+            let words = Box::new(words.to_owned());
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, words)
+        };
+        for words in [
+            "database or disk is full",
+            "disk I/O error",
+            "database is locked",
+        ] {
+            assert!(is_passing_fault(&fault(words)), "{words}");
+        }
+        for words in [
+            "no such table: organizations",
+            "database disk image is malformed",
+        ] {
+            assert!(!is_passing_fault(&fault(words)), "{words}");
+        }
+    }
+}

@@ -51,7 +51,7 @@ pub struct OrganizationErrorResponse {
     pub details: Option<String>,
 }
 
-#[doc = "What to change; what is left out keeps its value. An empty message clears the template. A message with NUL (U+0000) is refused, and null for either property, which are this server's rules."]
+#[doc = "The properties to change. A message with NUL (U+0000) is refused, which is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct UpdateMissedCallMessageRequest {
     #[doc = "SMS auto-reply sent after a missed inbound call; supports placeholder tokens like {{contactName}} and {{agentName}}."]

@@ -65,6 +65,7 @@ pub fn check(program: &Program, org: &str, acknowledged: &[String]) -> usize {
     assert_eq!(verified.code, 0, "{verified:?}");
     let log = program.json(&["audit", "list", "--org", org, "--limit", "10000"]);
     let log: Vec<&Value> = log.as_array().unwrap().iter().collect();
+    assert!(log.len() < 10_000, "there may be more");
     let changes: Vec<&&Value> = log
         .iter()
         .filter(|entry| entry["action"] == "organization.update")

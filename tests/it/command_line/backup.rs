@@ -22,8 +22,11 @@ fn restore(program: &Program, copy: &str) {
 /// Backs up while four connections write, and kills the server; what was acknowledged before.
 fn back_up_under_load(program: &Program, key: &str, copy: &str) -> Vec<String> {
     let (server, acknowledged) = (program.serve(), Acknowledged::default());
+    let address = server.address.clone();
     std::thread::scope(|scope| {
-        let (address, acknowledged) = (&server.address, &acknowledged);
+        // Whatever happens here, the writers end when it does.
+        let server = server;
+        let (address, acknowledged) = (&address, &acknowledged);
         for writer in ["a", "b", "c", "d"] {
             scope.spawn(move || acknowledged.write(address, key, writer));
         }

@@ -15,8 +15,11 @@ fn kill_9_loses_no_acknowledged_write_and_leaves_no_half_of_one() {
     let acknowledged = Acknowledged::default();
     for round in 1..=2 {
         let server = program.serve();
+        let address = server.address.clone();
         std::thread::scope(|scope| {
-            let (address, key, acknowledged) = (&server.address, &key, &acknowledged);
+            // Whatever happens here, the writers end when it does.
+            let server = server;
+            let (address, key, acknowledged) = (&address, &key, &acknowledged);
             for writer in 0..4 {
                 let writer = format!("{round}.{writer}");
                 scope.spawn(move || acknowledged.write(address, key, &writer));

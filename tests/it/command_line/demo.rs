@@ -111,6 +111,9 @@ fn for_people_demo_prints_curl_lines_for_both_dialects() {
         "curl ",
         "127.0.0.1:9999/v1/organization",
         "127.0.0.1:9999/api/organizations/",
+        "\nKEY=am_live_",
+        "\nTOKEN=ey",
+        "\nORGANIZATION=",
     ] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }

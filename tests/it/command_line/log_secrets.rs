@@ -111,7 +111,7 @@ fn no_credential_and_no_text_of_a_request_is_in_the_log() {
     server.wait();
     let log = program.log();
     for line in [
-        "DEBUG",
+        "TRACE",
         "method=PATCH",
         "method=PUT",
         "status=200",

@@ -87,7 +87,7 @@ fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
 fn a_server_that_drains_serves_on_and_is_not_ready() {
     const DRAIN: Duration = Duration::from_secs(4);
     let program = Program::new();
-    let server = program.serve_with(&["--drain-seconds", "4"]);
+    let server = program.serve_with(&["--drain-seconds", &DRAIN.as_secs().to_string()]);
     let started = Instant::now();
     server.signal("TERM");
     while server.connect().get("/readyz", "").status != 503 {
