@@ -44,7 +44,7 @@ pub async fn create(db: &Db, clock: &Clock, access: OrgAccess, new: NewApiKey) -
     access.check_grant(new.scopes)?;
     let now = clock.now();
     db.write(move |conn| {
-        let organization = lock(conn, &access)?;
+        let organization = organization::lock(conn, &access)?;
         create_locked(conn, organization, &access, new, now)
     })
     .await
@@ -64,7 +64,6 @@ pub async fn create_once(
     let author = access.clone();
     idempotency::run(state, access, once, move |conn, organization| {
         author.check_grant(new.scopes)?;
-        check_caller(conn, &organization.id, &author)?;
         create_locked(conn, organization, &author, new, now)
     })
     .await
@@ -102,7 +101,7 @@ pub async fn rotate(
 ) -> Result<ApiKey> {
     let now = clock.now();
     db.write_revocation(move |conn| {
-        let organization = lock(conn, &access)?;
+        let organization = organization::lock(conn, &access)?;
         let old = db::api_keys::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
         if old.revoked_at.is_some() {
@@ -243,7 +242,7 @@ fn revoke_locked(
     id: &ApiKeyId,
     now: DateTime<Utc>,
 ) -> Result<Outcome> {
-    let organization = lock(conn, access)?;
+    let organization = organization::lock(conn, access)?;
     let key = db::api_keys::find(conn, &organization.id, id)?.ok_or(NO_KEY)?;
     if key.revoked_at.is_some() {
         return Ok((key, false));
@@ -254,27 +253,6 @@ fn revoke_locked(
     record(conn, organization, access, event, now)?;
     let revoked_at = Some(now);
     Ok((ApiKey { revoked_at, ..key }, true))
-}
-
-/// The organization, locked, in which `access` still holds.
-fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
-    let found = db::organizations::lock(conn, access.organization())?;
-    let organization = found.ok_or(Error::NotFound(Resource::Organization))?;
-    check_caller(conn, &organization.id, access)?;
-    Ok(organization)
-}
-
-/// The caller's key may have been revoked since the request was let in, by another server even, and
-/// must not leave a new key behind. The organization is locked.
-fn check_caller(conn: &mut DbConn, org_id: &OrgId, access: &OrgAccess) -> Result<()> {
-    let Actor::ApiKey { id, .. } = access.actor() else {
-        return Ok(());
-    };
-    let caller = db::api_keys::find(conn, org_id, id)?;
-    match caller.is_some_and(|key| key.revoked_at.is_none()) {
-        true => Ok(()),
-        false => Err(Error::Unauthenticated("revoked API key")),
-    }
 }
 
 /// Stores a new key of an organization that is locked, within the limit of keys per minute. The

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::organization::{Change, Organization};
-use crate::error::{Error, Resource, Result};
+use crate::error::Result;
 use crate::state::AppState;
 
 use super::idempotency::{self, Once, Outcome};
-use super::organization;
+use super::organization::{self, REVOKED};
 
 /// Changes the organization that `access` is for as `decide` says and returns it as it then is;
 /// `decide` answers `None` when there is nothing to change.
@@ -32,7 +32,6 @@ pub(super) async fn run<D>(
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
-    check_key(&state.db, &access).await?;
     match once {
         Some(once) => {
             let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
@@ -46,7 +45,8 @@ where
 }
 
 /// The key was looked up before the body was read, which may have taken seconds. One that was
-/// revoked in between changes nothing more.
+/// revoked in between changes nothing more. To be asked after the organization was read: a later
+/// revocation has changed that, so that nothing is stored without [`organization::lock`].
 async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
     let Some(hash) = access.key_hash() else {
         return Ok(());
@@ -54,7 +54,7 @@ async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
     let found = db.find_api_key(hash).await?;
     match found.is_some_and(|found| found.key.revoked_at.is_none()) {
         true => Ok(()),
-        false => Err(Error::Unauthenticated("revoked API key")),
+        false => Err(REVOKED),
     }
 }
 
@@ -62,9 +62,9 @@ async fn run_unkeyed<D>(db: &Db, mut access: OrgAccess, decide: D) -> Result<Org
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
-    const NOT_FOUND: Error = Error::NotFound(Resource::Organization);
     let decide = Arc::new(decide);
     let seen = organization::see(db, &mut access).await?;
+    check_key(db, &access).await?;
     let Some(change) = decide(&seen)? else {
         return Ok(seen);
     };
@@ -76,7 +76,7 @@ where
         return Ok(organization);
     }
     db.write(move |conn| {
-        let locked = db::organizations::lock(conn, access.organization())?.ok_or(NOT_FOUND)?;
+        let locked = organization::lock(conn, &access)?;
         change_locked(conn, locked, &*decide)
     })
     .await

@@ -10,8 +10,10 @@ use crate::domain::idempotency::{
 };
 use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, Result};
 use crate::state::AppState;
+
+use super::organization;
 
 /// Records removed in one transaction at most, so that nobody waits long for it.
 const SWEEP_BATCH: i64 = 500;
@@ -53,8 +55,7 @@ where
     let now = state.clock.now();
     let claim = claim(&access, &once.key);
     let outcome = state.db.write_claimed(claim, move |conn| {
-        let organization = db::organizations::lock(conn, access.organization())?
-            .ok_or(Error::NotFound(Resource::Organization))?;
+        let organization = organization::lock(conn, &access)?;
         let owner = Owner {
             org_id: organization.id.clone(),
             credential: access.actor().identity(),

@@ -4,7 +4,7 @@ use chrono::SubsecRound;
 
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn};
-use crate::domain::access::OrgAccess;
+use crate::domain::access::{Actor, OrgAccess};
 use crate::domain::audit::{AuditEvent, ChainHead};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::missed_call::MissedCall;
@@ -39,6 +39,26 @@ pub(super) async fn see(db: &Db, access: &mut OrgAccess) -> Result<Organization>
         Some(seen) => Ok(seen),
         None => find(db, access.organization().clone()).await,
     }
+}
+
+/// What becomes of a request whose key was revoked after it was let in.
+pub(super) const REVOKED: Error = Error::Unauthenticated("revoked API key");
+
+/// The organization that `access` is for, locked. The caller's key may have been revoked since the
+/// request was let in, by another server even: then it changes nothing any more.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such organization; [`REVOKED`].
+pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
+    let found = db::organizations::lock(conn, access.organization())?;
+    let organization = found.ok_or(Error::NotFound(Resource::Organization))?;
+    if let Actor::ApiKey { id, .. } = access.actor() {
+        let key = db::api_keys::find(conn, &organization.id, id)?;
+        if key.is_none_or(|key| key.revoked_at.is_some()) {
+            return Err(REVOKED);
+        }
+    }
+    Ok(organization)
 }
 
 /// The id of the organization that `access` is for; another name of it is looked up.

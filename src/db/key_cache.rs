@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -88,6 +88,8 @@ pub(super) struct KeyCache {
     shards: [Shard; SHARDS],
     /// Grows when keys are forgotten, so that a look-up that began before is not remembered after.
     generation: AtomicU64,
+    /// Revocations under way.
+    doubts: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -124,6 +126,15 @@ pub(super) struct Turn<'a> {
     is_refreshing: &'a AtomicBool,
 }
 
+/// A revocation under way: until this is dropped no key is believed without asking.
+pub(super) struct Doubt(Arc<KeyCache>);
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.0.doubts.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.is_refreshing.store(false, Ordering::Release);
@@ -142,7 +153,15 @@ impl KeyCache {
             refresh,
             shards: Default::default(),
             generation: AtomicU64::default(),
+            doubts: AtomicUsize::default(),
         }
+    }
+
+    /// To be called before a revocation is stored, and to be kept until [`KeyCache::forget_all`]:
+    /// between the two a key that is held here may be one that was revoked.
+    pub(super) fn doubt(self: &Arc<Self>) -> Doubt {
+        self.doubts.fetch_add(1, Ordering::SeqCst);
+        Doubt(Arc::clone(self))
     }
 
     /// To be called before the cache and then the database are asked.
@@ -164,6 +183,7 @@ impl KeyCache {
             entry.is_in_use.store(true, Ordering::Relaxed);
         }
         match entry.age_at(look_up.began) {
+            _ if self.doubts.load(Ordering::SeqCst) > 0 => Known::Before,
             age if age >= TTL => Known::Before,
             age if age >= REFRESH_AGE && self.refresh == Refresh::Together && shard.take_turn() => {
                 Known::Due(Turn {
@@ -306,6 +326,17 @@ mod tests {
         assert!(matches!(cache.get_now(&hash), Known::Now(found) if Arc::ptr_eq(&found, &key)));
         cache.forget_all();
         assert!(matches!(cache.get_now(&hash), Known::Never));
+    }
+
+    #[test]
+    fn while_a_revocation_is_under_way_no_key_is_believed() {
+        let (cache, (hash, key)) = (Arc::new(cache()), key());
+        cache.remember(&cache.begin(), hash, &key);
+        let doubts = (cache.doubt(), cache.doubt());
+        drop(doubts.0);
+        assert!(matches!(cache.get_now(&hash), Known::Before));
+        drop(doubts.1);
+        assert!(matches!(cache.get_now(&hash), Known::Now(_)));
     }
 
     #[test]

@@ -205,9 +205,10 @@ impl Db {
         .await
     }
 
-    /// As [`Db::write`], for `work` that may revoke an API key and says whether it has. If so,
-    /// [`Db::find_api_key`] asks again before this returns; and also when nobody waits for it any
-    /// more, because a client that leaves does not stop what it has begun.
+    /// As [`Db::write`], for `work` that may revoke an API key and says whether it has.
+    /// [`Db::find_api_key`] believes nothing meanwhile, and if a key was revoked it forgets what it
+    /// knew before this returns; and also when nobody waits for it any more, because a client that
+    /// leaves does not stop what it has begun.
     ///
     /// # Errors
     /// As [`Db::write`].
@@ -218,6 +219,7 @@ impl Db {
     {
         let db = self.clone();
         let written = tokio::spawn(async move {
+            let _in_doubt = db.keys.doubt();
             let outcome = db.write(work).await;
             match &outcome {
                 // Of a fault it is not known what was stored.

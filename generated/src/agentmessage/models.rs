@@ -143,7 +143,7 @@ pub struct AuditEntry {
     #[serde(rename = "id")]
     #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VM"))]
     pub id: String,
-    #[doc = "When it was done, in UTC. Never earlier than the entry before it."]
+    #[doc = "When it was decided, in UTC; it may be recorded some seconds later. Never earlier than the entry\nbefore it."]
     #[serde(rename = "occurred_at")]
     #[schema(example = json!("2026-01-04T12:00:00Z"))]
     pub occurred_at: chrono::DateTime<chrono::Utc>,

@@ -1,5 +1,6 @@
 //! Many requests about the keys of one organization at the same moment.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
@@ -117,6 +118,53 @@ async fn a_key_that_is_rotated_and_deleted_at_once_is_dead() {
         assert_eq!(app.get("/v1/organization", &old).await.status, 401);
         assert_log(&app, 1).await;
     }
+}
+
+/// Goal: nothing is changed with a key after it was revoked, also by requests that were let in
+/// before. Method: five clients that change something until they are refused, and one who revokes.
+#[actix_web::test]
+async fn no_change_of_a_key_is_recorded_after_its_revocation() {
+    let app = TestApp::new().await;
+    let admin = app.api_key(&SCOPES).await;
+    for round in 0..10 {
+        let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+        let id = app.key_id(&key).await;
+        let changes = AtomicUsize::new(0);
+        in_parallel(6, async |number| match number {
+            0 => {
+                while changes.load(Ordering::Relaxed) < 20 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let path = format!("{PATH}/{id}");
+                let request = app.request(Method::DELETE, &path).bearer(&admin);
+                assert_eq!(request.send().await.status, 204);
+            }
+            _ => change_until_refused(&app, &key, &format!("{round}.{number}"), &changes).await,
+        });
+        let log = app.whole_audit().await;
+        let mut since = log.iter().rev().take_while(|entry| {
+            entry.action != "api_key.revoke" || entry.resource_id != id.as_str()
+        });
+        let identity = format!("api_key:{id}");
+        assert!(
+            since.all(|entry| entry.actor.identity != identity),
+            "round {round}"
+        );
+    }
+}
+
+/// Changes the name until the key is refused, and counts how often that went well.
+async fn change_until_refused(app: &TestApp, key: &str, client: &str, changes: &AtomicUsize) {
+    for number in 0..10_000 {
+        let request = app.request(Method::PATCH, "/v1/organization").bearer(key);
+        let body = json!({ "name": format!("client {client}, change {number}") });
+        match request.json(&body).send().await.status {
+            200 => changes.fetch_add(1, Ordering::Relaxed),
+            401 => return,
+            status => panic!("{status}"),
+        };
+    }
+    panic!("the key is never refused");
 }
 
 /// Goal: whoever has lost a key cannot save himself by another one. Method: a server that believes
