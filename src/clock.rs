@@ -1,6 +1,5 @@
 //! The time that rules and records depend on, so that tests can hold it still and move it. Ids and
-//! log lines take the system's, and how long something lasts is measured with the
-//! monotonic clock.
+//! log lines take the system's, and how long something lasts is measured with the monotonic clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -126,18 +126,18 @@ pub(super) struct Turn<'a> {
     is_refreshing: &'a AtomicBool,
 }
 
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.is_refreshing.store(false, Ordering::Release);
+    }
+}
+
 /// A revocation under way: until this is dropped no key is believed without asking.
 pub(super) struct Doubt(Arc<KeyCache>);
 
 impl Drop for Doubt {
     fn drop(&mut self) {
         self.0.doubts.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.is_refreshing.store(false, Ordering::Release);
     }
 }
 

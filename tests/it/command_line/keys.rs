@@ -51,18 +51,18 @@ fn key_create_prints_the_key_once_and_key_list_never() {
     assert!(!listed.stdout.contains(secret), "{listed:?}");
 }
 
+fn listed_ids(program: &Program, org: &str) -> Vec<String> {
+    let listed = program.json(&["key", "list", "--org", org]);
+    let keys = listed.as_array().unwrap().iter();
+    keys.map(|key| text(key, "id")).collect()
+}
+
 #[test]
 fn keys_are_listed_newest_first() {
     let program = Program::new();
     let org = program.organization("One");
     let created: Vec<String> = (0..3).map(|_| program.key(&org, "org:read").0).collect();
-    let listed = program.json(&["key", "list", "--org", &org]);
-    let listed: Vec<String> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| text(key, "id"))
-        .collect();
+    let listed = listed_ids(&program, &org);
     assert_eq!(listed, created.into_iter().rev().collect::<Vec<_>>());
 }
 
@@ -91,13 +91,7 @@ fn every_key_is_listed_however_many_there_are() {
     };
     let db = Db::open(&program.database.url(), 1).unwrap();
     System::new().block_on(db.write(insert)).unwrap();
-    let listed = program.json(&["key", "list", "--org", &org]);
-    let ids: BTreeSet<String> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|key| text(key, "id"))
-        .collect();
+    let ids: BTreeSet<String> = listed_ids(&program, &org).into_iter().collect();
     assert_eq!(ids.len(), COUNT);
 }
 
