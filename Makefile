@@ -48,5 +48,5 @@ browser-test: ## the docs page in a headless Chromium
 bench: ## the benchmark of docs/PERFORMANCE.md; BENCH_SECONDS and BENCH_ROUNDS say how long
 	@scripts/bench
 
-schema: ## write src/db/schema.rs from PostgreSQL; installs the Diesel command line
+schema: ## write src/db/tables/schema.rs from PostgreSQL; installs the Diesel command line
 	scripts/with-postgres scripts/print-schema

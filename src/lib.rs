@@ -15,5 +15,6 @@ pub mod handlers;
 pub mod http;
 pub mod jobs;
 pub mod logging;
+pub mod operator;
 pub mod request;
 pub mod state;

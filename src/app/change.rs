@@ -69,7 +69,7 @@ where
         return Ok(seen);
     };
     let stored = db.write_statement(move |conn| {
-        let is_stored = db::organizations::store(conn, &change)?;
+        let is_stored = db::organization::store(conn, &change)?;
         Ok(is_stored.then_some(change.after))
     });
     if let Some(organization) = stored.await? {
@@ -89,6 +89,6 @@ fn change_locked(
 ) -> Result<Organization> {
     match decide(&locked)? {
         None => Ok(locked),
-        Some(change) => db::organizations::store_locked(conn, change),
+        Some(change) => db::organization::store_locked(conn, change),
     }
 }

@@ -7,7 +7,7 @@ use crate::db::{self, Db, DbConn};
 use crate::domain::access::{Actor, OrgAccess};
 use crate::domain::audit::{AuditEvent, ChainHead};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
-use crate::domain::missed_call::MissedCall;
+use crate::domain::missed_call_message::MissedCall;
 use crate::domain::organization::{
     Change, ChangeError, Organization, OrganizationKind, Settings, SettingsChanges,
     VersionCondition,
@@ -50,10 +50,10 @@ pub(super) const REVOKED: Error = Error::Unauthenticated("revoked API key");
 /// # Errors
 /// [`Error::NotFound`] when there is no such organization; [`REVOKED`].
 pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
-    let found = db::organizations::lock(conn, access.organization())?;
+    let found = db::organization::lock(conn, access.organization())?;
     let organization = found.ok_or(Error::NotFound(Resource::Organization))?;
     if let Actor::ApiKey { id, .. } = access.actor() {
-        let key = db::api_keys::find(conn, &organization.id, id)?;
+        let key = db::api_key::find(conn, &organization.id, id)?;
         if key.is_none_or(|key| key.revoked_at.is_some()) {
             return Err(REVOKED);
         }
@@ -66,7 +66,7 @@ pub(super) fn id_of(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
     match access.organization() {
         OrganizationRef::Id(id) => Ok(id.clone()),
         name @ OrganizationRef::External(_) => {
-            let found = db::organizations::find(conn, name)?;
+            let found = db::organization::find(conn, name)?;
             Ok(found.ok_or(Error::NotFound(Resource::Organization))?.id)
         }
     }
@@ -147,7 +147,7 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
         updated_at: now,
     };
     db.write(
-        move |conn| match db::organizations::insert(conn, &organization)? {
+        move |conn| match db::organization::insert(conn, &organization)? {
             true => Ok(organization),
             false => Err(Error::Invalid(vec![Violation::new(
                 "external_id",
@@ -164,7 +164,7 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
 /// [`Error::NotFound`] when there is none.
 pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
     let found = db
-        .read(move |conn| db::organizations::find(conn, &name))
+        .read(move |conn| db::organization::find(conn, &name))
         .await?;
     found.ok_or(Error::NotFound(Resource::Organization))
 }
@@ -174,6 +174,6 @@ pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
 /// # Errors
 /// Only those of the database.
 pub async fn list(db: &Db, after: Option<OrgId>, limit: i64) -> Result<Vec<Organization>> {
-    db.read(move |conn| db::organizations::list(conn, after.as_ref(), limit))
+    db.read(move |conn| db::organization::list(conn, after.as_ref(), limit))
         .await
 }

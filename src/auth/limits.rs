@@ -159,7 +159,7 @@ async fn with_id(state: &AppState, claimed: &OrganizationRef) -> Result<Organiza
     let found = match claimed {
         OrganizationRef::Id(_) => None,
         OrganizationRef::External(_) => {
-            let find = move |conn: &mut _| db::organizations::find(conn, &name);
+            let find = move |conn: &mut _| db::organization::find(conn, &name);
             state.db.read(find).await?
         }
     };

@@ -71,7 +71,7 @@ async fn own_organization(
     let name = claimed.clone();
     let found = state
         .db
-        .read(move |conn| db::organizations::find(conn, &name))
+        .read(move |conn| db::organization::find(conn, &name))
         .await?;
     let alias = found.and_then(|organization| match claimed {
         OrganizationRef::Id(_) => organization.external_id.map(OrganizationRef::External),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::app::api_keys::NewApiKey;
+use crate::app::api_key::NewApiKey;
 use crate::app::organization::NewOrganization;
 use crate::auth::jwt::{Claims, JwtKeys};
 use crate::config::Config;
@@ -19,6 +19,7 @@ use crate::domain::organization::{Organization, OrganizationKind, OrganizationNa
 use crate::domain::registry::RegistrationStatus;
 use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Result};
+use crate::operator;
 
 use super::output::{Output, table};
 use super::{Context, Outcome, jwt_keys, open};
@@ -93,7 +94,7 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
     let (db, clock) = (&context.db, &context.clock);
     let id = app::organization::create(db, clock, new).await?.id;
     let (brand, status) = ("Acme Health".to_owned(), RegistrationStatus::Active);
-    app::registry::add_brand(db, clock, id, brand, status).await?;
+    operator::registry::add_brand(db, clock, id, brand, status).await?;
     Ok(app::organization::find(db, name).await?)
 }
 
@@ -117,7 +118,7 @@ async fn key(
             scopes,
             plaintext,
         };
-        let key = app::api_keys::create(&context.db, &context.clock, access, new).await?;
+        let key = app::api_key::create(&context.db, &context.clock, access, new).await?;
         if key.revoked_at.is_none() {
             return Ok(shown);
         }
@@ -149,7 +150,7 @@ fn base_url(listen: &str) -> String {
 
 fn value(demo: &Demo) -> Value {
     json!({
-        "organization": super::organizations::value(&demo.organization),
+        "organization": super::organization::value(&demo.organization),
         "keys": { "admin": demo.admin_key, "reader": demo.reader_key },
         "tokens": { "admin": demo.admin_token, "superadmin": demo.superadmin_token },
     })

@@ -1,10 +1,10 @@
 //! The command line: its grammar, and the way from there to a running command.
 
+mod api_key;
 mod args;
 mod audit;
 mod demo;
-mod keys;
-mod organizations;
+mod organization;
 mod output;
 mod registry;
 mod serve;
@@ -64,20 +64,20 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
         Command::Migrate => serve::migrate(config, out),
         Command::Demo => demo::run(config, out).await,
         Command::Org(OrgCommand::Create(new)) => {
-            organizations::create(&open(config)?, new, out).await
+            organization::create(&open(config)?, new, out).await
         }
         Command::Org(OrgCommand::Show { id }) => {
-            organizations::show(&open_existing(config)?, &id, out).await
+            organization::show(&open_existing(config)?, &id, out).await
         }
-        Command::Org(OrgCommand::List) => organizations::list(&open_existing(config)?, out).await,
+        Command::Org(OrgCommand::List) => organization::list(&open_existing(config)?, out).await,
         Command::Key(ApiKeyCommand::Create(new)) => {
-            keys::create(&open_existing(config)?, new, out).await
+            api_key::create(&open_existing(config)?, new, out).await
         }
         Command::Key(ApiKeyCommand::List { org }) => {
-            keys::list(&open_existing(config)?, &org, out).await
+            api_key::list(&open_existing(config)?, &org, out).await
         }
         Command::Key(ApiKeyCommand::Revoke { id }) => {
-            keys::revoke(&open_existing(config)?, &id, out).await
+            api_key::revoke(&open_existing(config)?, &id, out).await
         }
         Command::Brand(BrandCommand::Add(new)) => {
             registry::add_brand(&open_existing(config)?, new, out).await

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::app;
 use crate::domain::ids::{BrandId, CampaignId};
 use crate::domain::registry::{self, Brand, Campaign};
 use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Result};
+use crate::operator;
 
 use super::args::{NewBrandArgs, NewCampaignArgs};
-use super::organizations::find;
+use super::organization::find;
 use super::output::Output;
 use super::{Context, Outcome};
 
@@ -17,13 +17,13 @@ pub(super) async fn add_brand(context: &Context, args: NewBrandArgs, out: &mut O
     let name = parse_name(&args.name)?;
     let org_id = find(&context.db, &args.org).await?.id;
     let (db, clock) = (&context.db, &context.clock);
-    let brand = app::registry::add_brand(db, clock, org_id, name, args.status).await?;
+    let brand = operator::registry::add_brand(db, clock, org_id, name, args.status).await?;
     print_brand(&brand, out)
 }
 
 pub(super) async fn delete_brand(context: &Context, id: &str, out: &mut Output) -> Outcome {
     let brand_id = BrandId::parse(id).ok_or_else(|| unknown("brand", id))?;
-    let deleted = app::registry::delete_brand(&context.db, &context.clock, brand_id).await;
+    let deleted = operator::registry::delete_brand(&context.db, &context.clock, brand_id).await;
     print_brand(&found(deleted, "brand", id)?, out)
 }
 
@@ -35,13 +35,14 @@ pub(super) async fn add_campaign(
     let name = parse_name(&args.name)?;
     let brand_id = BrandId::parse(&args.brand).ok_or_else(|| unknown("brand", &args.brand))?;
     let (db, clock) = (&context.db, &context.clock);
-    let added = app::registry::add_campaign(db, clock, brand_id, name, args.status).await;
+    let added = operator::registry::add_campaign(db, clock, brand_id, name, args.status).await;
     print_campaign(&found(added, "brand", &args.brand)?, out)
 }
 
 pub(super) async fn delete_campaign(context: &Context, id: &str, out: &mut Output) -> Outcome {
     let campaign_id = CampaignId::parse(id).ok_or_else(|| unknown("campaign", id))?;
-    let deleted = app::registry::delete_campaign(&context.db, &context.clock, campaign_id).await;
+    let deleted =
+        operator::registry::delete_campaign(&context.db, &context.clock, campaign_id).await;
     print_campaign(&found(deleted, "campaign", id)?, out)
 }
 

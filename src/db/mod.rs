@@ -2,52 +2,33 @@
 //! what is built on them. Which database it is, and which thread works on it, is known here and
 //! nowhere else.
 
-pub mod api_keys;
-pub mod audit_log;
-mod checkpointer;
-mod claims;
-mod connection;
-mod fixed;
-pub mod idempotency;
-mod key_cache;
-mod key_uses;
-mod migrations;
-pub mod organizations;
-mod pool;
-mod postgres;
-pub mod registry;
-mod schema;
-mod server_secrets;
-mod sqlite;
-mod standing_reader;
-mod types;
-mod url;
-mod writer;
+mod engine;
+mod keys;
+mod tables;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-pub use claims::Claim;
-pub use connection::DbConn;
-pub use key_cache::FoundKey;
-pub use url::DatabaseUrl;
+pub use engine::connection::DbConn;
+pub use engine::in_flight::Claim;
+pub use engine::url::DatabaseUrl;
+pub use keys::cache::FoundKey;
+pub use tables::{api_key, audit_log, idempotency, organization, registry};
 
 use crate::domain::api_key::{ApiKey, HashedApiKey};
 use crate::domain::cursor::CursorKey;
 use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 
-use claims::Claims;
-use key_cache::{KeyCache, Known, LookUp, Refresh, Turn, minute_of};
-use key_uses::{KeyUses, USES_PER_STORE};
-use postgres::PostgresDb;
-use sqlite::SqliteDb;
-
-/// How long a request waits for its turn at the database before it is refused (503).
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+use engine::in_flight::Claims;
+use engine::postgres::PostgresDb;
+use engine::sqlite::SqliteDb;
+use engine::{ACQUIRE_TIMEOUT, Work, connection, migrations};
+use keys::cache::{KeyCache, Known, LookUp, Refresh, Turn, minute_of};
+use keys::uses::{self, KeyUses, USES_PER_STORE};
+use tables::server_secret;
 
 /// The database. Cloning is cheap; all clones are one database.
 #[derive(Clone)]
@@ -68,10 +49,6 @@ pub struct LookedUp {
     pub organization: Option<Organization>,
 }
 
-/// What is to be done on a connection. In a box from the start: the futures that hand it on would
-/// each hold all that it has captured.
-type Work<T> = Box<dyn FnOnce(&mut DbConn) -> Result<T> + Send>;
-
 #[derive(Clone)]
 enum Backend {
     Sqlite(Arc<SqliteDb>),
@@ -88,7 +65,7 @@ impl Db {
     /// fails.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
-        let cursor_key = server_secrets::find_cursor_key(&mut migrated)?;
+        let cursor_key = server_secret::find_cursor_key(&mut migrated)?;
         drop(migrated);
         let (backend, refresh) = match url {
             DatabaseUrl::Sqlite(path) => {
@@ -244,12 +221,12 @@ impl Db {
             Known::Due(turn) => (self.refresh_keys(&look_up, turn).await?, None),
             // Of a key in use one request in a second comes here; it may not need the organization.
             Known::Before => {
-                let find = move |conn: &mut DbConn| api_keys::find_by_hash(conn, &hash);
+                let find = move |conn: &mut DbConn| api_key::find_by_hash(conn, &hash);
                 let found = self.read(find).await?;
                 (found.map(|key| self.remember(&look_up, hash, key)), None)
             }
             Known::Never => {
-                let find = move |conn: &mut DbConn| api_keys::find_with_organization(conn, &hash);
+                let find = move |conn: &mut DbConn| api_key::find_with_organization(conn, &hash);
                 let (key, organization) = self.read(find).await?.unzip();
                 (
                     key.map(|key| self.remember(&look_up, hash, key)),
@@ -267,7 +244,7 @@ impl Db {
         turn: Turn<'_>,
     ) -> Result<Option<Arc<FoundKey>>> {
         let hashes = turn.hashes.clone();
-        let found = self.read(move |conn| api_keys::find_by_hashes(conn, &hashes));
+        let found = self.read(move |conn| api_key::find_by_hashes(conn, &hashes));
         let mut asked_for = None;
         for (hash, key) in found.await? {
             let key = self.remember(look_up, hash, key);
@@ -302,7 +279,7 @@ impl Db {
             return Ok(0);
         }
         let taken = ids.clone();
-        let stored = self.write(move |conn| key_uses::store(conn, minute, &taken));
+        let stored = self.write(move |conn| uses::store(conn, minute, &taken));
         let stored = stored.await;
         if stored.is_err() {
             self.key_uses.put_back(minute, ids);

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::{Actor, OrgAccess, Role};
 use super::billing_email::BillingEmail;
 use super::ids::{ApiKeyId, AuditId, OrgId};
-use super::missed_call::MissedCall;
+use super::missed_call_message::MissedCall;
 use super::organization::Settings;
 use super::text_enum::{TextEnum, text_enum};
 

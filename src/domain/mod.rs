@@ -10,7 +10,7 @@ pub mod cursor;
 mod display_text;
 pub mod idempotency;
 pub mod ids;
-pub mod missed_call;
+pub mod missed_call_message;
 pub mod organization;
 pub mod quiet_hours;
 pub mod registry;

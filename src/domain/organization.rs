@@ -10,7 +10,7 @@ use super::audit::{AuditEntry, AuditEvent, ChainHead};
 use super::billing_email::BillingEmail;
 use super::display_text;
 use super::ids::{ExternalId, OrgId};
-use super::missed_call::MissedCall;
+use super::missed_call_message::MissedCall;
 use super::quiet_hours::{QuietHours, QuietHoursChanges};
 use super::registry::RegistrySummary;
 use super::text_enum::text_enum;

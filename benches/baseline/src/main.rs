@@ -5,7 +5,7 @@
 mod audit;
 mod failure;
 mod model;
-#[path = "../../../src/db/schema.rs"]
+#[path = "../../../src/db/tables/schema.rs"]
 mod schema;
 mod store;
 

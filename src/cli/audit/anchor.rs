@@ -7,11 +7,11 @@ use std::io::{self, BufWriter, Write};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::app::audit_anchors::{self, AnchorKey, NewAnchorKey};
-use crate::cli::organizations::find;
+use crate::cli::organization::find;
 use crate::cli::output::{Output, complain, create_private};
 use crate::cli::{Context, Outcome};
 use crate::error::BoxError;
+use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
 
 /// Prints anchors of one organization's log, or of all.
 pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>) -> Outcome {
@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>)
     };
     let mut stdout = BufWriter::new(io::stdout().lock());
     let now = context.clock.now();
-    let unreadable = audit_anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
+    let unreadable = anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
     for (org_id, reason) in &unreadable {
         complain(&format!("{org_id}: its head cannot be read: {reason}"));
     }

@@ -4,12 +4,12 @@ use std::io::{self, BufWriter};
 
 use serde_json::json;
 
-use crate::app::audit_export::{self, Exported};
-use crate::cli::organizations::find;
+use crate::cli::organization::find;
 use crate::cli::output::{Output, complain, create_private};
 use crate::cli::{Context, Outcome};
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
+use crate::operator::audit::export::{self, Exported};
 
 use super::args::ExportArgs;
 
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -
         }
         None => {
             let mut stdout = BufWriter::new(io::stdout().lock());
-            audit_export::export(&context.db, only, &mut stdout).await?
+            export::export(&context.db, only, &mut stdout).await?
         }
     };
     for (org_id, reason) in &exported.unreadable {
@@ -46,7 +46,7 @@ async fn export_to_file(
 ) -> Result<Exported, BoxError> {
     let named = |error: io::Error| format!("{path}: {error}");
     let mut file = BufWriter::new(create_private(path).map_err(named)?);
-    let exported = audit_export::export(&context.db, only, &mut file).await?;
+    let exported = export::export(&context.db, only, &mut file).await?;
     file.get_ref().sync_all().map_err(named)?;
     Ok(exported)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::cli::organizations::find;
+use crate::cli::organization::find;
 use crate::cli::output::Output;
 use crate::cli::{Context, Outcome};
 use crate::domain::audit::{AuditEntry, hex};

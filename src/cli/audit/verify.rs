@@ -5,15 +5,15 @@ use std::io::{self, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::app::audit_anchors::{AnchorPublicKey, read_anchors};
-use crate::app::audit_file::verify_file;
-use crate::app::audit_verification::{self, Fault, Summary};
-use crate::cli::organizations::find;
+use crate::cli::organization::find;
 use crate::cli::output::Output;
 use crate::cli::{Context, Outcome};
 use crate::domain::audit_chain::Anchors;
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
+use crate::operator::audit::anchors::{AnchorPublicKey, read_anchors};
+use crate::operator::audit::verify::{self, Fault, Summary};
+use crate::operator::audit::verify_export::verify_file;
 
 use super::args::VerifyArgs;
 
@@ -27,12 +27,12 @@ pub(super) async fn run(context: &Context, args: VerifyArgs, out: &mut Output) -
     let summary = match only {
         Some(org_id) => {
             let its_anchors = anchors.take(&org_id);
-            let found = audit_verification::verify(&context.db, org_id, its_anchors).await?;
+            let found = verify::verify(&context.db, org_id, its_anchors).await?;
             let mut summary = Summary::default();
             summary.add(found);
             summary
         }
-        None => audit_verification::verify_all(&context.db, anchors).await?,
+        None => verify::verify_all(&context.db, anchors).await?,
     };
     print(&summary, count, out)
 }

@@ -10,7 +10,7 @@ use quietline_api::agentmessage::api::{
 use quietline_api::agentmessage::models;
 
 use crate::app;
-use crate::app::api_keys::{KeyQuery, NewApiKey};
+use crate::app::api_key::{KeyQuery, NewApiKey};
 use crate::app::idempotency::Outcome;
 use crate::domain::access::{OrgAccess, Scope};
 use crate::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
@@ -45,9 +45,9 @@ pub(super) async fn create(
         plaintext,
     };
     let outcome = match once {
-        Some(once) => app::api_keys::create_once(state, access, new, once).await?,
+        Some(once) => app::api_key::create_once(state, access, new, once).await?,
         None => {
-            let key = app::api_keys::create(&state.db, &state.clock, access, new).await?;
+            let key = app::api_key::create(&state.db, &state.clock, access, new).await?;
             Outcome::Done(key)
         }
     };
@@ -66,7 +66,7 @@ fn created(key: ApiKey, plaintext: Option<String>) -> CreateApiKeySuccess {
 pub(super) fn issue_limit(wait: Duration) -> RateLimit {
     RateLimit {
         policy: "api-keys",
-        quota: app::api_keys::MAX_ISSUED,
+        quota: app::api_key::MAX_ISSUED,
         remaining: 0,
         seconds: whole_seconds(wait),
     }
@@ -93,7 +93,7 @@ pub(super) async fn list(
         limit: usize::try_from(limit).map_err(Error::internal)?,
         include_revoked,
     };
-    let page = app::api_keys::page(&state.db, access, query).await?;
+    let page = app::api_key::page(&state.db, access, query).await?;
     let meta = models::ApiKeyListMeta {
         total: page.total,
         limit,
@@ -116,7 +116,7 @@ pub(super) async fn get(
     let id = ApiKeyId::from_uuid(params.id);
     let body = models::ApiKeyResponse {
         success: true,
-        data: shown(app::api_keys::show(&state.db, access, id).await?),
+        data: shown(app::api_key::show(&state.db, access, id).await?),
     };
     Ok(GetApiKeySuccess::Ok { body })
 }
@@ -129,7 +129,7 @@ pub(super) async fn rotate(
     let id = ApiKeyId::from_uuid(params.id);
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
-    let key = app::api_keys::rotate(&state.db, &state.clock, access, id, plaintext).await?;
+    let key = app::api_key::rotate(&state.db, &state.clock, access, id, plaintext).await?;
     let body = issued(key, Some(shown));
     Ok(RotateApiKeySuccess::Created { body })
 }
@@ -140,7 +140,7 @@ pub(super) async fn delete(
     params: DeleteApiKeyParams,
 ) -> Result<DeleteApiKeySuccess> {
     let id = ApiKeyId::from_uuid(params.id);
-    app::api_keys::delete(&state.db, &state.clock, access, id).await?;
+    app::api_key::delete(&state.db, &state.clock, access, id).await?;
     Ok(DeleteApiKeySuccess::NoContent)
 }
 

@@ -10,14 +10,14 @@ use quietline_api::tether_relay::models;
 use crate::app;
 use crate::app::idempotency::Outcome;
 use crate::domain::access::OrgAccess;
-use crate::domain::missed_call::{MissedCall, MissedCallChanges};
+use crate::domain::missed_call_message::{MissedCall, MissedCallChanges};
 use crate::domain::organization::Organization;
 use crate::error::Result;
 use crate::handlers::once::once;
 use crate::state::AppState;
 
 pub(super) async fn get(state: &AppState, access: OrgAccess) -> Result<GetSuccess> {
-    let settings = app::missed_call::show(&state.db, access).await?;
+    let settings = app::missed_call_message::show(&state.db, access).await?;
     Ok(GetSuccess::Ok {
         body: response(settings),
     })
@@ -49,7 +49,7 @@ pub(super) async fn put(
         enabled: missed_call_auto_message_enabled,
     };
     Ok(
-        match app::missed_call::update(state, access, changes, once).await? {
+        match app::missed_call_message::update(state, access, changes, once).await? {
             Outcome::Done(organization) => updated(organization),
             Outcome::Replayed(answer) => PutSuccess::Replayed(answer.into()),
         },

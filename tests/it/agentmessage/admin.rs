@@ -9,6 +9,7 @@ use quietline::domain::audit::AuditEntry;
 use quietline::domain::ids::{ApiKeyId, BrandId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind};
 use quietline::domain::registry::RegistrationStatus;
+use quietline::operator;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -115,7 +116,7 @@ impl Admin {
     /// The id of the key.
     pub async fn key_id(&self) -> ApiKeyId {
         let prefix = &self.key[..12];
-        let keys = app::api_keys::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
+        let keys = app::api_key::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
         let mut keys = keys.expect("keys").into_iter();
         keys.find(|key| key.prefix == prefix)
             .expect("the own key")
@@ -124,14 +125,19 @@ impl Admin {
 
     pub async fn add_brand(&self, status: RegistrationStatus) -> BrandId {
         let (db, clock) = (&self.app.state.db, &self.app.state.clock);
-        let added =
-            app::registry::add_brand(db, clock, self.org_id.clone(), "Brand".to_owned(), status);
+        let added = operator::registry::add_brand(
+            db,
+            clock,
+            self.org_id.clone(),
+            "Brand".to_owned(),
+            status,
+        );
         added.await.expect("a brand").id
     }
 
     pub async fn delete_brand(&self, id: BrandId) {
         let (db, clock) = (&self.app.state.db, &self.app.state.clock);
-        app::registry::delete_brand(db, clock, id)
+        operator::registry::delete_brand(db, clock, id)
             .await
             .expect("it is there");
     }

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use futures_util::future::{join, join_all};
-use quietline::app::api_keys;
+use quietline::app::api_key;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::organization::OrganizationKind;
@@ -154,7 +154,7 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     let other = admin.app.api_key(&[Scope::OrgRead]).await;
     assert_eq!(admin.get().await.status, 200);
     let (db, clock) = (&admin.app.state.db, &admin.app.state.clock);
-    api_keys::revoke(db, clock, admin.key_id().await)
+    api_key::revoke(db, clock, admin.key_id().await)
         .await
         .unwrap();
 
@@ -180,7 +180,7 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
     let app = TestApp::new().await;
     for round in 0..20 {
         let key = app.api_key(&[Scope::OrgRead]).await;
-        let listed = api_keys::list(&app.state.db, app.org_id.clone(), None, 100)
+        let listed = api_key::list(&app.state.db, app.org_id.clone(), None, 100)
             .await
             .unwrap();
         let id = listed
@@ -190,7 +190,7 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
             .id;
         let before = join_all((0..5).map(|_| app.get(PATH, &key))).await;
         assert!(before.iter().all(|answer| answer.status == 200), "{round}");
-        let revoking = api_keys::revoke(&app.state.db, &app.state.clock, id);
+        let revoking = api_key::revoke(&app.state.db, &app.state.clock, id);
         let (revoked, _) = join(revoking, join_all((0..5).map(|_| app.get(PATH, &key)))).await;
         revoked.unwrap();
         assert_unauthorized(&app.get(PATH, &key).await, &format!("{round}"));

@@ -229,7 +229,7 @@ async fn while_the_first_request_runs_the_second_is_refused_at_once() {
             let (org_id, released) = (org_id.clone(), released.lock().unwrap().take().unwrap());
             let (locked, is_locked) = channel();
             let work = move |conn: &mut DbConn| {
-                db::organizations::lock(conn, &OrganizationRef::Id(org_id))?;
+                db::organization::lock(conn, &OrganizationRef::Id(org_id))?;
                 locked.send(()).unwrap();
                 released.recv().unwrap();
                 Ok(())

@@ -226,10 +226,10 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
     let cursor = keys.list("limit=2").await.text("/meta/next_cursor");
     let db = quietline::db::Db::open(&keys.app.database.url(), 1).expect("the same database");
     let Keys { app, key } = keys;
-    let page = quietline::app::api_keys::page(
+    let page = quietline::app::api_key::page(
         &db,
         quietline::domain::access::OrgAccess::command_line(app.org_id.clone()),
-        quietline::app::api_keys::KeyQuery {
+        quietline::app::api_key::KeyQuery {
             cursor: Some(cursor.clone()),
             limit: 3,
             include_revoked: true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::rt::System;
-use quietline::db::{Db, DbConn, api_keys};
+use quietline::db::{Db, DbConn, api_key};
 use quietline::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
 use quietline::domain::ids::{ApiKeyId, OrgId};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ fn every_key_is_listed_however_many_there_are() {
                 last_used_at: None,
                 revoked_at: None,
             };
-            api_keys::insert(conn, &key, &plaintext.hash(), "command-line")?;
+            api_key::insert(conn, &key, &plaintext.hash(), "command-line")?;
         }
         Ok(())
     };

@@ -320,7 +320,7 @@ impl Stage {
         if case.is_revoked {
             let id = app.key_id(&target).await;
             let (db, clock) = (&app.state.db, &app.state.clock);
-            quietline::app::api_keys::revoke(db, clock, id)
+            quietline::app::api_key::revoke(db, clock, id)
                 .await
                 .unwrap();
         }

@@ -399,7 +399,7 @@ fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp
 
 async fn revoke(app: &TestApp, key: &str) {
     let id = app.key_id(key).await;
-    quietline::app::api_keys::revoke(&app.state.db, &app.state.clock, id)
+    quietline::app::api_key::revoke(&app.state.db, &app.state.clock, id)
         .await
         .unwrap();
 }

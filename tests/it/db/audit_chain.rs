@@ -2,11 +2,11 @@
 //! a row goes unnoticed. Method: a few changes through both APIs, one manipulation with plain SQL,
 //! and `verify_all` has to name a fault or be unable to read the log.
 
-use quietline::app::audit_verification::{Summary, verify_all};
 use quietline::db::Db;
 use quietline::domain::access::Scope;
 use quietline::domain::audit::{AuditEntry, ChainHead};
 use quietline::domain::audit_chain::Anchors;
+use quietline::operator::audit::verify::{Summary, verify_all};
 use serde_json::json;
 
 use super::logs::{COLUMNS, ENTRIES, Logs, insert, is_clean};

@@ -10,13 +10,14 @@ use quietline::db::{self, Db, DbConn};
 use quietline::domain::access::{OrgAccess, Scope};
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::OrganizationRef;
-use quietline::domain::missed_call::MissedCallChanges;
+use quietline::domain::missed_call_message::MissedCallChanges;
 use quietline::domain::organization::{
     Change, Organization, OrganizationName, SettingsChanges, VersionCondition,
 };
 use quietline::domain::quiet_hours::QuietHoursChanges;
 use quietline::domain::registry::RegistrationStatus;
 use quietline::error::{Error, Result};
+use quietline::operator;
 use serde_json::{Value, json};
 
 use super::parallel::in_parallel;
@@ -126,13 +127,13 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
                     enabled: None,
                 };
                 let access = OrgAccess::command_line(org_id);
-                app::missed_call::update(&app.state, access, changes, None)
+                app::missed_call_message::update(&app.state, access, changes, None)
                     .await
                     .unwrap();
             }
             _ => {
                 let (name, status) = (format!("brand {number}"), RegistrationStatus::Active);
-                app::registry::add_brand(db, clock, org_id, name, status)
+                operator::registry::add_brand(db, clock, org_id, name, status)
                     .await
                     .unwrap();
             }
@@ -211,7 +212,7 @@ async fn two_servers_on_one_database_write_without_refusals_or_losses() {
         for round in 0..25 {
             let (name, status) = (format!("{number}-{round}"), RegistrationStatus::Pending);
             let org_id = app.org_id.clone();
-            app::registry::add_brand(db, &app.state.clock, org_id, name, status)
+            operator::registry::add_brand(db, &app.state.clock, org_id, name, status)
                 .await
                 .unwrap();
         }
@@ -227,17 +228,17 @@ fn set_both(
     organization: &OrganizationRef,
     number: i32,
 ) -> Result<Organization> {
-    let before = db::organizations::lock(conn, organization)?.unwrap();
+    let before = db::organization::lock(conn, organization)?.unwrap();
     let mut after = before.clone();
     after.version += 1;
     after.settings.name = OrganizationName::parse(&number.to_string()).unwrap();
-    let before = db::organizations::store_locked(conn, Change::unrecorded(&before, after, now()))?;
+    let before = db::organization::store_locked(conn, Change::unrecorded(&before, after, now()))?;
     std::thread::sleep(Duration::from_millis(1));
     let mut after = before.clone();
     after.version += 1;
     let email = BillingEmail::parse(&format!("{number}@acme.example")).unwrap();
     after.settings.billing_email = Some(email);
-    db::organizations::store_locked(conn, Change::unrecorded(&before, after, now()))
+    db::organization::store_locked(conn, Change::unrecorded(&before, after, now()))
 }
 
 #[actix_web::test]

@@ -11,6 +11,7 @@ use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::RequestId;
 use quietline::domain::organization::{SettingsChanges, VersionCondition};
 use quietline::error::Error;
+use quietline::operator;
 use serde_json::json;
 
 use super::parallel::in_parallel;
@@ -39,7 +40,7 @@ fn count(statuses: &[u16], status: u16) -> usize {
 /// The whole log follows from its first entry, and says how many keys were issued.
 async fn assert_log(app: &TestApp, issued: usize) {
     let org_id = app.org_id.clone();
-    let verified = app::audit_verification::verify(&app.state.db, org_id, Vec::new())
+    let verified = operator::audit::verify::verify(&app.state.db, org_id, Vec::new())
         .await
         .unwrap();
     assert_eq!(verified.fault, None);
@@ -176,7 +177,7 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    app::api_keys::revoke(&elsewhere, &app.state.clock, id.clone())
+    app::api_key::revoke(&elsewhere, &app.state.clock, id.clone())
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
@@ -208,7 +209,7 @@ async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_seco
     };
     use_for(Duration::from_millis(700), false).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    app::api_keys::revoke(&elsewhere, &app.state.clock, id)
+    app::api_key::revoke(&elsewhere, &app.state.clock, id)
         .await
         .unwrap();
     use_for(Duration::from_secs(1), true).await;
@@ -228,7 +229,7 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     assert_eq!(app.get("/v1/organization", &key).await.status, 200);
     let access = OrgAccess::command_line(app.org_id.clone());
     let (db, clock) = (&app.state.db, &app.state.clock);
-    let mut revocation = Box::pin(app::api_keys::delete(db, clock, access, id));
+    let mut revocation = Box::pin(app::api_key::delete(db, clock, access, id));
     assert!(futures_util::poll!(&mut revocation).is_pending());
     drop(revocation);
     for _ in 0..50_000 {
@@ -268,7 +269,7 @@ async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() 
     };
     let access = caller.require(demand, Target::Own).unwrap();
     let admin = OrgAccess::command_line(app.org_id.clone());
-    app::api_keys::delete(&app.state.db, &app.state.clock, admin, id)
+    app::api_key::delete(&app.state.db, &app.state.clock, admin, id)
         .await
         .unwrap();
     let changes = SettingsChanges {

@@ -1,6 +1,5 @@
 //! Two organizations' audit logs, made through both APIs, to be tampered with.
 
-use quietline::app::audit_verification::{Summary, verify_all};
 use quietline::db;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::audit::{AuditEntry, hex};
@@ -8,6 +7,7 @@ use quietline::domain::audit_chain::Anchors;
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::OrganizationKind;
 use quietline::error::Error;
+use quietline::operator::audit::verify::{Summary, verify_all};
 use serde_json::json;
 
 use crate::support::TestApp;

@@ -14,7 +14,7 @@ use super::parallel::in_parallel;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-const SCHEMA: &str = include_str!("../../../src/db/schema.rs");
+const SCHEMA: &str = include_str!("../../../src/db/tables/schema.rs");
 
 const RECORDED: &str = "SELECT version AS value FROM __diesel_schema_migrations ORDER BY version";
 
@@ -145,7 +145,7 @@ fn with_diesel_type(column: &str) -> String {
     format!("{name} {diesel}{null}")
 }
 
-/// What `src/db/schema.rs` says.
+/// What `src/db/tables/schema.rs` says.
 fn schema_of_program() -> Schema {
     let mut schema = Schema {
         tables: vec![],

@@ -2,10 +2,10 @@
 //! there is nothing to test.
 
 use diesel::connection::SimpleConnection;
-use quietline::app::audit_verification::verify_all;
 use quietline::db::{DatabaseUrl, Db};
 use quietline::domain::audit_chain::Anchors;
 use quietline::error::{Error, Result};
+use quietline::operator::audit::verify::verify_all;
 
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;

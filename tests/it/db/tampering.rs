@@ -3,12 +3,12 @@
 //! the database (its triggers are dropped) writes other rows into it, more or less cunningly. Then
 //! the logs in that database are verified by what the command calls, and so is an export of them.
 
-use quietline::app::audit_export::export;
-use quietline::app::audit_file::verify_file;
-use quietline::app::audit_verification::{Summary, verify_all};
 use quietline::domain::audit::{AuditEntry, ChainHead, hex};
 use quietline::domain::audit_chain::Anchors;
 use quietline::domain::ids::OrgId;
+use quietline::operator::audit::export::export;
+use quietline::operator::audit::verify::{Summary, verify_all};
+use quietline::operator::audit::verify_export::verify_file;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -52,7 +52,7 @@ async fn write_without_rest(app: &TestApp) {
         for _ in 1..ORGANIZATIONS {
             let mut another = pattern.clone();
             (another.id, another.external_id) = (OrgId::generate(), None);
-            assert!(db::organizations::insert(conn, &another)?);
+            assert!(db::organization::insert(conn, &another)?);
         }
         Ok(())
     };

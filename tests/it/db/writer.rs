@@ -27,7 +27,7 @@ fn named(pattern: &Organization, name: &str) -> Organization {
 }
 
 fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
-    assert!(db::organizations::insert(conn, organization)?);
+    assert!(db::organization::insert(conn, organization)?);
     Ok(())
 }
 
@@ -119,7 +119,7 @@ async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
         .unwrap();
     let work = move |conn: &mut DbConn| {
         insert(conn, &before)?;
-        match db::organizations::insert(conn, &again)? {
+        match db::organization::insert(conn, &again)? {
             true => Ok(()),
             false => Err(Error::internal("the id is taken")),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::web;
 use chrono::{DateTime, TimeZone, Utc};
-use quietline::app::api_keys::NewApiKey;
+use quietline::app::api_key::NewApiKey;
 use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
@@ -103,7 +103,7 @@ impl TestApp {
             scopes,
             plaintext,
         };
-        quietline::app::api_keys::create(&self.state.db, &self.state.clock, access, new)
+        quietline::app::api_key::create(&self.state.db, &self.state.clock, access, new)
             .await
             .expect("a key");
         shown
@@ -112,7 +112,7 @@ impl TestApp {
     /// The id of an API key that was made here, of whichever organization.
     pub async fn key_id(&self, key: &str) -> ApiKeyId {
         let hash = PlaintextApiKey::parse(key).expect("a key").hash();
-        let find = move |conn: &mut _| quietline::db::api_keys::find_by_hash(conn, &hash);
+        let find = move |conn: &mut _| quietline::db::api_key::find_by_hash(conn, &hash);
         let found = self.state.db.read(find).await.expect("an answer");
         found.expect("it is there").id
     }
@@ -150,7 +150,7 @@ impl TestApp {
     pub async fn brand(&self) -> Brand {
         let (db, clock) = (&self.state.db, &self.state.clock);
         let (name, status) = ("Brand".to_owned(), RegistrationStatus::Active);
-        quietline::app::registry::add_brand(db, clock, self.org_id.clone(), name, status)
+        quietline::operator::registry::add_brand(db, clock, self.org_id.clone(), name, status)
             .await
             .expect("a brand")
     }
@@ -182,7 +182,7 @@ impl TestApp {
     /// The API keys of the tests' organization, newest first.
     pub async fn stored_keys(&self) -> Vec<ApiKey> {
         let org_id = self.org_id.clone();
-        let keys = quietline::app::api_keys::list(&self.state.db, org_id, None, 10_000);
+        let keys = quietline::app::api_key::list(&self.state.db, org_id, None, 10_000);
         keys.await.expect("keys")
     }
 

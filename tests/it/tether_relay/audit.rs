@@ -1,8 +1,9 @@
 //! What a PUT leaves in the audit log of the organization that it changed.
 
-use quietline::app::{audit_log, audit_verification};
+use quietline::app::audit_log;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::audit::AuditEntry;
+use quietline::operator::audit::verify;
 use serde_json::{Value, json};
 
 use super::users::{METHODS, assert_failure, call, change, other_organization};
@@ -144,7 +145,7 @@ async fn the_chain_of_entries_of_both_dialects_is_whole() {
         change(&app, json!({"missedCallMessage": message})).await;
         app.patch(&key, json!({"mms_retention_days": round})).await;
     }
-    let found = audit_verification::verify(&app.state.db, app.org_id.clone(), Vec::new())
+    let found = verify::verify(&app.state.db, app.org_id.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use quietline::app::organization::{self, NewOrganization};
 use quietline::domain::access::Role;
 use quietline::domain::ids::{ExternalId, OrganizationRef};
-use quietline::domain::missed_call::MissedCall;
+use quietline::domain::missed_call_message::MissedCall;
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use serde_json::{Value, json};
 

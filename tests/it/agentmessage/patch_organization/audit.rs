@@ -1,9 +1,10 @@
 //! What a PATCH leaves in the audit log: one entry per action, with its request's id.
 
 use actix_web::http::Method;
-use quietline::app::{audit_log, audit_verification};
+use quietline::app::audit_log;
 use quietline::domain::access::Scope;
 use quietline::domain::audit::AuditEntry;
+use quietline::operator::audit::verify;
 use serde_json::{Value, json};
 
 use crate::agentmessage::admin::{Admin, PATH, payload};
@@ -213,7 +214,7 @@ async fn the_chain_of_entries_is_whole_after_many_changes() {
         let body = json!({"mms_retention_days": days, "name": format!("Name {days}")});
         admin.change(body).await;
     }
-    let found = audit_verification::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
+    let found = verify::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);
@@ -234,7 +235,7 @@ async fn a_long_text_of_any_script_is_audited_whole() {
         .await;
     let expected = json!({"before": {"help_text": Value::Null}, "after": {"help_text": text}});
     assert_eq!(payload(&admin.audit().await[0]), expected);
-    let found = audit_verification::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
+    let found = verify::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);

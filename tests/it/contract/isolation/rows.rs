@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use quietline::app::audit_verification::verify_all;
 use quietline::domain::audit_chain::Anchors;
+use quietline::operator::audit::verify::verify_all;
 use serde_json::Value;
 
 use super::answers::of_others;

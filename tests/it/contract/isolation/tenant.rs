@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use quietline::app::api_keys::NewApiKey;
+use quietline::app::api_key::NewApiKey;
 use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::Claims;
 use quietline::domain::access::{OrgAccess, Role, Scope};
@@ -141,7 +141,7 @@ impl Tenant {
         };
         let access = OrgAccess::command_line(org_id.clone());
         let (db, clock) = (&app.state.db, &app.state.clock);
-        let key = quietline::app::api_keys::create(db, clock, access, new).await;
+        let key = quietline::app::api_key::create(db, clock, access, new).await;
         self.has_key(Key {
             id: key.expect("a key").id.to_string(),
             plaintext: shown,

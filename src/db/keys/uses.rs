@@ -1,0 +1,112 @@
+//! Uses of API keys that are not stored yet. Storing each with its request would make every read a
+//! write; kept to the minute and stored together, they cost next to nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::DateTime;
+
+use crate::domain::ids::ApiKeyId;
+use crate::error::Result;
+
+use crate::db::engine::connection::DbConn;
+use crate::db::tables::api_key;
+
+/// Uses from which no more are noted, about 100 bytes each. A use that is not noted is noted at the
+/// key's next request.
+const CAPACITY: usize = 16_384;
+
+/// Uses that one transaction stores: with a million organizations each is a row somewhere else, and
+/// other writes wait for them all.
+pub(in crate::db) const USES_PER_STORE: usize = 1000;
+
+/// A minute, counted since 1970, and a key that was used in it.
+pub(in crate::db) type Use = (i64, ApiKeyId);
+
+/// What is not stored yet.
+#[derive(Default)]
+pub(in crate::db) struct KeyUses(Mutex<BTreeSet<Use>>);
+
+impl KeyUses {
+    /// Notes that a key was used; `false` if there is no room.
+    pub(in crate::db) fn note(&self, id: &ApiKeyId, minute: i64) -> bool {
+        let mut uses = self.lock();
+        if uses.len() >= CAPACITY {
+            return false;
+        }
+        uses.insert((minute, id.clone()));
+        true
+    }
+
+    pub(in crate::db) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Takes the oldest of what was noted, `most` uses at most: a minute, and keys in their order.
+    /// All servers lock rows in that order, and so never wait for each other in a circle.
+    pub(in crate::db) fn take(&self, most: usize) -> (i64, Vec<ApiKeyId>) {
+        let mut uses = self.lock();
+        let oldest = uses.first().map_or(0, |(minute, _)| *minute);
+        let of_oldest = || match uses.first() {
+            Some((minute, _)) if *minute == oldest => uses.pop_first().map(|(_, id)| id),
+            _ => None,
+        };
+        (oldest, std::iter::from_fn(of_oldest).take(most).collect())
+    }
+
+    /// Puts back what could not be stored.
+    pub(in crate::db) fn put_back(&self, minute: i64, ids: Vec<ApiKeyId>) {
+        self.lock().extend(ids.into_iter().map(|id| (minute, id)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Use>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stores that the keys `ids` were used in `minute`; returns how many rows that changed.
+pub(in crate::db) fn store(conn: &mut DbConn, minute: i64, ids: &[ApiKeyId]) -> Result<usize> {
+    let minute = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
+    api_key::update_last_used(conn, ids, minute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_noted_once_and_taken_once() {
+        let (uses, id) = (KeyUses::default(), ApiKeyId::generate());
+        assert!(uses.note(&id, 7) && uses.note(&id, 7));
+        let (minute, taken) = uses.take(9);
+        assert_eq!((minute, &taken), (7, &vec![id]));
+        assert!(uses.is_empty());
+        uses.put_back(minute, taken.clone());
+        assert_eq!(uses.take(9), (7, taken));
+    }
+
+    #[test]
+    fn uses_of_one_minute_are_taken_at_once_the_oldest_first_and_keys_in_order() {
+        let uses = KeyUses::default();
+        let mut ids: Vec<_> = std::iter::repeat_with(ApiKeyId::generate).take(5).collect();
+        for (id, minute) in ids.iter().rev().zip([8, 7, 7, 7, 7]) {
+            assert!(uses.note(id, minute));
+        }
+        ids.sort();
+        let last = ids.pop().expect("five");
+        assert_eq!(uses.take(3), (7, ids[..3].to_vec()));
+        assert_eq!(uses.take(3), (7, ids[3..].to_vec()));
+        assert_eq!(uses.take(3), (8, vec![last]));
+        assert!(uses.take(3).1.is_empty());
+    }
+
+    #[test]
+    fn a_use_beyond_the_capacity_is_not_noted() {
+        let uses = KeyUses::default();
+        for _ in 0..CAPACITY {
+            assert!(uses.note(&ApiKeyId::generate(), 1));
+        }
+        assert!(!uses.note(&ApiKeyId::generate(), 1));
+        assert_eq!(uses.take(usize::MAX).1.len(), CAPACITY);
+    }
+}

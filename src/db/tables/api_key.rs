@@ -1,0 +1,272 @@
+//! Rows of `api_keys`. The key itself never reaches this module, only its hash.
+
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use diesel::prelude::*;
+use diesel::query_builder::QueryId;
+use diesel::sql_types::{Bool, Text, Timestamp};
+
+use crate::domain::access::Actor;
+use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition, ScopeSet};
+use crate::domain::ids::{ApiKeyId, OrgId};
+use crate::domain::organization::Organization;
+use crate::error::Result;
+
+use crate::db::engine::connection::DbConn;
+use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::prepared::{self, piece};
+use crate::db::tables::organization::{OrganizationRow, stored_hash};
+use crate::db::tables::schema::{api_keys, organizations};
+use crate::db::tables::types::StoredTime;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_keys)]
+struct ApiKeyRow {
+    id: ApiKeyId,
+    org_id: OrgId,
+    label: String,
+    prefix: String,
+    scopes: String,
+    created_at: StoredTime,
+    last_used_at: Option<StoredTime>,
+    revoked_at: Option<StoredTime>,
+}
+
+impl ApiKeyRow {
+    fn into_domain(self) -> ApiKey {
+        ApiKey {
+            id: self.id,
+            org_id: self.org_id,
+            label: self.label,
+            prefix: self.prefix,
+            scopes: ScopeSet::from_stored(&self.scopes),
+            created_at: self.created_at.utc(),
+            last_used_at: self.last_used_at.map(StoredTime::utc),
+            revoked_at: self.revoked_at.map(StoredTime::utc),
+        }
+    }
+}
+
+/// Adds `key`, which is found by `hash` from now on; `created_by` is the identity of its issuer.
+pub fn insert(
+    conn: &mut DbConn,
+    key: &ApiKey,
+    hash: &HashedApiKey,
+    created_by: &str,
+) -> Result<()> {
+    let row = (
+        api_keys::id.eq(&key.id),
+        api_keys::org_id.eq(&key.org_id),
+        api_keys::label.eq(&key.label),
+        api_keys::prefix.eq(&key.prefix),
+        api_keys::hash.eq(hash.as_bytes().as_slice()),
+        api_keys::scopes.eq(key.scopes.to_text()),
+        api_keys::created_at.eq(key.created_at.naive_utc()),
+        api_keys::created_by.eq(created_by),
+    );
+    diesel::insert_into(api_keys::table)
+        .values(row)
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The key of an organization with this id, revoked or not.
+pub fn find(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = api_keys::table
+        .filter(api_keys::org_id.eq(org_id))
+        .filter(api_keys::id.eq(id))
+        .select(ApiKeyRow::as_select())
+        .get_result(conn);
+    Ok(row.optional()?.map(ApiKeyRow::into_domain))
+}
+
+/// Keys of an organization, newest first, that come after a place in their list or from its
+/// beginning; revoked ones only with `include_revoked`.
+pub fn list(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    include_revoked: bool,
+    after: Option<&KeyPosition>,
+    limit: i64,
+) -> Result<Vec<ApiKey>> {
+    let (created_at, id) = bounds(after);
+    let is_older = api_keys::created_at.lt(created_at);
+    let is_next = api_keys::created_at.eq(created_at).and(api_keys::id.lt(id));
+    let is_admitted = api_keys::revoked_at.is_null();
+    let rows: Vec<ApiKeyRow> = api_keys::table
+        .filter(api_keys::org_id.eq(org_id))
+        .filter(api_keys::created_at.le(created_at))
+        .filter(is_older.or(is_next))
+        .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
+        .order((api_keys::created_at.desc(), api_keys::id.desc()))
+        .limit(limit)
+        .select(ApiKeyRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(ApiKeyRow::into_domain).collect())
+}
+
+/// How many keys [`list`] has after a place, or in all.
+pub fn count(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    include_revoked: bool,
+    after: Option<&KeyPosition>,
+) -> Result<i64> {
+    let (created_at, id) = bounds(after);
+    let is_older = api_keys::created_at.lt(created_at);
+    let is_next = api_keys::created_at.eq(created_at).and(api_keys::id.lt(id));
+    let is_admitted = api_keys::revoked_at.is_null();
+    let count = api_keys::table
+        .filter(api_keys::org_id.eq(org_id))
+        .filter(is_older.or(is_next))
+        .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
+        .count()
+        .get_result(conn)?;
+    Ok(count)
+}
+
+/// Every key of the list after `after` is older than this, or as old and its id is less.
+fn bounds(after: Option<&KeyPosition>) -> (NaiveDateTime, &str) {
+    let end_of_time = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default();
+    match after {
+        Some(position) => (position.created_at.naive_utc(), position.id.as_str()),
+        None => (end_of_time.and_time(NaiveTime::MIN), ""),
+    }
+}
+
+/// When the `nth` newest of those keys of an organization was issued that its API keys have issued
+/// in `period`, its start left out; `None` if there are fewer.
+pub fn find_nth_issue(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    period: &Range<DateTime<Utc>>,
+    nth: i64,
+) -> Result<Option<DateTime<Utc>>> {
+    let issued: Option<NaiveDateTime> = api_keys::table
+        .filter(api_keys::org_id.eq(org_id))
+        .filter(api_keys::created_at.gt(period.start.naive_utc()))
+        .filter(api_keys::created_at.lt(period.end.naive_utc()))
+        .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
+        .order((api_keys::created_at.desc(), api_keys::id.desc()))
+        .offset(nth - 1)
+        .limit(1)
+        .select(api_keys::created_at)
+        .get_result(conn)
+        .optional()?;
+    Ok(issued.map(|time| time.and_utc()))
+}
+
+/// Marks a key as revoked at `now`.
+pub fn revoke(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId, now: DateTime<Utc>) -> Result<()> {
+    let revoked_at = now.naive_utc();
+    prepared::run(
+        conn,
+        &RevokeKey {
+            org_id,
+            id,
+            revoked_at,
+        },
+    )
+}
+
+struct RevokeKey<'a> {
+    org_id: &'a OrgId,
+    id: &'a ApiKeyId,
+    revoked_at: NaiveDateTime,
+}
+
+impl QueryId for RevokeKey<'_> {
+    type QueryId = RevokeKey<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+piece!(RevokeKey<'_>, |revoke, pass| {
+    pass.bind::<Timestamp, _>("UPDATE api_keys SET revoked_at = ", &revoke.revoked_at)?;
+    pass.bind::<Text, _>(" WHERE org_id = ", revoke.org_id)?;
+    pass.bind::<Text, _>(" AND id = ", revoke.id)
+});
+
+// Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
+// place; and the uses of all organizations' keys are noted together.
+
+/// The key with this hash, revoked or not.
+pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<ApiKey>> {
+    let row: QueryResult<ApiKeyRow> = on_each_backend!(conn => api_keys::table
+        .filter(api_keys::hash.eq(hash.as_bytes().as_slice()))
+        .select(ApiKeyRow::as_select())
+        .get_result(conn));
+    Ok(row.optional()?.map(ApiKeyRow::into_domain))
+}
+
+/// The keys with these hashes, revoked or not, in no order.
+pub fn find_by_hashes(
+    conn: &mut DbConn,
+    hashes: &[HashedApiKey],
+) -> Result<Vec<(HashedApiKey, ApiKey)>> {
+    let hashes = hashes.iter().map(|hash| hash.as_bytes().as_slice());
+    let rows: Vec<(Vec<u8>, ApiKeyRow)> = api_keys::table
+        .filter(api_keys::hash.eq_any(hashes))
+        .select((api_keys::hash, ApiKeyRow::as_select()))
+        .load(conn)?;
+    rows.into_iter()
+        .map(|(hash, key)| {
+            Ok((
+                HashedApiKey::from_stored(stored_hash(hash)?),
+                key.into_domain(),
+            ))
+        })
+        .collect()
+}
+
+/// As [`find_by_hash`], with the organization that the key belongs to.
+pub fn find_with_organization(
+    conn: &mut DbConn,
+    hash: &HashedApiKey,
+) -> Result<Option<(ApiKey, Organization)>> {
+    let rows: QueryResult<(ApiKeyRow, OrganizationRow)> = on_each_backend!(conn => api_keys::table
+        .inner_join(organizations::table)
+        .filter(api_keys::hash.eq(hash.as_bytes().as_slice()))
+        .select((ApiKeyRow::as_select(), OrganizationRow::as_select()))
+        .get_result(conn));
+    let Some((key, organization)) = rows.optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((key.into_domain(), organization.into_domain()?)))
+}
+
+/// The key with this id, for the command line.
+pub fn find_by_id(conn: &mut DbConn, id: &ApiKeyId) -> Result<Option<ApiKey>> {
+    let row = api_keys::table
+        .filter(api_keys::id.eq(id))
+        .select(ApiKeyRow::as_select())
+        .get_result(conn);
+    Ok(row.optional()?.map(ApiKeyRow::into_domain))
+}
+
+/// Notes that the keys with these ids were used in `minute`, unless a later use is noted. Returns
+/// how many rows that changed.
+pub fn update_last_used(
+    conn: &mut DbConn,
+    ids: &[ApiKeyId],
+    minute: DateTime<Utc>,
+) -> Result<usize> {
+    let minute = minute.naive_utc();
+    if let DbConn::Postgres(conn) = conn {
+        // In one order, so that servers that do this at the same time wait for each other and not
+        // in a circle.
+        let _locked: Vec<ApiKeyId> = api_keys::table
+            .filter(api_keys::id.eq_any(ids))
+            .order(api_keys::id)
+            .select(api_keys::id)
+            .for_update()
+            .load(conn)?;
+    }
+    let was_unused = api_keys::last_used_at.is_null();
+    let updated = diesel::update(api_keys::table)
+        .filter(api_keys::id.eq_any(ids))
+        .filter(was_unused.or(api_keys::last_used_at.lt(minute)))
+        .set(api_keys::last_used_at.eq(minute))
+        .execute(conn)?;
+    Ok(updated)
+}

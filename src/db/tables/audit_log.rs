@@ -1,0 +1,291 @@
+//! Rows of `audit_log`: appended and read, never updated or deleted.
+
+use std::ops::Range;
+
+use chrono::NaiveDateTime;
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::query_builder::QueryId;
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamp};
+
+use crate::domain::audit::{ActorRecord, AuditEntry};
+use crate::domain::audit_filter::AuditFilter;
+use crate::domain::ids::OrgId;
+use crate::domain::text_enum::TextEnum;
+use crate::error::{Error, Result};
+
+use crate::db::engine::connection::DbConn;
+use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::prepared::{self, piece};
+use crate::db::tables::organization::stored_hash;
+use crate::db::tables::schema::{audit_log, organizations};
+use crate::db::tables::types::StoredTime;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_log)]
+struct AuditRow {
+    org_id: OrgId,
+    seq: i64,
+    id: String,
+    occurred_at: StoredTime,
+    actor_kind: String,
+    actor_label: String,
+    actor_identity: String,
+    action: String,
+    resource_type: String,
+    resource_id: String,
+    reason: Option<String>,
+    request_id: String,
+    payload: String,
+    previous_hash: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl AuditRow {
+    fn into_domain(self) -> Result<AuditEntry> {
+        Ok(AuditEntry {
+            org_id: self.org_id,
+            seq: self.seq,
+            id: self.id,
+            occurred_at: self.occurred_at.utc().naive_utc(),
+            actor: ActorRecord {
+                kind: self.actor_kind,
+                label: self.actor_label,
+                identity: self.actor_identity,
+            },
+            action: self.action,
+            resource_type: self.resource_type,
+            resource_id: self.resource_id,
+            reason: self.reason,
+            request_id: self.request_id,
+            payload: self.payload,
+            previous_hash: stored_hash(self.previous_hash)?,
+            hash: stored_hash(self.hash)?,
+        })
+    }
+}
+
+/// Adds `entry` to its organization's log. The organization's head moves in the same transaction.
+pub(in crate::db) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
+    prepared::run(conn, &AppendEntry(AllButOrganization::new(entry)))
+}
+
+const INSERT: &str = "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, \
+     actor_label, actor_identity, action, resource_type, resource_id, reason, request_id, \
+     payload, previous_hash, hash) ";
+
+struct AppendEntry<'a>(AllButOrganization<'a>);
+
+impl QueryId for AppendEntry<'_> {
+    type QueryId = AppendEntry<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+piece!(AppendEntry<'_>, |append, pass| {
+    pass.sql(INSERT);
+    pass.bind::<Text, _>("VALUES (", &append.0.entry.org_id)?;
+    pass.sql(", ");
+    pass.piece(&append.0)?;
+    pass.sql(")");
+    Ok(())
+});
+
+/// The second half of a PostgreSQL statement whose first half calls the row that it has changed
+/// `changed`: adds the entries if there is such a row.
+pub(in crate::db) struct InsertForEachChanged<'a>(Vec<AllButOrganization<'a>>);
+
+impl<'a> InsertForEachChanged<'a> {
+    pub(in crate::db) fn new(entries: &'a [AuditEntry]) -> Self {
+        Self(entries.iter().map(AllButOrganization::new).collect())
+    }
+}
+
+piece!(InsertForEachChanged<'_>, |insert, pass| {
+    pass.sql(INSERT);
+    for (index, entry) in insert.0.iter().enumerate() {
+        pass.sql(if index == 0 { "" } else { " UNION ALL " });
+        pass.sql("SELECT changed.id, ");
+        pass.piece(entry)?;
+        pass.sql(" FROM changed");
+    }
+    Ok(())
+});
+
+/// Every column but the first, bound.
+struct AllButOrganization<'a> {
+    entry: &'a AuditEntry,
+    occurred_at: StoredTime,
+}
+
+impl<'a> AllButOrganization<'a> {
+    fn new(entry: &'a AuditEntry) -> Self {
+        Self {
+            entry,
+            occurred_at: entry.occurred_at.into(),
+        }
+    }
+}
+
+piece!(AllButOrganization<'_>, |all, pass| {
+    let entry = all.entry;
+    pass.bind::<BigInt, _>("", &entry.seq)?;
+    pass.bind::<Text, _>(", ", &entry.id)?;
+    pass.bind::<Timestamp, _>(", ", &all.occurred_at)?;
+    pass.bind::<Text, _>(", ", &entry.actor.kind)?;
+    pass.bind::<Text, _>(", ", &entry.actor.label)?;
+    pass.bind::<Text, _>(", ", &entry.actor.identity)?;
+    pass.bind::<Text, _>(", ", &entry.action)?;
+    pass.bind::<Text, _>(", ", &entry.resource_type)?;
+    pass.bind::<Text, _>(", ", &entry.resource_id)?;
+    pass.bind::<Nullable<Text>, _>(", ", &entry.reason)?;
+    pass.bind::<Text, _>(", ", &entry.request_id)?;
+    pass.bind::<Text, _>(", ", &entry.payload)?;
+    pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
+    pass.bind::<Binary, _>(", ", entry.hash.as_slice())
+});
+
+/// Of the entries of an organization with these `numbers` those that fit `filter`, newest first.
+pub fn list_filtered(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    filter: &AuditFilter,
+    numbers: &Range<i64>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let AuditFilter {
+        action,
+        resource_type,
+        resource_id,
+        actor_kind,
+        since,
+        until,
+    } = filter;
+    let mut query = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.ge(numbers.start))
+        .filter(audit_log::seq.lt(numbers.end))
+        .order(audit_log::seq.desc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .into_boxed();
+    if let Some(action) = action {
+        query = query.filter(audit_log::action.eq(action));
+    }
+    if let Some(resource_type) = resource_type {
+        query = query.filter(audit_log::resource_type.eq(resource_type));
+    }
+    if let Some(resource_id) = resource_id {
+        query = query.filter(audit_log::resource_id.eq(resource_id));
+    }
+    if let Some(actor_kind) = actor_kind {
+        query = query.filter(audit_log::actor_kind.eq(actor_kind.as_str()));
+    }
+    if let Some(since) = since {
+        query = query.filter(audit_log::occurred_at.ge(since.naive_utc()));
+    }
+    if let Some(until) = until {
+        query = query.filter(audit_log::occurred_at.lt(until.naive_utc()));
+    }
+    let rows: Vec<AuditRow> = query.load(conn)?;
+    rows.into_iter().map(AuditRow::into_domain).collect()
+}
+
+/// The number of an organization's newest entry.
+pub fn find_last_number(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<i64>> {
+    let last = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .order(audit_log::seq.desc())
+        .limit(1)
+        .select(audit_log::seq)
+        .get_result(conn);
+    Ok(last.optional()?)
+}
+
+/// When the first entry of an organization was written that has the number `from` or a higher one.
+pub fn find_time(conn: &mut DbConn, org_id: &OrgId, from: i64) -> Result<Option<NaiveDateTime>> {
+    let time = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.ge(from))
+        .order(audit_log::seq.asc())
+        .limit(1)
+        .select(audit_log::occurred_at)
+        .get_result(conn);
+    Ok(time.optional()?)
+}
+
+/// Entries of an organization, newest first, that come before `before`.
+pub fn list_newest(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let rows: Vec<AuditRow> = audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.lt(before))
+        .order(audit_log::seq.desc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(AuditRow::into_domain).collect()
+}
+
+/// Whether a row has values as the program writes them. SQLite takes any in any column, and some
+/// read like those that were written but compare otherwise.
+const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
+     AND typeof(id) = 'text' AND typeof(actor_kind) = 'text' AND typeof(actor_label) = 'text' \
+     AND typeof(actor_identity) = 'text' AND typeof(action) = 'text' \
+     AND typeof(resource_type) = 'text' AND typeof(resource_id) = 'text' \
+     AND typeof(reason) IN ('text', 'null') AND typeof(request_id) = 'text' \
+     AND typeof(payload) = 'text' AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob' \
+     AND occurred_at NOT LIKE '%.000' \
+     AND occurred_at IN (strftime('%Y-%m-%d %H:%M:%S', occurred_at), \
+         strftime('%Y-%m-%d %H:%M:%f', occurred_at))";
+
+/// Entries of an organization in the order in which they were written, from the number `from` on.
+///
+/// # Errors
+/// [`Error::Internal`] for an entry that is not stored as the program stores it.
+pub fn list_oldest(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    from: i64,
+    limit: i64,
+) -> Result<Vec<AuditEntry>> {
+    let is_as_written = match conn {
+        DbConn::Postgres(_) => "TRUE",
+        DbConn::Sqlite(_) => IS_AS_WRITTEN,
+    };
+    let rows: QueryResult<Vec<(AuditRow, Option<bool>)>> = on_each_backend!(conn => audit_log::table
+        .filter(audit_log::org_id.eq(org_id))
+        .filter(audit_log::seq.ge(from))
+        .order(audit_log::seq.asc())
+        .limit(limit)
+        .select((AuditRow::as_select(), sql::<Nullable<Bool>>(is_as_written)))
+        .load(conn));
+    rows?
+        .into_iter()
+        .map(|(row, is_as_written)| match is_as_written {
+            Some(true) => row.into_domain(),
+            _ => Err(Error::internal(format!(
+                "entry {} is not stored as it was written",
+                row.seq
+            ))),
+        })
+        .collect()
+}
+
+// Not tenant-scoped: only whoever operates the server verifies every log.
+
+/// Organizations that have entries and no row of their own, at most `limit`.
+pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
+    let orphans = audit_log::table
+        .left_join(organizations::table)
+        .filter(organizations::id.nullable().is_null())
+        .select(audit_log::org_id)
+        .distinct()
+        .order(audit_log::org_id)
+        .limit(limit)
+        .load(conn)?;
+    Ok(orphans)
+}

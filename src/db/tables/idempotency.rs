@@ -1,0 +1,101 @@
+//! Rows of `idempotency_records`: answers that are given again.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::prelude::*;
+
+use crate::domain::idempotency::{
+    Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredAnswer,
+};
+use crate::error::{Error, Result};
+
+use crate::db::engine::connection::DbConn;
+use crate::db::tables::organization::stored_hash;
+use crate::db::tables::schema::idempotency_records as records;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = records)]
+struct IdempotencyRow {
+    fingerprint: Vec<u8>,
+    status: i32,
+    headers: String,
+    body: Vec<u8>,
+    created_at: NaiveDateTime,
+}
+
+impl IdempotencyRow {
+    fn into_domain(self) -> Result<IdempotencyRecord> {
+        Ok(IdempotencyRecord {
+            fingerprint: Fingerprint::from_stored(stored_hash(self.fingerprint)?),
+            answer: StoredAnswer {
+                status: u16::try_from(self.status).map_err(Error::internal)?,
+                headers: serde_json::from_str(&self.headers).map_err(Error::internal)?,
+                body: self.body,
+            },
+            created_at: self.created_at.and_utc(),
+        })
+    }
+}
+
+/// The record of `key`, however old.
+pub fn find(
+    conn: &mut DbConn,
+    owner: &Owner,
+    key: &IdempotencyKey,
+) -> Result<Option<IdempotencyRecord>> {
+    let row = records::table
+        .find((&owner.org_id, &owner.credential, key.as_str()))
+        .select(IdempotencyRow::as_select())
+        .get_result(conn)
+        .optional()?;
+    row.map(IdempotencyRow::into_domain).transpose()
+}
+
+/// Stores the record of `key`, which has none.
+pub fn insert(
+    conn: &mut DbConn,
+    owner: &Owner,
+    key: &IdempotencyKey,
+    record: &IdempotencyRecord,
+) -> Result<()> {
+    let headers = serde_json::to_string(&record.answer.headers).map_err(Error::internal)?;
+    let row = (
+        records::org_id.eq(&owner.org_id),
+        records::credential.eq(&owner.credential),
+        records::idempotency_key.eq(key.as_str()),
+        records::fingerprint.eq(record.fingerprint.as_bytes().as_slice()),
+        records::status.eq(i32::from(record.answer.status)),
+        records::headers.eq(headers),
+        records::body.eq(record.answer.body.as_slice()),
+        records::created_at.eq(record.created_at.naive_utc()),
+    );
+    diesel::insert_into(records::table)
+        .values(row)
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Removes the record of `key`.
+pub fn delete(conn: &mut DbConn, owner: &Owner, key: &IdempotencyKey) -> Result<()> {
+    diesel::delete(records::table.find((&owner.org_id, &owner.credential, key.as_str())))
+        .execute(conn)?;
+    Ok(())
+}
+
+// Not tenant-scoped: age is the same for everybody.
+
+/// Removes the oldest `limit` records made before `moment`, and any that are as old as the youngest
+/// of these; returns how many there were.
+pub fn delete_before(conn: &mut DbConn, moment: DateTime<Utc>, limit: i64) -> Result<usize> {
+    let moment = moment.naive_utc();
+    let oldest: Vec<NaiveDateTime> = records::table
+        .filter(records::created_at.lt(moment))
+        .order(records::created_at)
+        .limit(limit)
+        .select(records::created_at)
+        .load(conn)?;
+    let Some(last) = oldest.last() else {
+        return Ok(0);
+    };
+    let old = records::table.filter(records::created_at.le(last));
+    Ok(diesel::delete(old).execute(conn)?)
+}

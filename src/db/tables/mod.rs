@@ -1,0 +1,10 @@
+//! Rows of the tables, one file each. Which connection they are read on is not known here.
+
+pub mod api_key;
+pub mod audit_log;
+pub mod idempotency;
+pub mod organization;
+pub mod registry;
+mod schema;
+pub(in crate::db) mod server_secret;
+mod types;

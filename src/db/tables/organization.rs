@@ -1,0 +1,349 @@
+//! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in
+//! `domain`.
+
+use diesel::prelude::*;
+use diesel::query_builder::QueryId;
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
+
+use crate::domain::audit::{ChainHead, EntryHash};
+use crate::domain::billing_email::BillingEmail;
+use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
+use crate::domain::missed_call_message::MissedCall;
+use crate::domain::organization::{
+    AutoReplies, Change, Organization, OrganizationKind, OrganizationName, Settings,
+};
+use crate::domain::quiet_hours::{QuietHours, QuietHoursMode, TimeOfDay};
+use crate::domain::registry::{RegistrationStatus, RegistrySummary};
+use crate::error::{Error, Result};
+
+use crate::db::engine::connection::DbConn;
+use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::prepared::{self, piece};
+use crate::db::tables::audit_log;
+use crate::db::tables::audit_log::InsertForEachChanged;
+use crate::db::tables::schema::organizations;
+use crate::db::tables::types::StoredTime;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = organizations)]
+pub(in crate::db) struct OrganizationRow {
+    id: OrgId,
+    external_id: Option<ExternalId>,
+    kind: OrganizationKind,
+    name: String,
+    billing_email: Option<String>,
+    plan: String,
+    throughput_tier: i32,
+    message_retention_days: i32,
+    mms_retention_days: i32,
+    is_reseller: bool,
+    quiet_hours_enabled: bool,
+    quiet_hours_start: String,
+    quiet_hours_end: String,
+    quiet_hours_mode: QuietHoursMode,
+    auto_replies_enabled: bool,
+    stop_text: Option<String>,
+    help_text: Option<String>,
+    start_text: Option<String>,
+    missed_call_message: Option<String>,
+    missed_call_enabled: bool,
+    brand_status: Option<RegistrationStatus>,
+    brand_count: i32,
+    campaign_count: i32,
+    version: i64,
+    audit_length: i64,
+    audit_head: Vec<u8>,
+    created_at: StoredTime,
+    updated_at: StoredTime,
+}
+
+/// The organization of either name, as it stands.
+pub fn find(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
+    let row = on_each_backend!(conn => {
+        let all = organizations::table.select(OrganizationRow::as_select());
+        match organization {
+            OrganizationRef::Id(id) => all.filter(organizations::id.eq(id)).get_result(conn),
+            OrganizationRef::External(id) => {
+                all.filter(organizations::external_id.eq(id)).get_result(conn)
+            }
+        }
+    });
+    into_organization(row)
+}
+
+/// The organization of either name, which nobody else changes until this transaction ends.
+/// On SQLite the transaction is the only one that writes.
+pub fn lock(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
+    let DbConn::Postgres(conn) = conn else {
+        return find(conn, organization);
+    };
+    let all = organizations::table
+        .select(OrganizationRow::as_select())
+        .for_update();
+    into_organization(match organization {
+        OrganizationRef::Id(id) => all.filter(organizations::id.eq(id)).get_result(conn),
+        OrganizationRef::External(id) => all
+            .filter(organizations::external_id.eq(id))
+            .get_result(conn),
+    })
+}
+
+fn into_organization(row: QueryResult<OrganizationRow>) -> Result<Option<Organization>> {
+    row.optional()?
+        .map(OrganizationRow::into_domain)
+        .transpose()
+}
+
+/// Adds `organization`; `false` if its external id is taken.
+pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
+    use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
+    let row = OrganizationRow::of(organization);
+    match diesel::insert_into(organizations::table)
+        .values(&row)
+        .execute(conn)
+    {
+        Ok(_) => Ok(true),
+        Err(DieselError::DatabaseError(UniqueViolation, _)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stores `change` if the organization is still what the change was decided on, else `false` and
+/// nothing is stored. It needs no lock, and on PostgreSQL no transaction around it either.
+pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
+    let row = OrganizationRow::of(&change.after);
+    let update = UpdateOrganization { row, change };
+    match conn {
+        DbConn::Postgres(_) if !change.entries.is_empty() => {
+            let entries = InsertForEachChanged::new(&change.entries);
+            Ok(prepared::execute(conn, &UpdateAndRecord { update, entries })? > 0)
+        }
+        DbConn::Postgres(_) | DbConn::Sqlite(_) => {
+            let is_stored = prepared::execute(conn, &update)? > 0;
+            for entry in change.entries.iter().filter(|_| is_stored) {
+                audit_log::append(conn, entry)?;
+            }
+            Ok(is_stored)
+        }
+    }
+}
+
+/// Stores `change` of an organization that is locked, and returns it as it then is.
+pub fn store_locked(conn: &mut DbConn, change: Change) -> Result<Organization> {
+    match store(conn, &change)? {
+        true => Ok(change.after),
+        false => Err(Error::internal("a locked organization was changed")),
+    }
+}
+
+/// Sets every column that can change: all were just read, and the condition at the end says that
+/// nobody has written since. So the text is always the same, and stays prepared.
+struct UpdateOrganization<'a> {
+    row: OrganizationRow,
+    change: &'a Change,
+}
+
+impl QueryId for UpdateOrganization<'_> {
+    type QueryId = UpdateOrganization<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+piece!(UpdateOrganization<'_>, |update, pass| {
+    let row = &update.row;
+    pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
+    pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
+    pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
+    pass.bind::<Integer, _>(", mms_retention_days = ", &row.mms_retention_days)?;
+    pass.bind::<Bool, _>(", is_reseller = ", &row.is_reseller)?;
+    pass.bind::<Bool, _>(", quiet_hours_enabled = ", &row.quiet_hours_enabled)?;
+    pass.bind::<Text, _>(", quiet_hours_start = ", &row.quiet_hours_start)?;
+    pass.bind::<Text, _>(", quiet_hours_end = ", &row.quiet_hours_end)?;
+    pass.bind::<Text, _>(", quiet_hours_mode = ", &row.quiet_hours_mode)?;
+    pass.bind::<Bool, _>(", auto_replies_enabled = ", &row.auto_replies_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", stop_text = ", &row.stop_text)?;
+    pass.bind::<Nullable<Text>, _>(", help_text = ", &row.help_text)?;
+    pass.bind::<Nullable<Text>, _>(", start_text = ", &row.start_text)?;
+    pass.bind::<Nullable<Text>, _>(", missed_call_message = ", &row.missed_call_message)?;
+    pass.bind::<Bool, _>(", missed_call_enabled = ", &row.missed_call_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", brand_status = ", &row.brand_status)?;
+    pass.bind::<Integer, _>(", brand_count = ", &row.brand_count)?;
+    pass.bind::<Integer, _>(", campaign_count = ", &row.campaign_count)?;
+    pass.bind::<BigInt, _>(", version = ", &row.version)?;
+    pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
+    pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
+    pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
+    pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
+    pass.bind::<BigInt, _>(" AND version = ", &update.change.from_version)?;
+    pass.bind::<BigInt, _>(" AND audit_length = ", &update.change.from_audit_length)
+});
+
+/// The update and its audit entries in one statement, which is one round trip and one transaction.
+struct UpdateAndRecord<'a> {
+    update: UpdateOrganization<'a>,
+    entries: InsertForEachChanged<'a>,
+}
+
+impl QueryId for UpdateAndRecord<'_> {
+    type QueryId = UpdateAndRecord<'static>;
+    // One text for each number of entries, and a request causes five at most: it is found by its
+    // text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+piece!(UpdateAndRecord<'_>, |both, pass| {
+    pass.sql("WITH changed AS (");
+    pass.piece(&both.update)?;
+    pass.sql(" RETURNING id) ");
+    pass.piece(&both.entries)
+});
+
+/// Where the audit log of an organization ends, whatever the rest of its row looks like.
+pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<ChainHead>> {
+    let row: Option<(i64, Vec<u8>)> = organizations::table
+        .filter(organizations::id.eq(org_id))
+        .select((organizations::audit_length, organizations::audit_head))
+        .get_result(conn)
+        .optional()?;
+    let Some((length, hash)) = row else {
+        return Ok(None);
+    };
+    Ok(Some(ChainHead {
+        length,
+        hash: stored_hash(hash)?,
+    }))
+}
+
+// Not tenant-scoped: the command line's list of all organizations, and the verification of every
+// log.
+
+/// Organizations in order of their ids, which is the order of creation; `after` a given id.
+pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<Organization>> {
+    let after = after.map(OrgId::as_str).unwrap_or_default();
+    let rows: Vec<OrganizationRow> = organizations::table
+        .filter(organizations::id.gt(after))
+        .order(organizations::id)
+        .limit(limit)
+        .select(OrganizationRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(OrganizationRow::into_domain).collect()
+}
+
+/// Ids of organizations in their order; `after` a given one.
+pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
+    let after = after.map(OrgId::as_str).unwrap_or_default();
+    let ids = organizations::table
+        .filter(organizations::id.gt(after))
+        .order(organizations::id)
+        .limit(limit)
+        .select(organizations::id)
+        .load(conn)?;
+    Ok(ids)
+}
+
+impl OrganizationRow {
+    fn of(organization: &Organization) -> Self {
+        let Organization {
+            id,
+            external_id,
+            kind,
+            plan,
+            throughput_tier,
+            settings,
+            missed_call,
+            registry,
+            version,
+            audit,
+            created_at,
+            updated_at,
+        } = organization.clone();
+        Self {
+            id,
+            external_id,
+            kind,
+            name: settings.name.as_str().to_owned(),
+            billing_email: settings.billing_email.map(BillingEmail::into_string),
+            plan,
+            throughput_tier,
+            message_retention_days: settings.message_retention_days,
+            mms_retention_days: settings.mms_retention_days,
+            is_reseller: settings.is_reseller,
+            quiet_hours_enabled: settings.quiet_hours.enabled,
+            quiet_hours_start: settings.quiet_hours.start.to_string(),
+            quiet_hours_end: settings.quiet_hours.end.to_string(),
+            quiet_hours_mode: settings.quiet_hours.mode,
+            auto_replies_enabled: settings.auto_replies.enabled,
+            stop_text: settings.auto_replies.stop_text,
+            help_text: settings.auto_replies.help_text,
+            start_text: settings.auto_replies.start_text,
+            missed_call_message: missed_call.message,
+            missed_call_enabled: missed_call.enabled,
+            brand_status: registry.brand,
+            brand_count: registry.brand_count,
+            campaign_count: registry.campaign_count,
+            version,
+            audit_length: audit.length,
+            audit_head: audit.hash.to_vec(),
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
+        }
+    }
+
+    pub(in crate::db) fn into_domain(self) -> Result<Organization> {
+        let quiet_hours = QuietHours {
+            enabled: self.quiet_hours_enabled,
+            start: stored_time(&self.quiet_hours_start)?,
+            end: stored_time(&self.quiet_hours_end)?,
+            mode: self.quiet_hours_mode,
+        };
+        let auto_replies = AutoReplies {
+            enabled: self.auto_replies_enabled,
+            stop_text: self.stop_text,
+            help_text: self.help_text,
+            start_text: self.start_text,
+        };
+        let settings = Settings {
+            name: OrganizationName::from_stored(self.name),
+            billing_email: self.billing_email.map(BillingEmail::from_stored),
+            message_retention_days: self.message_retention_days,
+            mms_retention_days: self.mms_retention_days,
+            is_reseller: self.is_reseller,
+            quiet_hours,
+            auto_replies,
+        };
+        let registry = RegistrySummary {
+            brand: self.brand_status,
+            brand_count: self.brand_count,
+            campaign_count: self.campaign_count,
+        };
+        Ok(Organization {
+            id: self.id,
+            external_id: self.external_id,
+            kind: self.kind,
+            plan: self.plan,
+            throughput_tier: self.throughput_tier,
+            settings,
+            missed_call: MissedCall {
+                message: self.missed_call_message,
+                enabled: self.missed_call_enabled,
+            },
+            registry,
+            version: self.version,
+            audit: ChainHead {
+                length: self.audit_length,
+                hash: stored_hash(self.audit_head)?,
+            },
+            created_at: self.created_at.utc(),
+            updated_at: self.updated_at.utc(),
+        })
+    }
+}
+
+fn stored_time(text: &str) -> Result<TimeOfDay> {
+    TimeOfDay::parse(text).ok_or_else(|| Error::internal(format!("{text:?} is no time of day")))
+}
+
+/// Reads a SHA-256 back.
+pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
+    let wrong = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
+    bytes.try_into().map_err(wrong)
+}

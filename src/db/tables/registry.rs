@@ -1,0 +1,154 @@
+//! Rows of `brands` and `campaigns`. They are registered elsewhere; the command line mirrors them
+//! here.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use crate::domain::ids::{BrandId, CampaignId, OrgId};
+use crate::domain::registry::{Brand, Campaign, RegistrationStatus, RegistrySummary};
+use crate::error::Result;
+
+use crate::db::engine::connection::DbConn;
+use crate::db::tables::schema::{brands, campaigns};
+
+/// Adds `brand`.
+pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Result<()> {
+    let row = (
+        brands::id.eq(&brand.id),
+        brands::org_id.eq(&brand.org_id),
+        brands::name.eq(&brand.name),
+        brands::status.eq(brand.status),
+        brands::created_at.eq(now.naive_utc()),
+        brands::updated_at.eq(now.naive_utc()),
+    );
+    diesel::insert_into(brands::table)
+        .values(row)
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Marks a brand and its campaigns as deleted, unless they are already.
+pub fn delete_brand(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    id: &BrandId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(brands::table)
+        .filter(brands::org_id.eq(org_id))
+        .filter(brands::id.eq(id))
+        .filter(brands::status.ne(RegistrationStatus::Deleted))
+        .set((
+            brands::status.eq(RegistrationStatus::Deleted),
+            brands::updated_at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    diesel::update(campaigns::table)
+        .filter(campaigns::org_id.eq(org_id))
+        .filter(campaigns::brand_id.eq(id))
+        .filter(campaigns::status.ne(RegistrationStatus::Deleted))
+        .set((
+            campaigns::status.eq(RegistrationStatus::Deleted),
+            campaigns::updated_at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Adds `campaign`.
+pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc>) -> Result<()> {
+    let row = (
+        campaigns::id.eq(&campaign.id),
+        campaigns::org_id.eq(&campaign.org_id),
+        campaigns::brand_id.eq(&campaign.brand_id),
+        campaigns::name.eq(&campaign.name),
+        campaigns::status.eq(campaign.status),
+        campaigns::created_at.eq(now.naive_utc()),
+        campaigns::updated_at.eq(now.naive_utc()),
+    );
+    diesel::insert_into(campaigns::table)
+        .values(row)
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Marks a campaign as deleted, unless it is already.
+pub fn delete_campaign(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    id: &CampaignId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(campaigns::table)
+        .filter(campaigns::org_id.eq(org_id))
+        .filter(campaigns::id.eq(id))
+        .filter(campaigns::status.ne(RegistrationStatus::Deleted))
+        .set((
+            campaigns::status.eq(RegistrationStatus::Deleted),
+            campaigns::updated_at.eq(now.naive_utc()),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The registry of an organization in short.
+pub fn summarize(conn: &mut DbConn, org_id: &OrgId) -> Result<RegistrySummary> {
+    let is_live = brands::status.ne(RegistrationStatus::Deleted);
+    let of_org = brands::table
+        .filter(brands::org_id.eq(org_id))
+        .filter(is_live);
+    let newest: Option<RegistrationStatus> = of_org
+        .order((brands::created_at.desc(), brands::id.desc()))
+        .select(brands::status)
+        .first(conn)
+        .optional()?;
+    let brand_count: i64 = of_org.count().get_result(conn)?;
+    let campaign_count: i64 = campaigns::table
+        .filter(campaigns::org_id.eq(org_id))
+        .filter(campaigns::status.ne(RegistrationStatus::Deleted))
+        .count()
+        .get_result(conn)?;
+    Ok(RegistrySummary {
+        brand: newest,
+        brand_count: i32::try_from(brand_count).unwrap_or(i32::MAX),
+        campaign_count: i32::try_from(campaign_count).unwrap_or(i32::MAX),
+    })
+}
+
+// Not tenant-scoped: the operator names a brand or a campaign by its id alone.
+
+/// The brand with this id.
+pub fn find_brand(conn: &mut DbConn, id: &BrandId) -> Result<Option<Brand>> {
+    let row: Option<(OrgId, String, RegistrationStatus)> = brands::table
+        .filter(brands::id.eq(id))
+        .select((brands::org_id, brands::name, brands::status))
+        .get_result(conn)
+        .optional()?;
+    Ok(row.map(|(org_id, name, status)| Brand {
+        id: id.clone(),
+        org_id,
+        name,
+        status,
+    }))
+}
+
+/// The campaign with this id.
+pub fn find_campaign(conn: &mut DbConn, id: &CampaignId) -> Result<Option<Campaign>> {
+    let row: Option<(OrgId, BrandId, String, RegistrationStatus)> = campaigns::table
+        .filter(campaigns::id.eq(id))
+        .select((
+            campaigns::org_id,
+            campaigns::brand_id,
+            campaigns::name,
+            campaigns::status,
+        ))
+        .get_result(conn)
+        .optional()?;
+    Ok(row.map(|(org_id, brand_id, name, status)| Campaign {
+        id: id.clone(),
+        org_id,
+        brand_id,
+        name,
+        status,
+    }))
+}

@@ -1,0 +1,246 @@
+//! Anchors: signed statements of where the chains of the audit log ended at some time. Kept out of
+//! reach of whoever can write to the database, they show that a chain was rewritten as a whole.
+
+use std::fmt;
+use std::io::{BufRead, Write};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::db::Db;
+use crate::domain::audit::{ChainHead, EntryHash, hex};
+use crate::domain::audit_chain::Anchors;
+use crate::domain::ids::OrgId;
+use crate::error::{BoxError, Error, Result};
+
+use super::export_format::{hash, org_id};
+use super::read_chain::{self, Logs};
+
+/// `typ` and `iss` of an anchor, so that nothing else that the key has signed is taken for one.
+const TYPE: &str = "quietline-audit-anchor";
+
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+const PUBLIC_KEY: &str = "PUBLIC KEY";
+
+/// Why a key cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// It is not text in the PEM form.
+    #[error("is not PEM")]
+    NotPem,
+    /// It is another kind of PEM.
+    #[error("has a PEM block {found:?}, needed is {needed:?}")]
+    WrongBlock {
+        /// The label that it has.
+        found: String,
+        /// The label that it should have.
+        needed: &'static str,
+    },
+    /// It is a key of another algorithm, or none.
+    #[error("is not an Ed25519 key")]
+    NotEd25519,
+}
+
+/// The key that anchors are signed with.
+pub struct AnchorKey(EncodingKey);
+
+/// The key that anchors are verified with.
+pub struct AnchorPublicKey(DecodingKey);
+
+/// A new key of each kind.
+pub struct NewAnchorKey {
+    /// The private key (PKCS#8) in PEM.
+    pub private_pem: Zeroizing<String>,
+    /// The public key (SubjectPublicKeyInfo) in PEM.
+    pub public_pem: String,
+}
+
+/// One line of a file of anchors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnchorLine {
+    /// Once more what is signed, so that the lines of one organization can be picked out.
+    org_id: String,
+    /// A JWS in compact form (RFC 7515 §7.1).
+    anchor: String,
+}
+
+/// What is signed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    org_id: String,
+    length: i64,
+    hash: String,
+    anchored_at: DateTime<Utc>,
+}
+
+impl NewAnchorKey {
+    /// Makes a key pair.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn generate() -> Result<Self> {
+        let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
+        let private: Pkcs8V1Der<'_> = pair.as_der().map_err(Error::internal)?;
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(Error::internal)?;
+        Ok(Self {
+            private_pem: Zeroizing::new(to_pem(PRIVATE_KEY, private.as_ref())),
+            public_pem: to_pem(PUBLIC_KEY, public.as_ref()),
+        })
+    }
+}
+
+fn to_pem(label: &str, der: &[u8]) -> String {
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(label, der), lines)
+}
+
+fn from_pem(text: &str, needed: &'static str) -> Result<Vec<u8>, KeyProblem> {
+    let block = pem::parse(text).map_err(|_not_pem| KeyProblem::NotPem)?;
+    match block.tag() == needed {
+        true => Ok(block.into_contents()),
+        false => Err(KeyProblem::WrongBlock {
+            found: block.tag().to_owned(),
+            needed,
+        }),
+    }
+}
+
+impl AnchorKey {
+    /// Reads an Ed25519 private key, PKCS#8 in PEM, not encrypted.
+    ///
+    /// # Errors
+    /// Why it is not such a key; never a part of it.
+    pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
+        let der = Zeroizing::new(from_pem(text, PRIVATE_KEY)?);
+        // Read for its verdict only: the library below would take anything.
+        Ed25519KeyPair::from_pkcs8(&der).map_err(|_rejected| KeyProblem::NotEd25519)?;
+        Ok(Self(EncodingKey::from_ed_der(&der)))
+    }
+
+    fn sign(&self, org_id: &OrgId, head: &ChainHead, now: DateTime<Utc>) -> Result<String> {
+        let claims = Claims {
+            iss: TYPE.to_owned(),
+            org_id: org_id.to_string(),
+            length: head.length,
+            hash: hex(&head.hash),
+            anchored_at: now,
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        let anchor = jsonwebtoken::encode(&header, &claims, &self.0).map_err(Error::internal)?;
+        let org_id = claims.org_id;
+        serde_json::to_string(&AnchorLine { org_id, anchor }).map_err(Error::internal)
+    }
+}
+
+impl AnchorPublicKey {
+    /// Reads an Ed25519 public key, SubjectPublicKeyInfo in PEM.
+    ///
+    /// # Errors
+    /// Why it is not such a key.
+    pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
+        let der = from_pem(text, PUBLIC_KEY)?;
+        ParsedPublicKey::new(&ED25519, &der).map_err(|_rejected| KeyProblem::NotEd25519)?;
+        Ok(Self(DecodingKey::from_ed_der(&der)))
+    }
+
+    fn verify(&self, line: &str) -> Result<(OrgId, ChainHead), &'static str> {
+        let line: AnchorLine = serde_json::from_str(line)
+            .map_err(|_unlike| "is not an object with org_id and anchor")?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // An anchor is for no audience in particular, and for good.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.set_required_spec_claims(&["iss"]);
+        validation.set_issuer(&[TYPE]);
+        let anchor = jsonwebtoken::decode::<Claims>(&line.anchor, &self.0, &validation)
+            .map_err(|_refused| "is not an anchor that was signed with this key")?;
+        if anchor.header.typ.as_deref() != Some(TYPE) || anchor.header.crit.is_some() {
+            return Err("is signed with this key, but is no anchor");
+        }
+        if anchor.claims.org_id != line.org_id {
+            return Err("names another organization than the anchor");
+        }
+        let head = ChainHead {
+            length: anchor.claims.length,
+            hash: hash(&anchor.claims.hash)?,
+        };
+        let is_empty = head.hash == EntryHash::default();
+        match head.length >= 0 && is_empty == (head.length == 0) {
+            true => Ok((org_id(&anchor.claims.org_id)?, head)),
+            false => Err("is of a length that no log has"),
+        }
+    }
+}
+
+/// Neither shows any part of the key.
+impl fmt::Debug for AnchorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnchorKey(***)")
+    }
+}
+
+/// Reads lines of anchors and checks the signature of each; keeps those of all organizations, or of
+/// `only` one, and says how many. The same organization may stand there any number of times.
+///
+/// # Errors
+/// The first line that is not an anchor signed with `key`'s private half, or that none is left: to
+/// compare with nothing would prove nothing.
+pub fn read_anchors(
+    lines: impl BufRead,
+    key: &AnchorPublicKey,
+    only: Option<&OrgId>,
+) -> Result<(Anchors, usize), BoxError> {
+    let mut anchors = Anchors::default();
+    let mut count = 0;
+    for (index, line) in lines.lines().enumerate() {
+        let (org_id, head) = key
+            .verify(&line?)
+            .map_err(|problem| format!("line {}: {problem}", index + 1))?;
+        if only.is_none_or(|only| *only == org_id) {
+            anchors.add(org_id, head);
+            count += 1;
+        }
+    }
+    match (count, only) {
+        (0, None) => Err("there is no anchor in it".into()),
+        (0, Some(only)) => Err(format!("organization {only} has no anchor").into()),
+        _ => Ok((anchors, count)),
+    }
+}
+
+/// Signs the heads of one organization's log, or of all, and writes an anchor of each to `out`.
+/// Whether the entries are what the head says is not looked at. Returned are the organizations
+/// whose head cannot be read, and why.
+///
+/// # Errors
+/// Those of `out`; [`Error::Unavailable`].
+pub async fn anchor(
+    db: &Db,
+    only: Option<OrgId>,
+    key: &AnchorKey,
+    now: DateTime<Utc>,
+    out: &mut impl Write,
+) -> Result<Vec<(OrgId, String)>, BoxError> {
+    let mut unreadable = Vec::new();
+    let mut logs = match only {
+        Some(org_id) => Logs::one(db, org_id),
+        None => Logs::with_row(db),
+    };
+    while let Some(org_id) = logs.next().await? {
+        match read_chain::read_head(db, &org_id).await {
+            Ok(head) => writeln!(out, "{}", key.sign(&org_id, &head, now)?)?,
+            Err(Error::Internal(cause)) => unreadable.push((org_id, cause.to_string())),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    out.flush()?;
+    Ok(unreadable)
+}

@@ -1,0 +1,79 @@
+//! Writing the audit log out, so that it can be verified and kept away from the database.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use crate::db::Db;
+use crate::domain::ids::OrgId;
+use crate::error::{BoxError, Error};
+
+use super::export_format::{EndLine, Line};
+use super::read_chain::{self, Logs};
+
+/// What an export holds.
+#[derive(Debug, Default)]
+pub struct Exported {
+    /// How many logs.
+    pub organizations: u64,
+    /// How many entries.
+    pub entries: u64,
+    /// The logs that could not be read to their end, and why. The export says so in their place.
+    pub unreadable: Vec<(OrgId, String)>,
+}
+
+/// Writes the log of one organization, or all of them, to `out`, which had better be buffered. What
+/// is written while this runs is in it or not, but never by half: the export verifies.
+///
+/// # Errors
+/// Those of `out`; [`Error::Unavailable`].
+pub async fn export(
+    db: &Db,
+    only: Option<OrgId>,
+    out: &mut impl Write,
+) -> Result<Exported, BoxError> {
+    let mut exported = Exported::default();
+    let mut logs = match only {
+        Some(org_id) => Logs::one(db, org_id),
+        None => Logs::all(db).await?,
+    };
+    while let Some(org_id) = logs.next().await? {
+        export_log(db, org_id, out, &mut exported).await?;
+    }
+    let end = EndLine {
+        organizations: exported.organizations,
+        entries: exported.entries,
+    };
+    write_line(out, &Line::End(end))?;
+    out.flush()?;
+    Ok(exported)
+}
+
+async fn export_log(
+    db: &Db,
+    org_id: OrgId,
+    out: &mut impl Write,
+    exported: &mut Exported,
+) -> Result<(), BoxError> {
+    exported.organizations += 1;
+    let written = read_chain::read(db, &org_id, |entry, _head| {
+        exported.entries += 1;
+        let written = write_line(out, &entry.into());
+        written.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+    });
+    let last_line = match written.await {
+        Ok(ControlFlow::Continue(head)) => Line::head(&org_id, &head),
+        Ok(ControlFlow::Break(error)) => return Err(error.into()),
+        Err(Error::Internal(cause)) => {
+            let reason = cause.to_string();
+            exported.unreadable.push((org_id.clone(), reason.clone()));
+            Line::unreadable(&org_id, reason)
+        }
+        Err(other) => return Err(other.into()),
+    };
+    Ok(write_line(out, &last_line)?)
+}
+
+fn write_line(out: &mut impl Write, line: &Line) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
+}

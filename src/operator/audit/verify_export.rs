@@ -1,0 +1,236 @@
+//! Verifying an export of the audit log, without the database that it came from.
+
+use std::io::{self, BufRead, Read};
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::audit_chain::{Anchors, ChainFault, ChainVerifier};
+use crate::domain::ids::OrgId;
+
+use super::export_format::{EndLine, Line};
+use super::verify::{Fault, Summary};
+
+/// The longest line that is read, in bytes. The longest that is written has a payload of a few
+/// thousand characters, twice.
+const MAX_LINE_BYTES: u64 = 1024 * 1024;
+
+/// What is wrong with an export.
+#[derive(Debug, thiserror::Error)]
+enum FileFault {
+    /// With a chain in it.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    #[error("the log has no end in the export")]
+    NoHead,
+    #[error("the log stands elsewhere in the export as well, or in the wrong place")]
+    OutOfPlace,
+    #[error("the line is cut off, or longer than {MAX_LINE_BYTES} bytes")]
+    CutOffLine,
+    #[error("the export is cut off: its last line is missing")]
+    NoEnd,
+    #[error("the export has {} logs with {} entries, its last line says {} with {}",
+        .found.organizations, .found.entries, .expected.organizations, .expected.entries)]
+    WrongEnd {
+        /// What the last line says.
+        expected: EndLine,
+        /// What was before it.
+        found: EndLine,
+    },
+    #[error("something follows the end of the export")]
+    AfterEnd,
+}
+
+/// Verifies the logs in an export, that it is whole, and that it holds all of `anchors`. At most
+/// one fault of each log is reported, the first; a line that cannot be read belongs to the log
+/// around it.
+///
+/// # Errors
+/// Only those of `file`; what cannot be understood is a fault.
+pub fn verify_file(mut file: impl BufRead, anchors: Anchors) -> io::Result<Summary> {
+    let mut verifier = FileVerifier::new(anchors);
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        let length = (&mut file)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut text)?;
+        if length == 0 {
+            return Ok(verifier.finish());
+        }
+        verifier.line += 1;
+        match text.strip_suffix(b"\n") {
+            Some(text) => verifier.take(text),
+            None => {
+                verifier.add_fault(FileFault::CutOffLine);
+                return Ok(verifier.finish());
+            }
+        }
+    }
+}
+
+/// What was found in the lines so far.
+struct FileVerifier {
+    summary: Summary,
+    anchors: Anchors,
+    /// The line last read, counted from 1.
+    line: u64,
+    /// The log that the line is in; `None` between logs.
+    log: Option<OpenLog>,
+    /// The last of the logs before; they stand in order.
+    last: Option<OrgId>,
+    found: EndLine,
+    has_ended: bool,
+}
+
+/// A log whose end is still to come.
+struct OpenLog {
+    /// `None` while only lines that cannot be read have come.
+    org_id: Option<OrgId>,
+    chain: ChainVerifier,
+    /// The first fault and its line.
+    fault: Option<(u64, FileFault)>,
+}
+
+impl FileVerifier {
+    fn new(anchors: Anchors) -> Self {
+        Self {
+            summary: Summary::default(),
+            anchors,
+            line: 0,
+            log: None,
+            last: None,
+            found: EndLine::default(),
+            has_ended: false,
+        }
+    }
+
+    fn take(&mut self, text: &[u8]) {
+        if let Err(reason) = self.take_line(text) {
+            self.add_fault(ChainFault::Unreadable(reason).into());
+        }
+    }
+
+    /// The error is why the line cannot be read.
+    fn take_line(&mut self, text: &[u8]) -> Result<(), String> {
+        let line = serde_json::from_slice(text).map_err(|error| without_place(&error))?;
+        if self.has_ended {
+            self.add_fault(FileFault::AfterEnd);
+            return Ok(());
+        }
+        match line {
+            Line::Entry(line) => {
+                let entry = AuditEntry::try_from(*line)?;
+                self.found.entries += 1;
+                self.check(entry.org_id.clone(), |chain| chain.follow(&entry));
+            }
+            Line::Head(line) => {
+                let (org_id, head) = line.parse()?;
+                self.found.organizations += 1;
+                self.check(org_id, |chain| chain.finish(&head));
+                self.close();
+            }
+            Line::Unreadable(line) => {
+                let org_id = line.org_id()?;
+                self.found.organizations += 1;
+                self.check(org_id, |_chain| Err(ChainFault::Unreadable(line.reason)));
+                self.close();
+            }
+            Line::End(expected) => self.end(expected),
+        }
+        Ok(())
+    }
+
+    /// Checks a line of a log, and is the first to do so if the log before ends without an end.
+    fn check(
+        &mut self,
+        org_id: OrgId,
+        check: impl FnOnce(&mut ChainVerifier) -> Result<(), ChainFault>,
+    ) {
+        let line = self.line;
+        let log = self.open(org_id);
+        if log.fault.is_none() {
+            log.fault = check(&mut log.chain)
+                .err()
+                .map(|fault| (line, fault.into()));
+        }
+    }
+
+    fn open(&mut self, org_id: OrgId) -> &mut OpenLog {
+        let is_open = |log: &OpenLog| log.org_id.as_ref() == Some(&org_id);
+        if !self.log.as_ref().is_some_and(is_open) {
+            self.close_without_head();
+            let is_in_place = self.last.as_ref().is_none_or(|last| *last < org_id);
+            let fault = (!is_in_place).then_some((self.line, FileFault::OutOfPlace));
+            self.log = Some(OpenLog {
+                chain: ChainVerifier::new(self.anchors.take(&org_id)),
+                org_id: Some(org_id),
+                fault,
+            });
+        }
+        self.log.get_or_insert_with(OpenLog::unknown)
+    }
+
+    fn add_fault(&mut self, fault: FileFault) {
+        let log = self.log.get_or_insert_with(OpenLog::unknown);
+        log.fault.get_or_insert((self.line, fault));
+    }
+
+    fn close_without_head(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.fault.get_or_insert((self.line, FileFault::NoHead));
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(log) = self.log.take() else { return };
+        let intact_entries = log.chain.length();
+        self.summary.entries += intact_entries;
+        self.summary.organizations += usize::from(log.org_id.is_some());
+        self.summary
+            .faults
+            .extend(log.fault.map(|(line, fault)| Fault {
+                org_id: log.org_id.clone(),
+                line: Some(line),
+                intact_entries,
+                text: fault.to_string(),
+            }));
+        self.last = self.last.take().max(log.org_id);
+    }
+
+    fn end(&mut self, expected: EndLine) {
+        self.close_without_head();
+        self.has_ended = true;
+        if expected != self.found {
+            let found = self.found.clone();
+            self.add_fault(FileFault::WrongEnd { expected, found });
+            self.close();
+        }
+    }
+
+    fn finish(mut self) -> Summary {
+        if !self.has_ended {
+            self.close_without_head();
+            self.add_fault(FileFault::NoEnd);
+        }
+        self.close();
+        self.summary.add_vanished(self.anchors);
+        self.summary
+    }
+}
+
+impl OpenLog {
+    fn unknown() -> Self {
+        Self {
+            org_id: None,
+            chain: ChainVerifier::default(),
+            fault: None,
+        }
+    }
+}
+
+/// The library says where in the text, as if the line were a file of its own.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" at line ").unwrap_or(text.len());
+    text[..end].to_owned()
+}

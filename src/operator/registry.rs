@@ -1,0 +1,136 @@
+//! The mirror of the registry of brands and campaigns, written by the command line. An organization
+//! shows it in short, so every change here changes the organization's version too.
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::Clock;
+use crate::db::{self, Db, DbConn};
+use crate::domain::ids::{BrandId, CampaignId, OrgId, OrganizationRef};
+use crate::domain::organization::{Change, Organization};
+use crate::domain::registry::{Brand, Campaign, RegistrationStatus};
+use crate::error::{Error, Resource, Result, Violation};
+
+/// Adds a brand to an organization.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such organization.
+pub async fn add_brand(
+    db: &Db,
+    clock: &Clock,
+    org_id: OrgId,
+    name: String,
+    status: RegistrationStatus,
+) -> Result<Brand> {
+    let now = clock.now();
+    let brand = Brand {
+        id: BrandId::generate(),
+        org_id,
+        name,
+        status,
+    };
+    db.write(move |conn| {
+        let organization = lock(conn, &brand.org_id)?;
+        db::registry::insert_brand(conn, &brand, now)?;
+        summarize(conn, organization, now)?;
+        Ok(brand)
+    })
+    .await
+}
+
+/// Marks a brand and its campaigns as deleted; one that is deleted already stays as it is.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such brand.
+pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
+    let now = clock.now();
+    db.write(move |conn| {
+        let not_found = Error::NotFound(Resource::Brand);
+        let brand = db::registry::find_brand(conn, &id)?.ok_or(not_found)?;
+        let organization = lock(conn, &brand.org_id)?;
+        db::registry::delete_brand(conn, &brand.org_id, &id, now)?;
+        summarize(conn, organization, now)?;
+        Ok(Brand {
+            status: RegistrationStatus::Deleted,
+            ..brand
+        })
+    })
+    .await
+}
+
+/// Adds a campaign to a brand that is not deleted.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such brand, [`Error::Invalid`] when it is deleted.
+pub async fn add_campaign(
+    db: &Db,
+    clock: &Clock,
+    brand_id: BrandId,
+    name: String,
+    status: RegistrationStatus,
+) -> Result<Campaign> {
+    let now = clock.now();
+    db.write(move |conn| {
+        let not_found = Error::NotFound(Resource::Brand);
+        let org_id = db::registry::find_brand(conn, &brand_id)?
+            .ok_or(not_found)?
+            .org_id;
+        let organization = lock(conn, &org_id)?;
+        // Read again under the lock: it may have been deleted in between.
+        let brand = db::registry::find_brand(conn, &brand_id)?;
+        if brand.is_none_or(|brand| brand.status == RegistrationStatus::Deleted) {
+            return Err(Error::Invalid(vec![Violation::new("brand", "is deleted")]));
+        }
+        let campaign = Campaign {
+            id: CampaignId::generate(),
+            org_id,
+            brand_id,
+            name,
+            status,
+        };
+        db::registry::insert_campaign(conn, &campaign, now)?;
+        summarize(conn, organization, now)?;
+        Ok(campaign)
+    })
+    .await
+}
+
+/// Marks a campaign as deleted; one that is deleted already stays as it is.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such campaign.
+pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
+    let now = clock.now();
+    db.write(move |conn| {
+        let not_found = Error::NotFound(Resource::Campaign);
+        let campaign = db::registry::find_campaign(conn, &id)?.ok_or(not_found)?;
+        let organization = lock(conn, &campaign.org_id)?;
+        db::registry::delete_campaign(conn, &campaign.org_id, &id, now)?;
+        summarize(conn, organization, now)?;
+        Ok(Campaign {
+            status: RegistrationStatus::Deleted,
+            ..campaign
+        })
+    })
+    .await
+}
+
+fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
+    let organization = OrganizationRef::Id(org_id.clone());
+    db::organization::lock(conn, &organization)?.ok_or(Error::NotFound(Resource::Organization))
+}
+
+/// Stores what the organization shows of its registry, if that has changed.
+fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) -> Result<()> {
+    let registry = db::registry::summarize(conn, &organization.id)?;
+    if registry != organization.registry {
+        let after = Organization {
+            registry,
+            version: organization.version + 1,
+            ..organization.clone()
+        };
+        // The registry is no setting: its changes are recorded where it is kept.
+        let change = Change::unrecorded(&organization, after, now);
+        db::organization::store_locked(conn, change)?;
+    }
+    Ok(())
+}
