@@ -129,6 +129,18 @@ impl Error {
     }
 }
 
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(vec![violation])
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// An error and everything that caused it, in one line for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -11,13 +11,15 @@ use actix_web::{FromRequest as _, HttpRequest, web};
 use chrono::{DateTime, Utc};
 use criterion::{BatchSize, Criterion};
 use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
-use quietline::domain::access::{Caller, Credential, Demand, OrgAccess, Scope, Target};
-use quietline::domain::api_key::{PlaintextApiKey, ScopeSet};
-use quietline::domain::audit::{AuditEntry, AuditEvent, ChainHead};
+use quietline::domain::access::{Caller, Credential, Demand, OrgAccess, Target};
+use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::audit::entry::{AuditEntry, ChainHead};
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ApiKeyId, OrgId, RequestId};
 use quietline::domain::organization::{OrganizationName, Settings};
 use quietline::domain::quiet_hours::TimeOfDay;
+use quietline::domain::scope::Scope;
+use quietline::domain::scope::ScopeSet;
 use quietline_api::agentmessage::api::operations::{GET_ORGANIZATION, PATCH_ORGANIZATION};
 use quietline_api::agentmessage::{SPEC_JSON, models};
 use quietline_api::runtime::{Answer, Input, Rejection};
@@ -103,14 +105,15 @@ fn audit(criterion: &mut Criterion) {
     let mut after = before.clone();
     after.message_retention_days = 123;
     after.quiet_hours.start = TimeOfDay::new(21, 30);
-    let events = AuditEvent::settings_changed(&org_id, &before, &after, None);
+    let events = before.changes_to(&after, &org_id, None);
     assert_eq!(events.len(), 2);
     let head = ChainHead::default();
     criterion.bench_function("audit, AuditEntry::seal", |bencher| {
-        bencher.iter(|| AuditEntry::seal(&org_id, black_box(&head), &access, &events[0], now));
+        bencher
+            .iter(|| AuditEntry::seal(&org_id, black_box(&head), access.author(), &events[0], now));
     });
-    criterion.bench_function("audit, AuditEvent::settings_changed", |bencher| {
-        bencher.iter(|| AuditEvent::settings_changed(&org_id, black_box(&before), &after, None));
+    criterion.bench_function("audit, Settings::changes_to", |bencher| {
+        bencher.iter(|| black_box(&before).changes_to(&after, &org_id, None));
     });
     criterion.bench_function("request id, generate and write", |bencher| {
         bencher.iter(|| RequestId::generate().to_string());
@@ -138,7 +141,7 @@ fn caller() -> Caller {
     Caller {
         credential,
         request_id: RequestId::generate(),
-        seen: None,
+        prefetched: None,
     }
 }
 
@@ -150,6 +153,7 @@ fn access() -> OrgAccess {
     caller()
         .require(demand, Target::Own)
         .expect("the caller has the scope")
+        .access
 }
 
 fn settings() -> Settings {

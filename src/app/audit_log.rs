@@ -1,5 +1,4 @@
-//! The audit log as it is read. Adding to it is part of a change; `audit_verification` follows its
-//! chains.
+//! GET /v1/audit-log. Entries are added by the changes that they record.
 
 use std::ops::Range;
 
@@ -7,59 +6,55 @@ use chrono::NaiveDateTime;
 
 use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
-use crate::domain::audit::AuditEntry;
-use crate::domain::audit_filter::AuditFilter;
+use crate::domain::audit::entry::AuditEntry;
+use crate::domain::audit::filter::AuditFilter;
 use crate::domain::cursor;
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 
-use super::organization;
+use super::tenant;
 
-/// Which page of which entries is asked for.
+/// The page of the log that is asked for.
 pub struct AuditQuery {
-    /// Where the page before ended; `None` for the first page.
+    /// Cursor of the previous page, `None` for the first page.
     pub cursor: Option<String>,
-    /// How many entries the page has at most.
+    /// Entries on the page at most.
     pub limit: usize,
-    /// Which entries are in the list.
+    /// Filter of the list.
     pub filter: AuditFilter,
 }
 
-/// Entries that are looked at for one page, so that a filter that fits few of a long log holds up
-/// nobody: some milliseconds of work.
-const MOST_LOOKED_AT: i64 = 10_000;
+/// Rows scanned per page at most. Bounds how long a selective filter holds a connection: 10,000
+/// rows take some milliseconds.
+const MAX_SCANNED: i64 = 10_000;
 
 /// A page of the log.
 pub struct AuditPage {
     /// The entries, newest first. There may be fewer than asked for, and still a next page.
     pub entries: Vec<AuditEntry>,
-    /// Where the next page begins; `None` if this is the last one.
+    /// Cursor of the next page, `None` if this is the last one.
     pub next_cursor: Option<String>,
 }
 
-/// A page of the log of the organization that `access` is for.
+/// Returns a page of the log of the organization that `access` is for.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a cursor that is not one of this list.
+/// [`Error::Invalid`] for a cursor of another list.
 pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<AuditPage> {
     let cursors = db.cursor_key().clone();
     let read = db.read_list(move |conn| {
-        let org_id = organization::id_of(conn, &access)?;
+        let org_id = tenant::resolve_id(conn, &access)?;
         let list = query.filter.list_name(&org_id);
-        let place = |cursor: &String| {
-            let text = cursors.open(&list, cursor)?;
-            text.parse().map_err(|_not_ours| cursor::no_cursor())
-        };
-        let before = query.cursor.as_ref().map(place).transpose();
-        let before = before.map_err(|violation| Error::Invalid(vec![violation]))?;
+        let parse = |text: &str| text.parse().ok();
+        let before = cursors.position(&list, query.cursor.as_deref(), parse)?;
         let numbers = fitting_times(conn, &org_id, &query.filter, before)?;
-        let looked_at = numbers.start.max(numbers.end - MOST_LOOKED_AT)..numbers.end;
+        let scanned = numbers.start.max(numbers.end - MAX_SCANNED)..numbers.end;
         let wanted = i64::try_from(query.limit + 1).map_err(Error::internal)?;
         let mut entries =
-            db::audit_log::list_filtered(conn, &org_id, &query.filter, &looked_at, wanted)?;
+            db::audit_log::list_filtered(conn, &org_id, &query.filter, &scanned, wanted)?;
         let last = match cursor::cut(&mut entries, query.limit) {
             Some(entry) => Some(entry.seq),
-            None => Some(looked_at.start).filter(|start| numbers.contains(&(start - 1))),
+            None => Some(scanned.start).filter(|start| numbers.contains(&(start - 1))),
         };
         Ok(AuditPage {
             entries,
@@ -69,7 +64,7 @@ pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<Audit
     read.await
 }
 
-/// The numbers of the entries before `before` that were written in the time that `filter` asks for.
+/// Returns the numbers of the entries before `before` that were written in the time that `filter` asks for.
 fn fitting_times(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -91,7 +86,7 @@ fn fitting_times(
     Ok(start..end)
 }
 
-/// The number of the first entry before `end` that was written at `moment` or later, or `end`. In
+/// Returns the number of the first entry before `end` that was written at `moment` or later, or `end`. In
 /// the order of their numbers the times of entries never run back.
 fn first_at(conn: &mut DbConn, org_id: &OrgId, moment: NaiveDateTime, mut end: i64) -> Result<i64> {
     let mut start = 1;
@@ -103,19 +98,4 @@ fn first_at(conn: &mut DbConn, org_id: &OrgId, moment: NaiveDateTime, mut end: i
         }
     }
     Ok(start)
-}
-
-/// The newest entries of an organization that come before entry `before`, newest first.
-///
-/// # Errors
-/// Only those of the database; an unknown organization has no entries.
-pub async fn newest(
-    db: &Db,
-    org_id: OrgId,
-    before: Option<i64>,
-    limit: i64,
-) -> Result<Vec<AuditEntry>> {
-    let before = before.unwrap_or(i64::MAX);
-    db.read(move |conn| db::audit_log::list_newest(conn, &org_id, before, limit))
-        .await
 }

@@ -1,72 +1,64 @@
-//! How an organization is changed: decided on what was read, and decided again under a lock if
-//! somebody else was faster. The decision itself belongs to each use case.
+//! Changes of an organization: decided on what was read, and decided again under a lock if a
+//! concurrent write won. The decision itself belongs to each use case.
 
 use std::sync::Arc;
 
 use crate::db::{self, Db, DbConn};
-use crate::domain::access::OrgAccess;
-use crate::domain::organization::{Change, Organization};
-use crate::error::Result;
+use crate::domain::access::Authorized;
+use crate::domain::api_key::HashedApiKey;
+use crate::domain::change::Change;
+use crate::domain::organization::Organization;
+use crate::error::{Error, Result};
 use crate::state::AppState;
 
-use super::idempotency::{self, Once, Outcome};
-use super::organization::{self, REVOKED};
+use super::idempotency::{self, IdempotentRequest, Outcome};
+use super::tenant;
 
-/// Changes the organization that `access` is for as `decide` says and returns it as it then is;
-/// `decide` answers `None` when there is nothing to change.
+/// Changes the caller's organization as `decide` says and returns it as it then is. `decide`
+/// returns `None` when there is nothing to change.
 ///
-/// `decide` first sees the organization as it was read without a lock, which is enough to refuse,
-/// to keep, or to store the change on condition that nobody else has changed it since. Only if
-/// somebody has, it is asked again about the locked row. A request that is to be done `once` is
-/// decided under the lock from the start.
+/// `decide` first gets the organization as read without a lock, which is enough to refuse, to keep,
+/// or to store the change on condition that no concurrent write won. Only if one did, `decide` is
+/// called again with the locked row. An idempotent request is decided under the lock from the
+/// start.
 ///
 /// # Errors
-/// Those of `decide`; [`Error::NotFound`] when there is no such organization; those of
+/// Those of `decide`, [`Error::NotFound`] when there is no such organization, and those of
 /// [`idempotency::run`].
 pub(super) async fn run<D>(
     state: &AppState,
-    access: OrgAccess,
-    once: Option<Once<Organization>>,
+    caller: Authorized,
+    idempotent: Option<IdempotentRequest<Organization>>,
     decide: D,
 ) -> Result<Outcome<Organization>>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
-    match once {
-        Some(once) => {
-            let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
-            // In a box: few requests need it, and it is most of what such a future holds.
-            Box::pin(idempotency::run(state, access, once, work)).await
-        }
-        None => run_unkeyed(&state.db, access, decide)
-            .await
-            .map(Outcome::Done),
+    if let Some(request) = idempotent {
+        let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
+        // Boxed: few requests need it, and it is most of what such a future holds.
+        return Box::pin(idempotency::run(state, caller.access, request, work)).await;
     }
+    let changed = run_unkeyed(&state.db, caller, decide).await?;
+    Ok(Outcome::Done(changed))
 }
 
-/// The key was looked up before the body was read, which may have taken seconds. One that was
-/// revoked in between changes nothing more. To be asked after the organization was read: a later
-/// revocation has changed that, so that nothing is stored without [`organization::lock`].
-async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
-    let Some(hash) = access.key_hash() else {
-        return Ok(());
-    };
-    let found = db.find_api_key(hash).await?;
-    match found.is_some_and(|found| found.key.revoked_at.is_none()) {
-        true => Ok(()),
-        false => Err(REVOKED),
-    }
-}
-
-async fn run_unkeyed<D>(db: &Db, mut access: OrgAccess, decide: D) -> Result<Organization>
+async fn run_unkeyed<D>(db: &Db, caller: Authorized, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
+    let Authorized {
+        access,
+        key_hash,
+        prefetched,
+    } = caller;
     let decide = Arc::new(decide);
-    let seen = organization::see(db, &mut access).await?;
-    check_key(db, &access).await?;
-    let Some(change) = decide(&seen)? else {
-        return Ok(seen);
+    let read = tenant::load(db, &access, prefetched).await?;
+    if let Some(hash) = key_hash {
+        check_key(db, hash).await?;
+    }
+    let Some(change) = decide(&read)? else {
+        return Ok(read);
     };
     let stored = db.write_statement(move |conn| {
         let is_stored = db::organization::store(conn, &change)?;
@@ -76,10 +68,19 @@ where
         return Ok(organization);
     }
     db.write(move |conn| {
-        let locked = organization::lock(conn, &access)?;
+        let locked = tenant::lock(conn, &access)?;
         change_locked(conn, locked, &*decide)
     })
     .await
+}
+
+/// Checks the API key again: reading the body may have taken seconds. Call after loading the
+/// organization. A later revocation appends an audit entry, so that the conditional store fails and
+/// the locked path checks the key once more.
+async fn check_key(db: &Db, hash: HashedApiKey) -> Result<()> {
+    let found = db.find_api_key(hash).await?;
+    let found = found.ok_or(Error::Unauthenticated("unknown API key"))?;
+    found.key.check_live()
 }
 
 fn change_locked(

@@ -1,51 +1,51 @@
-//! Doing a request once: what it did and what was answered are committed together, and the same
-//! request gets the same answer for a day. What is done belongs to each use case.
+//! `Idempotency-Key`: a change and its response are committed together, and a retry of the request
+//! gets the same response for a day. The change itself belongs to each use case.
 
 use sha2::{Digest, Sha256};
 
 use crate::db::{self, Claim, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
-    Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredAnswer,
+    Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredResponse,
 };
 use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
-use super::organization;
+use super::tenant;
 
-/// Records removed in one transaction at most, so that nobody waits long for it.
+/// Records removed in one transaction at most. Bounds how long other writes wait for it.
 const SWEEP_BATCH: i64 = 500;
 
-/// What a request with an `Idempotency-Key` says beyond what it asks for.
-pub struct Once<T> {
+/// A request with an `Idempotency-Key`.
+pub struct IdempotentRequest<T> {
     /// The key.
     pub key: IdempotencyKey,
-    /// What is asked for.
+    /// Fingerprint of the operation and its input.
     pub fingerprint: Fingerprint,
-    /// The answer to keep, made of what was done.
-    pub answer: fn(T) -> Result<StoredAnswer>,
+    /// Makes the response to store from the outcome.
+    pub respond: fn(T) -> Result<StoredResponse>,
 }
 
-/// What a request came to.
+/// Outcome of a request that may be a retry.
 pub enum Outcome<T> {
-    /// It was done now.
+    /// Done now.
     Done(T),
-    /// It had been done before, and this was answered.
-    Replayed(StoredAnswer),
+    /// Done before, with this response.
+    Replayed(StoredResponse),
 }
 
-/// Does `work` on the organization that `access` is for, which is locked, unless the same request
-/// was answered before. A request that fails leaves no record and may be sent again.
+/// Runs `work` on the locked organization that `access` is for, unless the request is a retry. A
+/// request that fails leaves no record and may be retried.
 ///
 /// # Errors
-/// Those of `work`; [`Error::IdempotencyKeyReused`] when the key came with another request;
-/// [`Error::IdempotencyKeyInUse`] while the first request with it has no answer yet.
+/// Those of `work`, [`Error::IdempotencyKeyReused`] when the key came with another request, and
+/// [`Error::IdempotencyKeyInUse`] while the first request with it has no response yet.
 pub(super) async fn run<T, W>(
     state: &AppState,
     access: OrgAccess,
-    once: Once<T>,
+    request: IdempotentRequest<T>,
     work: W,
 ) -> Result<Outcome<T>>
 where
@@ -53,46 +53,46 @@ where
     W: FnOnce(&mut DbConn, Organization) -> Result<T> + Send + 'static,
 {
     let now = state.clock.now();
-    let claim = claim(&access, &once.key);
+    let claim = claim(&access, &request.key);
     let outcome = state.db.write_claimed(claim, move |conn| {
-        let organization = organization::lock(conn, &access)?;
+        let organization = tenant::lock(conn, &access)?;
         let owner = Owner {
             org_id: organization.id.clone(),
-            credential: access.actor().identity(),
+            credential: access.author().actor.identity(),
         };
-        match db::idempotency::find(conn, &owner, &once.key)? {
+        match db::idempotency::find(conn, &owner, &request.key)? {
             Some(record) if !record.is_kept(now) => {
-                db::idempotency::delete(conn, &owner, &once.key)?;
+                db::idempotency::delete(conn, &owner, &request.key)?;
             }
-            Some(record) if record.fingerprint != once.fingerprint => {
+            Some(record) if record.fingerprint != request.fingerprint => {
                 return Err(Error::IdempotencyKeyReused);
             }
-            Some(record) => return Ok(Outcome::Replayed(record.answer)),
+            Some(record) => return Ok(Outcome::Replayed(record.response)),
             None => {}
         }
         let done = work(conn, organization)?;
         let record = IdempotencyRecord {
-            fingerprint: once.fingerprint,
-            answer: (once.answer)(done.clone())?,
+            fingerprint: request.fingerprint,
+            response: (request.respond)(done.clone())?,
             created_at: now,
         };
-        db::idempotency::insert(conn, &owner, &once.key, &record)?;
+        db::idempotency::insert(conn, &owner, &request.key, &record)?;
         Ok(Outcome::Done(done))
     });
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 
-/// Two requests with one key and one credential about one organization have the same claim. Users
-/// of two organizations may have the same name.
+/// Returns the claim that requests with one key and one credential about one organization share.
+/// Users of two organizations may have the same name.
 fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
     let organization = match access.organization() {
-        OrganizationRef::Id(id) => id.as_str(),
-        OrganizationRef::External(id) => id.as_str(),
+        OrganizationRef::Id(id) => id.to_string(),
+        OrganizationRef::External(id) => id.to_string(),
     };
     let mut digest = Sha256::new();
     digest.update(organization);
     digest.update([0]);
-    digest.update(access.actor().identity());
+    digest.update(access.author().actor.identity());
     digest.update([0]);
     digest.update(key.as_str());
     let mut short = [0; 8];
@@ -100,7 +100,7 @@ fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
     Claim::new(short)
 }
 
-/// Removes a batch of records that are no longer given; returns whether there may be more.
+/// Removes a batch of expired records and returns whether there may be more.
 ///
 /// # Errors
 /// Only those of the database.

@@ -1,49 +1,51 @@
-//! The reply to missed calls: shown and changed (the Tether dialect).
+//! GET and PUT of the missed-call message (the Tether dialect).
 
 use crate::db::Db;
-use crate::domain::access::OrgAccess;
-use crate::domain::audit::AuditEvent;
+use crate::domain::access::Authorized;
+use crate::domain::change::Change;
 use crate::domain::missed_call_message::{MissedCall, MissedCallChanges};
-use crate::domain::organization::{Change, Organization};
+use crate::domain::organization::Organization;
 use crate::error::Result;
 use crate::state::AppState;
 
-use super::idempotency::{Once, Outcome};
-use super::{change, organization};
+use super::idempotency::{IdempotentRequest, Outcome};
+use super::{change, tenant};
 
-/// The missed-call settings of the organization that `access` is for.
+/// Returns the missed-call settings of the organization that the caller may act on.
 ///
 /// # Errors
 /// [`NotFound`](crate::error::Error::NotFound) when there is no such organization.
-pub async fn show(db: &Db, access: OrgAccess) -> Result<MissedCall> {
-    Ok(organization::show(db, access).await?.missed_call)
+pub async fn show(db: &Db, caller: Authorized) -> Result<MissedCall> {
+    let organization = tenant::load(db, &caller.access, caller.prefetched).await?;
+    Ok(organization.missed_call)
 }
 
 /// Applies `changes` and returns the organization as it then is. A change that changes nothing
 /// writes nothing and leaves no audit entry.
 ///
 /// # Errors
-/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization; for a request to
-/// be done `once`, those of [`super::idempotency::run`].
+/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization. With an
+/// idempotency key, those of [`super::idempotency::run`] too.
 pub async fn update(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     changes: MissedCallChanges,
-    once: Option<Once<Organization>>,
+    idempotent: Option<IdempotentRequest<Organization>>,
 ) -> Result<Outcome<Organization>> {
     let now = state.clock.now();
-    let author = access.clone();
-    change::run(state, access, once, move |before| {
+    let author = caller.access.author().clone();
+    change::run(state, caller, idempotent, move |before| {
         let missed_call = before.missed_call.merge(&changes);
-        let event = AuditEvent::missed_call_changed(&before.id, &before.missed_call, &missed_call);
-        Ok(event.map(|event| {
-            let after = Organization {
-                missed_call,
-                version: before.version + 1,
-                ..before.clone()
-            };
-            Change::recorded(before, after, &author, &[event], now)
-        }))
+        let events = before.missed_call.changes_to(&missed_call, &before.id);
+        if events.is_empty() {
+            return Ok(None);
+        }
+        let after = Organization {
+            missed_call,
+            version: before.version + 1,
+            ..before.clone()
+        };
+        Ok(Some(Change::recorded(before, after, &author, &events, now)))
     })
     .await
 }

@@ -1,5 +1,5 @@
-//! Use cases: each is one transaction that holds the rule, the change and its audit entries.
-//! They serve both dialects and the command line, and know none of them.
+//! Use cases of the two APIs. Each is one transaction: rule, change, audit entries. Every one takes
+//! the proof that its caller may do it.
 
 pub mod api_key;
 pub mod audit_log;
@@ -7,3 +7,4 @@ mod change;
 pub mod idempotency;
 pub mod missed_call_message;
 pub mod organization;
+mod tenant;

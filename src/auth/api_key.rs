@@ -1,8 +1,6 @@
 //! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with
 //! them.
 
-use std::sync::Arc;
-
 use actix_web::HttpRequest;
 
 use crate::db::LookedUp;
@@ -24,9 +22,7 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     let hash = plaintext.hash();
     let found = state.db.find_api_key(hash).await?;
     let LookedUp { key, organization } = found.ok_or(Error::Unauthenticated("unknown API key"))?;
-    if key.revoked_at.is_some() {
-        return Err(Error::Unauthenticated("revoked API key"));
-    }
+    key.check_live()?;
     state.db.note_key_use(&key, state.clock.now());
     request::note(request, |context| {
         context.caller = Some(KnownCaller::ApiKey(key.id.clone()));
@@ -41,6 +37,6 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
-        seen: organization.map(Arc::new),
+        prefetched: organization.map(Box::new),
     })
 }

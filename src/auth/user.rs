@@ -4,9 +4,9 @@
 use actix_web::HttpRequest;
 
 use crate::db;
-use crate::domain::access::{Caller, Credential, OwnOrganization, Role};
+use crate::domain::access::{Caller, Credential, OwnOrganization};
+use crate::domain::actor::Role;
 use crate::domain::ids::OrganizationRef;
-use crate::domain::text_enum::TextEnum;
 use crate::error::Error;
 use crate::error::Result;
 use crate::request::{self, KnownCaller};
@@ -30,7 +30,7 @@ pub async fn authenticate(
     request::note(request, |context| {
         context.caller = Some(KnownCaller::User(claims.subject.clone()));
     });
-    let role = Role::parse(&claims.role);
+    let role = claims.role.parse().ok();
     let organization = match claims
         .organization
         .as_deref()
@@ -47,7 +47,7 @@ pub async fn authenticate(
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
-        seen: None,
+        prefetched: None,
     })
 }
 

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::app;
-use crate::app::api_key::NewApiKey;
-use crate::domain::access::{OrgAccess, Scope};
-use crate::domain::api_key::{ApiKey, KeyPosition, PlaintextApiKey, ScopeSet};
+use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey, PlaintextApiKey};
 use crate::domain::ids::ApiKeyId;
-use crate::domain::text_enum::TextEnum;
+use crate::domain::scope::ScopeSet;
 use crate::error::{BoxError, Error};
+use crate::operator;
 
 use super::args::NewApiKeyArgs;
 use super::organization::find;
@@ -18,19 +16,18 @@ use super::{Context, Outcome};
 const PAGE: i64 = 500;
 
 pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Output) -> Outcome {
-    let label = ApiKey::parse_label(&args.label).map_err(|fault| Error::Invalid(vec![fault]))?;
+    let label = ApiKey::parse_label(&args.label).map_err(Error::from)?;
     let scopes = args.scopes.iter().map(|name| name.trim());
-    let scopes = ScopeSet::parse(scopes).map_err(|fault| Error::Invalid(vec![fault]))?;
+    let scopes = ScopeSet::parse(scopes).map_err(Error::from)?;
     let organization = find(&context.db, &args.org).await?;
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
-    let access = OrgAccess::command_line(organization.id);
     let new = NewApiKey {
         label,
         scopes,
         plaintext,
     };
-    let key = app::api_key::create(&context.db, &context.clock, access, new).await?;
+    let key = operator::api_key::create(&context.db, &context.clock, organization.id, new).await?;
     let mut value = value(&key);
     value["plaintext"] = json!(shown);
     let text = table(&[
@@ -48,7 +45,7 @@ pub(super) async fn list(context: &Context, org: &str, out: &mut Output) -> Outc
     let mut keys = Vec::new();
     loop {
         let after = keys.last().map(KeyPosition::after);
-        let page = app::api_key::list(&context.db, org_id.clone(), after, PAGE).await?;
+        let page = operator::api_key::list(&context.db, org_id.clone(), after, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -63,7 +60,7 @@ pub(super) async fn list(context: &Context, org: &str, out: &mut Output) -> Outc
 pub(super) async fn revoke(context: &Context, id: &str, out: &mut Output) -> Outcome {
     let unknown = || BoxError::from(format!("there is no API key {id:?}"));
     let key_id = ApiKeyId::parse(id).ok_or_else(unknown)?;
-    let key = match app::api_key::revoke(&context.db, &context.clock, key_id).await {
+    let key = match operator::api_key::revoke(&context.db, &context.clock, key_id).await {
         Err(Error::NotFound(_)) => return Err(unknown()),
         revoked => revoked?,
     };
@@ -87,7 +84,7 @@ fn line(key: &ApiKey) -> String {
 
 /// Everything that is kept of a key, named as in the AgentMessage dialect.
 pub(super) fn value(key: &ApiKey) -> Value {
-    let scopes: Vec<&str> = key.scopes.iter().map(Scope::as_str).collect();
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.into_str()).collect();
     json!({
         "id": key.id.as_str(),
         "org_id": key.org_id.as_str(),

@@ -1,14 +1,15 @@
 //! The grammar of the command line. It is public: scripts depend on it.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use strum::VariantArray;
 
 use crate::config::Overrides;
-use crate::domain::access::Role;
+use crate::domain::actor::Role;
 use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
-use crate::domain::text_enum::TextEnum;
 
 use super::audit::AuditCommand;
 
@@ -268,9 +269,13 @@ pub(super) struct NewTokenArgs {
     pub(super) ttl: Duration,
 }
 
-fn text_enum<T: TextEnum>(text: &str) -> Result<T, String> {
-    let all: Vec<&str> = T::ALL.iter().map(|value| value.as_str()).collect();
-    T::parse(text).ok_or_else(|| format!("must be one of: {}", all.join(", ")))
+fn text_enum<T>(text: &str) -> Result<T, String>
+where
+    T: FromStr + VariantArray + Copy + Into<&'static str>,
+{
+    let all: Vec<&str> = T::VARIANTS.iter().map(|value| (*value).into()).collect();
+    let parsed = text.parse();
+    parsed.map_err(|_other_text| format!("must be one of: {}", all.join(", ")))
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {
@@ -283,7 +288,8 @@ fn ttl(text: &str) -> Result<Duration, String> {
 }
 
 fn live_status(text: &str) -> Result<RegistrationStatus, String> {
-    RegistrationStatus::parse(text)
+    text.parse::<RegistrationStatus>()
+        .ok()
         .filter(|status| *status != RegistrationStatus::Deleted)
         .ok_or_else(|| "must be one of: PENDING, ACTIVE".to_owned())
 }

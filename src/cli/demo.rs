@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app;
-use crate::app::api_key::NewApiKey;
-use crate::app::organization::NewOrganization;
 use crate::auth::jwt::{Claims, JwtKeys};
 use crate::config::Config;
-use crate::domain::access::{OrgAccess, Role, Scope};
-use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
+use crate::domain::actor::Role;
+use crate::domain::api_key::{NewApiKey, PlaintextApiKey};
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use crate::domain::registry::RegistrationStatus;
-use crate::domain::text_enum::TextEnum;
+use crate::domain::scope::{Scope, ScopeSet};
 use crate::error::{BoxError, Error, Result};
 use crate::operator;
+use crate::operator::organization::NewOrganization;
 
 use super::output::{Output, table};
 use super::{Context, Outcome, jwt_keys, open};
@@ -79,7 +77,7 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
     let external_id =
         ExternalId::parse(EXTERNAL_ID).ok_or("the id of the demonstration is no id")?;
     let name = OrganizationRef::External(external_id.clone());
-    match app::organization::find(&context.db, name.clone()).await {
+    match operator::organization::find(&context.db, name.clone()).await {
         Err(Error::NotFound(_)) => {}
         found => return Ok(found?),
     }
@@ -92,10 +90,10 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
         settings: Settings::new(display_name, Some(email)),
     };
     let (db, clock) = (&context.db, &context.clock);
-    let id = app::organization::create(db, clock, new).await?.id;
+    let id = operator::organization::create(db, clock, new).await?.id;
     let (brand, status) = ("Acme Health".to_owned(), RegistrationStatus::Active);
     operator::registry::add_brand(db, clock, id, brand, status).await?;
-    Ok(app::organization::find(db, name).await?)
+    Ok(operator::organization::find(db, name).await?)
 }
 
 /// The first key of a row of derived ones that is not revoked.
@@ -112,13 +110,13 @@ async fn key(
             PlaintextApiKey::derive(format!("quietline demo {turn}: {seed}").as_bytes());
         let shown = plaintext.reveal().to_owned();
         let scopes: ScopeSet = scopes.iter().copied().collect();
-        let access = OrgAccess::command_line(org_id.clone());
         let new = NewApiKey {
             label: label.to_owned(),
             scopes,
             plaintext,
         };
-        let key = app::api_key::create(&context.db, &context.clock, access, new).await?;
+        let key =
+            operator::api_key::create(&context.db, &context.clock, org_id.clone(), new).await?;
         if key.revoked_at.is_none() {
             return Ok(shown);
         }
@@ -133,9 +131,9 @@ fn token(
     org_id: Option<&OrgId>,
 ) -> Result<String, BoxError> {
     let claims = Claims {
-        subject: format!("demo-{}", role.as_str().to_ascii_lowercase()),
+        subject: format!("demo-{}", role.into_str().to_ascii_lowercase()),
         organization: org_id.map(ToString::to_string),
-        role: role.as_str().to_owned(),
+        role: role.into_str().to_owned(),
     };
     Ok(keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?)
 }

@@ -3,14 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::app;
-use crate::app::organization::NewOrganization;
 use crate::db::Db;
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationName, Settings};
-use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Violation};
+use crate::operator;
+use crate::operator::organization::NewOrganization;
 
 use super::args::NewOrgArgs;
 use super::output::{Output, table};
@@ -20,7 +19,7 @@ const PAGE: i64 = 500;
 
 pub(super) async fn create(context: &Context, args: NewOrgArgs, out: &mut Output) -> Outcome {
     let new = new_organization(args)?;
-    let organization = app::organization::create(&context.db, &context.clock, new).await?;
+    let organization = operator::organization::create(&context.db, &context.clock, new).await?;
     print(&organization, out)
 }
 
@@ -63,7 +62,7 @@ pub(super) async fn list(context: &Context, out: &mut Output) -> Outcome {
     let mut all = Vec::new();
     loop {
         let after = all.last().map(|last: &Organization| last.id.clone());
-        let page = app::organization::list(&context.db, after, PAGE).await?;
+        let page = operator::organization::list(&context.db, after, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -86,7 +85,7 @@ pub(super) async fn list(context: &Context, out: &mut Output) -> Outcome {
 pub(super) async fn find(db: &Db, name: &str) -> Result<Organization, BoxError> {
     let unknown = || BoxError::from(format!("there is no organization {name:?}"));
     let reference = OrganizationRef::parse(name).ok_or_else(unknown)?;
-    match app::organization::find(db, reference).await {
+    match operator::organization::find(db, reference).await {
         Err(Error::NotFound(_)) => Err(unknown()),
         found => Ok(found?),
     }
@@ -101,7 +100,7 @@ fn print(organization: &Organization, out: &mut Output) -> Outcome {
             external_id(organization).unwrap_or("-").to_owned(),
         ),
         ("name", settings.name.as_str().to_owned()),
-        ("kind", organization.kind.as_str().to_owned()),
+        ("kind", organization.kind.into_str().to_owned()),
         (
             "billing email",
             billing_email(organization).unwrap_or("-").to_owned(),
@@ -135,7 +134,7 @@ pub(super) fn value(organization: &Organization) -> Value {
     json!({
         "id": organization.id.as_str(),
         "external_id": external_id(organization),
-        "kind": organization.kind.as_str(),
+        "kind": organization.kind.into_str(),
         "name": settings.name.as_str(),
         "billing_email": billing_email(organization),
         "plan": organization.plan,
@@ -147,7 +146,7 @@ pub(super) fn value(organization: &Organization) -> Value {
             "enabled": settings.quiet_hours.enabled,
             "start": settings.quiet_hours.start.to_string(),
             "end": settings.quiet_hours.end.to_string(),
-            "mode": settings.quiet_hours.mode.as_str(),
+            "mode": settings.quiet_hours.mode.into_str(),
         },
         "auto_replies": {
             "enabled": settings.auto_replies.enabled,
@@ -158,7 +157,7 @@ pub(super) fn value(organization: &Organization) -> Value {
         "missed_call_message": organization.missed_call.message,
         "missed_call_auto_message_enabled": organization.missed_call.enabled,
         "registration_status": {
-            "brand": organization.registry.brand.map(TextEnum::as_str),
+            "brand": organization.registry.brand.map(|status| status.into_str()),
             "brand_count": organization.registry.brand_count,
             "campaign_count": organization.registry.campaign_count,
         },

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::domain::ids::{BrandId, CampaignId};
 use crate::domain::registry::{self, Brand, Campaign};
-use crate::domain::text_enum::TextEnum;
 use crate::error::{BoxError, Error, Result};
 use crate::operator;
 
@@ -66,7 +65,7 @@ fn print_brand(brand: &Brand, out: &mut Output) -> Outcome {
         "id": brand.id.as_str(),
         "org_id": brand.org_id.as_str(),
         "name": brand.name,
-        "status": brand.status.as_str(),
+        "status": brand.status.into_str(),
     });
     print(&value, out)
 }
@@ -77,7 +76,7 @@ fn print_campaign(campaign: &Campaign, out: &mut Output) -> Outcome {
         "org_id": campaign.org_id.as_str(),
         "brand_id": campaign.brand_id.as_str(),
         "name": campaign.name,
-        "status": campaign.status.as_str(),
+        "status": campaign.status.into_str(),
     });
     print(&value, out)
 }

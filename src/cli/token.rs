@@ -3,7 +3,6 @@
 use crate::auth::jwt::Claims;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::text_enum::TextEnum;
 
 use super::args::NewTokenArgs;
 use super::output::Output;
@@ -13,7 +12,7 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
     let claims = Claims {
         subject: args.subject,
         organization: args.org,
-        role: args.role.as_str().to_owned(),
+        role: args.role.into_str().to_owned(),
     };
     let token =
         jwt_keys(config)?.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;

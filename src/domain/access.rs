@@ -2,106 +2,15 @@
 //! function of the credential and of what the spec demands; where credentials come from is not
 //! known here.
 
-use std::sync::Arc;
+use std::str::FromStr as _;
 
 use crate::error::{Error, Resource, Result};
 
-use super::api_key::{HashedApiKey, ScopeSet};
+use super::actor::{Actor, Author, Role};
+use super::api_key::HashedApiKey;
 use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
 use super::organization::Organization;
-use super::text_enum::{TextEnum, text_enum};
-
-text_enum!(
-    /// What an API key may be used for (security scheme of the AgentMessage spec).
-    Scope {
-        /// Read the organization.
-        OrgRead = "org:read",
-        /// Change the organization.
-        OrgAdminWrite = "org:admin:write",
-        /// List API keys.
-        ApiKeysRead = "apikeys:read",
-        /// Create, rotate and revoke API keys.
-        ApiKeysWrite = "apikeys:write",
-        /// Read the audit log.
-        AuditRead = "audit:read",
-        /// Send messages.
-        MessagesSend = "messages:send",
-        /// Read messages.
-        MessagesRead = "messages:read",
-        /// Erase messages.
-        MessagesErase = "messages:erase",
-        /// Read consent.
-        ConsentRead = "consent:read",
-        /// Record consent.
-        ConsentWrite = "consent:write",
-        /// Read brands.
-        BrandsRead = "brands:read",
-        /// Change brands.
-        BrandsWrite = "brands:write",
-        /// Read campaigns.
-        CampaignsRead = "campaigns:read",
-        /// Change campaigns.
-        CampaignsWrite = "campaigns:write",
-        /// Read numbers.
-        NumbersRead = "numbers:read",
-        /// Change numbers.
-        NumbersWrite = "numbers:write",
-        /// Read invoices.
-        BillingRead = "billing:read",
-        /// Change billing.
-        BillingWrite = "billing:write",
-        /// Read webhooks.
-        WebhooksRead = "webhooks:read",
-        /// Change webhooks.
-        WebhooksWrite = "webhooks:write",
-    }
-);
-
-text_enum!(
-    /// A user's role in the Tether dialect, weakest first (claim `accessRole`).
-    Role {
-        /// Talks to customers.
-        SalesRep = "SALES_REP",
-        /// Leads a department.
-        DepartmentHead = "DEPARTMENT_HEAD",
-        /// Administers one organization.
-        Admin = "ADMIN",
-        /// Platform staff: administers every organization.
-        Superadmin = "SUPERADMIN",
-    }
-);
-
-/// Who did something, as the audit log keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Actor {
-    /// An API key of the organization.
-    ApiKey {
-        /// Its id.
-        id: ApiKeyId,
-        /// Its label at the time.
-        label: String,
-    },
-    /// A user with a token.
-    User {
-        /// The token's `sub`.
-        subject: String,
-        /// The token's role.
-        role: Role,
-    },
-    /// Somebody at the command line.
-    CommandLine,
-}
-
-impl Actor {
-    /// Who it is exactly, for the platform's eyes only.
-    pub fn identity(&self) -> String {
-        match self {
-            Self::ApiKey { id, .. } => format!("api_key:{id}"),
-            Self::User { subject, .. } => format!("user:{subject}"),
-            Self::CommandLine => "command-line".to_owned(),
-        }
-    }
-}
+use super::scope::{Scope, ScopeSet};
 
 /// The credential of a request, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +56,7 @@ pub struct Caller {
     /// The request, for the audit log.
     pub request_id: RequestId,
     /// The organization of an API key, if it was read together with the key.
-    pub seen: Option<Arc<Organization>>,
+    pub prefetched: Option<Box<Organization>>,
 }
 
 /// What an operation demands of its caller, as its spec says.
@@ -168,66 +77,47 @@ pub enum Target<'a> {
     Named(Option<&'a OrganizationRef>),
 }
 
-/// Proof that a caller may act on an organization, and what it may grant there. Only
-/// [`Caller::require`] and the command line make it.
+/// Proof that a caller may act on an organization, and the scopes that it may grant there. Only
+/// [`Caller::require`] makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgAccess {
     organization: OrganizationRef,
-    actor: Actor,
+    author: Author,
     scopes: ScopeSet,
-    key_hash: Option<HashedApiKey>,
-    request_id: RequestId,
-    seen: Option<Arc<Organization>>,
+}
+
+/// An authorized request: the proof of permission, and what authentication read on the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorized {
+    /// The proof.
+    pub access: OrgAccess,
+    /// Hash of the API key, to check again later that the key is live. `None` for a user.
+    pub key_hash: Option<HashedApiKey>,
+    /// The organization, if it was read together with the API key.
+    pub prefetched: Option<Box<Organization>>,
 }
 
 impl OrgAccess {
-    /// Access of whoever operates the server and has the database at hand.
-    pub fn command_line(org_id: OrgId) -> Self {
-        Self {
-            organization: OrganizationRef::Id(org_id),
-            actor: Actor::CommandLine,
-            scopes: Scope::ALL.iter().copied().collect(),
-            key_hash: None,
-            request_id: RequestId::generate(),
-            seen: None,
-        }
-    }
-
     /// The organization that may be acted on. It need not exist.
     pub fn organization(&self) -> &OrganizationRef {
         &self.organization
     }
 
-    /// That organization as it was after the request had begun, if it was read then. It is given
-    /// once.
-    pub fn take_seen(&mut self) -> Option<Organization> {
-        self.seen.take().map(Arc::unwrap_or_clone)
+    /// Who acts, and in which request.
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
-    /// Who acts.
-    pub fn actor(&self) -> &Actor {
-        &self.actor
-    }
-
-    /// Whether a key with `scopes` may be given out: nobody can grant what is not theirs.
+    /// Refuses to grant a scope that the caller does not have.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn check_grant(&self, scopes: ScopeSet) -> Result<()> {
-        match self.scopes.contains_all(scopes) {
-            true => Ok(()),
-            false => Err(Error::Forbidden("grants a scope that it does not have")),
+        if self.scopes.contains_all(scopes) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden("grants a scope that it does not have"))
         }
-    }
-
-    /// The API key that acts, if it is one, for looking it up again.
-    pub fn key_hash(&self) -> Option<HashedApiKey> {
-        self.key_hash
-    }
-
-    /// The request in which they act.
-    pub fn request_id(&self) -> RequestId {
-        self.request_id
     }
 }
 
@@ -237,11 +127,11 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`], which never depends on whether another organization exists.
     /// [`Error::NotFound`] only for a superadmin who names what cannot exist.
-    pub fn require(self, demand: Demand, target: Target<'_>) -> Result<OrgAccess> {
+    pub fn require(self, demand: Demand, target: Target<'_>) -> Result<Authorized> {
         let Self {
             credential,
             request_id,
-            seen,
+            prefetched,
         } = self;
         match credential {
             Credential::ApiKey {
@@ -256,13 +146,16 @@ impl Caller {
                     claimed: OrganizationRef::Id(org_id),
                     alias: None,
                 };
-                Ok(OrgAccess {
+                let actor = Actor::ApiKey { id, label };
+                let access = OrgAccess {
                     organization: own_only(own, target)?,
-                    actor: Actor::ApiKey { id, label },
+                    author: Author { actor, request_id },
                     scopes,
+                };
+                Ok(Authorized {
+                    access,
                     key_hash: Some(hash),
-                    request_id,
-                    seen,
+                    prefetched,
                 })
             }
             Credential::User {
@@ -278,13 +171,16 @@ impl Caller {
                         own_only(own?, target)?
                     }
                 };
-                Ok(OrgAccess {
+                let actor = Actor::User { subject, role };
+                let access = OrgAccess {
                     organization,
-                    actor: Actor::User { subject, role },
+                    author: Author { actor, request_id },
                     scopes: ScopeSet::default(),
+                };
+                Ok(Authorized {
+                    access,
                     key_hash: None,
-                    request_id,
-                    seen: None,
+                    prefetched: None,
                 })
             }
         }
@@ -294,16 +190,17 @@ impl Caller {
 fn check_scopes(granted: ScopeSet, demanded: &[&str]) -> Result<()> {
     // A demand that names an unknown scope is met by nobody; one without scopes is not for API
     // keys.
-    let has = |name: &&str| Scope::parse(name).is_some_and(|scope| granted.contains(scope));
-    match !demanded.is_empty() && demanded.iter().all(has) {
-        true => Ok(()),
-        false => Err(Error::Forbidden("missing scope")),
+    let has = |name: &&str| Scope::from_str(name).is_ok_and(|scope| granted.contains(scope));
+    if !demanded.is_empty() && demanded.iter().all(has) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("missing scope"))
     }
 }
 
 fn check_role(role: Option<Role>, minimum: Option<&str>) -> Result<Role> {
     let minimum = minimum
-        .and_then(Role::parse)
+        .and_then(|name| name.parse().ok())
         .ok_or(Error::Forbidden("not open to users"))?;
     role.filter(|role| *role >= minimum)
         .ok_or(Error::Forbidden("role too weak"))
@@ -331,6 +228,8 @@ fn named_or_own(own: Option<OwnOrganization>, target: Target<'_>) -> Result<Orga
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
     use crate::domain::api_key::PlaintextApiKey;
 
@@ -356,7 +255,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
-            seen: None,
+            prefetched: None,
         }
     }
 
@@ -371,7 +270,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
-            seen: None,
+            prefetched: None,
         }
     }
 
@@ -399,7 +298,7 @@ mod tests {
             let outcome =
                 user(role, claimed, alias).require(ADMIN_ONLY, Target::Named(Some(&named)));
             let seen = match outcome {
-                Ok(access) if *access.organization() == named => "ok",
+                Ok(authorized) if *authorized.access.organization() == named => "ok",
                 Err(Error::Forbidden(_)) => "forbidden",
                 _ => "something else",
             };
@@ -449,23 +348,27 @@ mod tests {
             minimum_role: None,
         };
         let scopes = [Scope::ApiKeysWrite, Scope::OrgRead];
-        let access = key(&scopes).require(demand, Target::Own).expect("access");
+        let authorized = key(&scopes).require(demand, Target::Own).expect("access");
+        let access = authorized.access;
         let grants = |scopes: &[Scope]| access.check_grant(scopes.iter().copied().collect());
         assert!(grants(&scopes).is_ok() && grants(&scopes[1..]).is_ok());
         for beyond in [&[Scope::AuditRead][..], &[Scope::OrgRead, Scope::AuditRead]] {
             assert!(matches!(grants(beyond), Err(Error::Forbidden(_))));
         }
         let admin = user(Some(Role::Admin), Some("x"), None);
-        let access = admin.require(ADMIN_ONLY, Target::Own).expect("access");
+        let access = admin
+            .require(ADMIN_ONLY, Target::Own)
+            .expect("access")
+            .access;
         let refused = access.check_grant(scopes.into_iter().collect());
         assert!(matches!(refused, Err(Error::Forbidden(_))));
     }
 
     #[test]
     fn a_credential_of_one_dialect_opens_nothing_of_the_other() {
-        let everything: Vec<Scope> = Scope::ALL.to_vec();
+        let everything = Scope::VARIANTS;
         let named = organization("x");
-        let refused = key(&everything).require(ADMIN_ONLY, Target::Named(Some(&named)));
+        let refused = key(everything).require(ADMIN_ONLY, Target::Named(Some(&named)));
         assert!(matches!(refused, Err(Error::Forbidden(_))));
         let scoped = Demand {
             scopes: &["org:read"],

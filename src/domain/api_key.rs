@@ -1,15 +1,16 @@
-//! API keys: their form, their hash and their scopes. Looking one up is the database's part.
+//! API keys: their form, their hash, and the events that the audit log records of them.
 
 use chrono::{DateTime, Utc};
 use rand::RngExt as _;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::error::Violation;
+use crate::error::{Error, Result, Violation};
 
-use super::access::Scope;
+use super::audit::event::{Action, AuditEvent};
 use super::display_text;
 use super::ids::{ApiKeyId, OrgId};
-use super::text_enum::TextEnum;
+use super::scope::ScopeSet;
 
 const MARK: &str = "am_live_";
 const SECRET_LENGTH: usize = 34;
@@ -93,72 +94,6 @@ impl HashedApiKey {
     }
 }
 
-/// A set of [`Scope`]s.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ScopeSet(u32);
-
-impl ScopeSet {
-    /// Whether `scope` is in the set.
-    pub fn contains(self, scope: Scope) -> bool {
-        self.0 & bit(scope) != 0
-    }
-
-    /// Whether all scopes of `other` are in the set.
-    pub fn contains_all(self, other: Self) -> bool {
-        other.0 & !self.0 == 0
-    }
-
-    /// The scopes of the set, in the order of the spec.
-    pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL
-            .iter()
-            .copied()
-            .filter(move |scope| self.contains(*scope))
-    }
-
-    /// Reads names; unknown and duplicate ones are refused, and none at all.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, at `scopes` or at one of them (`scopes.2`).
-    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Violation> {
-        let mut set = Self::default();
-        for (place, name) in names.into_iter().enumerate() {
-            let wrong = |rule: &'static str| Violation::new(format!("scopes.{place}"), rule);
-            let scope = Scope::parse(name).ok_or_else(|| wrong("unknown scope"))?;
-            if set.contains(scope) {
-                return Err(wrong("duplicate scope"));
-            }
-            set.0 |= bit(scope);
-        }
-        match set == Self::default() {
-            true => Err(Violation::new("scopes", "must name at least one scope")),
-            false => Ok(set),
-        }
-    }
-
-    /// Reads what [`ScopeSet::to_text`] wrote. A name that this version does not know grants
-    /// nothing.
-    pub(crate) fn from_stored(text: &str) -> Self {
-        text.split(' ').filter_map(Scope::parse).collect()
-    }
-
-    /// The names, separated by single spaces.
-    pub fn to_text(self) -> String {
-        let names: Vec<&str> = self.iter().map(Scope::as_str).collect();
-        names.join(" ")
-    }
-}
-
-impl FromIterator<Scope> for ScopeSet {
-    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().fold(0, |set, scope| set | bit(scope)))
-    }
-}
-
-fn bit(scope: Scope) -> u32 {
-    1 << (scope as u32)
-}
-
 /// What is kept of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
@@ -214,9 +149,88 @@ impl KeyPosition {
     }
 }
 
+/// An API key to be issued.
+pub struct NewApiKey {
+    /// What people call it, already checked.
+    pub label: String,
+    /// What it may be used for.
+    pub scopes: ScopeSet,
+    /// The key itself, which only the caller keeps.
+    pub plaintext: PlaintextApiKey,
+}
+
 impl ApiKey {
     /// Longest label, in Unicode code points.
     pub const MAX_LABEL_CHARS: usize = 100;
+
+    /// Returns the key that `new` becomes, issued by an organization at `now`.
+    pub fn issue(org_id: OrgId, new: &NewApiKey, now: DateTime<Utc>) -> Self {
+        Self {
+            id: ApiKeyId::generate(),
+            org_id,
+            label: new.label.clone(),
+            prefix: new.plaintext.prefix().to_owned(),
+            scopes: new.scopes,
+            created_at: now,
+            last_used_at: None,
+            revoked_at: None,
+        }
+    }
+
+    /// Refuses a revoked key.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`].
+    pub fn check_live(&self) -> Result<()> {
+        if self.revoked_at.is_some() {
+            return Err(Error::Unauthenticated("revoked API key"));
+        }
+        Ok(())
+    }
+
+    /// Returns the event of this key's creation.
+    pub fn created(&self) -> AuditEvent {
+        let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.into_str()).collect();
+        let after = [
+            ("label", json!(self.label)),
+            ("prefix", json!(self.prefix)),
+            ("scopes", json!(scopes)),
+        ];
+        self.event(Action::ApiKeyCreate, [], after)
+    }
+
+    /// Returns the event of this key's replacement by `new`.
+    pub fn rotated(&self, new: &Self) -> AuditEvent {
+        let identity = |key: &Self| {
+            [
+                ("id", json!(key.id.to_string())),
+                ("prefix", json!(key.prefix)),
+            ]
+        };
+        self.event(Action::ApiKeyRotate, identity(self), identity(new))
+    }
+
+    /// Returns the event of this key's revocation at `now`.
+    pub fn revoked(&self, now: DateTime<Utc>) -> AuditEvent {
+        let (before, after) = ([("revoked_at", Value::Null)], [("revoked_at", json!(now))]);
+        self.event(Action::ApiKeyRevoke, before, after)
+    }
+
+    fn event<const N: usize, const M: usize>(
+        &self,
+        action: Action,
+        before: [(&str, Value); N],
+        after: [(&str, Value); M],
+    ) -> AuditEvent {
+        let object = |(name, value): (&str, Value)| (name.to_owned(), value);
+        AuditEvent {
+            action,
+            resource_type: "api_key",
+            resource_id: self.id.to_string(),
+            before: before.into_iter().map(object).collect::<Map<_, _>>(),
+            after: after.into_iter().map(object).collect::<Map<_, _>>(),
+        }
+    }
 
     /// Trims and checks a label.
     ///
@@ -260,21 +274,5 @@ mod tests {
         assert_eq!(of(b"a"), of(b"a"));
         assert_ne!(of(b"a"), of(b"b"));
         assert!(PlaintextApiKey::parse(&of(b"a")).is_some());
-    }
-
-    #[test]
-    fn scopes_are_known_distinct_and_at_least_one() {
-        let set = ScopeSet::parse(["audit:read", "org:read"]).expect("two known scopes");
-        assert_eq!(set.to_text(), "org:read audit:read");
-        assert_eq!(ScopeSet::from_stored(&set.to_text()), set);
-        for (bad, place) in [
-            (&[][..], "scopes"),
-            (&["org:root"], "scopes.0"),
-            (&["org:read", ""], "scopes.1"),
-            (&["org:read", "audit:read", "org:read"], "scopes.2"),
-        ] {
-            let refused = ScopeSet::parse(bad.iter().copied());
-            assert_eq!(refused.map_err(|rule| rule.path), Err(place.into()));
-        }
     }
 }

@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::error::Violation;
 
-use super::audit::push_netstring;
+use super::encoding::push_netstring;
 use super::ids::OrgId;
 
 /// Bytes of the code before the position. Half of SHA-256's: nobody can try 2^128 cursors.
@@ -63,6 +63,23 @@ impl CursorKey {
                 Some(position.to_owned())
             });
         position.ok_or_else(no_cursor)
+    }
+
+    /// Returns the position where a page of `list` begins, read by `parse`; `None` without a cursor.
+    ///
+    /// # Errors
+    /// [`no_cursor`].
+    pub fn position<T>(
+        &self,
+        list: &ListName,
+        cursor: Option<&str>,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Violation> {
+        let Some(cursor) = cursor else {
+            return Ok(None);
+        };
+        let position = self.open(list, cursor)?;
+        parse(&position).map(Some).ok_or_else(no_cursor)
     }
 
     fn code(&self, ListName(list): &ListName, position: &str) -> Hmac<Sha256> {

@@ -57,7 +57,7 @@ impl Fingerprint {
 
 /// An answer as it went out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredAnswer {
+pub struct StoredResponse {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case, and values.
@@ -81,7 +81,7 @@ pub struct IdempotencyRecord {
     /// What was asked.
     pub fingerprint: Fingerprint,
     /// What was answered.
-    pub answer: StoredAnswer,
+    pub response: StoredResponse,
     /// When it was answered.
     pub created_at: DateTime<Utc>,
 }

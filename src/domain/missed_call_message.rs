@@ -1,5 +1,10 @@
 //! The reply to a missed call: its template and its switch. Rendering it belongs to sending.
 
+use serde_json::json;
+
+use super::audit::event::{Action, AuditEvent, Fields};
+use super::ids::OrgId;
+
 /// The missed-call settings of an organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCall {
@@ -19,16 +24,33 @@ pub struct MissedCallChanges {
 }
 
 impl MissedCall {
-    /// These settings with `changes` merged in.
+    /// Returns these settings with `changes` merged in.
     pub fn merge(&self, changes: &MissedCallChanges) -> Self {
-        let message = match &changes.message {
+        let MissedCallChanges { message, enabled } = changes;
+        let message = match message {
             None => self.message.clone(),
             Some(text) => (!text.is_empty()).then(|| text.clone()),
         };
         Self {
             message,
-            enabled: changes.enabled.unwrap_or(self.enabled),
+            enabled: enabled.unwrap_or(self.enabled),
         }
+    }
+
+    /// Returns the events of a change of an organization's missed-call settings to `after`, none
+    /// if nothing changes.
+    pub fn changes_to(&self, after: &Self, org_id: &OrgId) -> Vec<AuditEvent> {
+        AuditEvent::changes(org_id, self.recorded(), after.recorded())
+    }
+
+    /// Returns the fields as the audit log shows them, by the action that records their change.
+    fn recorded(&self) -> [(Action, Fields); 1] {
+        let Self { message, enabled } = self;
+        let fields = vec![
+            ("missed_call_message", json!(message)),
+            ("missed_call_auto_message_enabled", json!(enabled)),
+        ];
+        [(Action::MissedCallMessageUpdate, fields)]
     }
 }
 

@@ -1,29 +1,48 @@
 //! An organization's messaging settings and the rules for changing them (PATCH /v1/organization).
-//! Who may change them is decided in `access`, that a change is recorded in `audit`.
+//! Who may change them is decided in `access`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
-use crate::error::{Refusal, Violation};
+use serde_json::json;
 
-use super::access::OrgAccess;
-use super::audit::{AuditEntry, AuditEvent, ChainHead};
+use crate::error::{Error, Refusal, Violation};
+
+use super::audit::entry::ChainHead;
+use super::audit::event::{Action, AuditEvent, Fields};
+use super::auto_replies::{AutoReplies, AutoRepliesChanges};
 use super::billing_email::BillingEmail;
 use super::display_text;
 use super::ids::{ExternalId, OrgId};
 use super::missed_call_message::MissedCall;
 use super::quiet_hours::{QuietHours, QuietHoursChanges};
 use super::registry::RegistrySummary;
-use super::text_enum::text_enum;
 
-text_enum!(
-    /// Whether an organization is a company.
-    OrganizationKind {
-        /// A company.
-        Commercial = "commercial",
-        /// A person; may not act on behalf of other companies.
-        Personal = "personal",
-    }
-);
+/// Whether an organization is a company.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    diesel::expression::AsExpression,
+    diesel::deserialize::FromSqlRow,
+)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+#[strum(const_into_str)]
+pub enum OrganizationKind {
+    /// A company.
+    #[strum(serialize = "commercial")]
+    Commercial,
+    /// A person; may not act on behalf of other companies.
+    #[strum(serialize = "personal")]
+    Personal,
+}
 
 /// A name of 1 to 200 Unicode code points without control characters or surrounding white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,72 +77,6 @@ impl OrganizationName {
     /// The name, to keep.
     pub fn into_string(self) -> String {
         self.0
-    }
-}
-
-/// The keyword auto-replies of an organization (STOP, HELP, START confirmations). Switching them
-/// off never affects opt-out handling itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AutoReplies {
-    /// Whether keywords are answered.
-    pub enabled: bool,
-    /// Reply to an opt-out keyword; `None` is the platform default, here and below.
-    pub stop_text: Option<String>,
-    /// Reply to a help keyword.
-    pub help_text: Option<String>,
-    /// Reply to an opt-in keyword.
-    pub start_text: Option<String>,
-}
-
-impl Default for AutoReplies {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            stop_text: None,
-            help_text: None,
-            start_text: None,
-        }
-    }
-}
-
-/// A partial update of [`AutoReplies`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AutoRepliesChanges {
-    /// `None` keeps.
-    pub enabled: Option<bool>,
-    /// `None` keeps, `Some(None)` returns to the platform default, `Some(Some(v))` sets; so below.
-    pub stop_text: Option<Option<String>>,
-    /// See `stop_text`.
-    pub help_text: Option<Option<String>>,
-    /// See `stop_text`.
-    pub start_text: Option<Option<String>>,
-    /// The statement that the organization handles HELP and STOP itself.
-    pub attestation: Option<String>,
-}
-
-impl AutoReplies {
-    /// These settings with `changes` merged in field by field.
-    ///
-    /// # Errors
-    /// Switching off needs an attestation that is not blank.
-    pub fn merge(&self, changes: &AutoRepliesChanges) -> Result<Self, Refusal> {
-        let enabled = changes.enabled.unwrap_or(self.enabled);
-        let is_attested = changes
-            .attestation
-            .as_deref()
-            .is_some_and(|statement| !statement.trim().is_empty());
-        if self.enabled && !enabled && !is_attested {
-            return Err(Refusal::AttestationRequired);
-        }
-        let text = |change: &Option<Option<String>>, now: &Option<String>| {
-            change.clone().unwrap_or_else(|| now.clone())
-        };
-        Ok(Self {
-            enabled,
-            stop_text: text(&changes.stop_text, &self.stop_text),
-            help_text: text(&changes.help_text, &self.help_text),
-            start_text: text(&changes.start_text, &self.start_text),
-        })
     }
 }
 
@@ -177,7 +130,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of a new organization.
+    /// Returns the settings of a new organization.
     pub fn new(name: OrganizationName, billing_email: Option<BillingEmail>) -> Self {
         Self {
             name,
@@ -188,6 +141,58 @@ impl Settings {
             quiet_hours: QuietHours::default(),
             auto_replies: AutoReplies::default(),
         }
+    }
+
+    /// Returns the fields as the audit log shows them, by the action that records their change
+    /// (CONTRACT 1.5). Every field is named here, so that a new one does not compile unrecorded.
+    fn recorded(&self) -> [(Action, Fields); 5] {
+        let Self {
+            name,
+            billing_email,
+            message_retention_days,
+            mms_retention_days,
+            is_reseller,
+            quiet_hours,
+            auto_replies,
+        } = self;
+        let billing_email = billing_email.as_ref().map(BillingEmail::as_str);
+        let retention = vec![
+            ("message_retention_days", json!(message_retention_days)),
+            ("mms_retention_days", json!(mms_retention_days)),
+        ];
+        let organization = vec![
+            ("name", json!(name.as_str())),
+            ("billing_email", json!(billing_email)),
+        ];
+        let reseller = vec![("is_reseller", json!(is_reseller))];
+        [
+            (Action::RetentionUpdate, retention),
+            (Action::OrganizationUpdate, organization),
+            (Action::ResellerUpdate, reseller),
+            (Action::QuietHoursUpdate, quiet_hours.recorded()),
+            (Action::AutoRepliesUpdate, auto_replies.recorded()),
+        ]
+    }
+
+    /// Returns the events of a change of an organization's settings to `after`, none if nothing
+    /// changes. The `attestation` is kept with the event that it was required for.
+    pub fn changes_to(
+        &self,
+        after: &Self,
+        org_id: &OrgId,
+        attestation: Option<&str>,
+    ) -> Vec<AuditEvent> {
+        let mut events = AuditEvent::changes(org_id, self.recorded(), after.recorded());
+        if self.auto_replies.enabled && !after.auto_replies.enabled {
+            let of_auto_replies =
+                |event: &&mut AuditEvent| event.action == Action::AutoRepliesUpdate;
+            if let Some(event) = events.iter_mut().find(of_auto_replies) {
+                event
+                    .after
+                    .insert("attestation".to_owned(), json!(attestation));
+            }
+        }
+        events
     }
 }
 
@@ -210,120 +215,69 @@ pub struct SettingsChanges {
     pub auto_replies: AutoRepliesChanges,
 }
 
-/// A decided change: what the organization becomes, and what is recorded of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The version that was decided on. If the organization has another by now, the decision is
-    /// void.
-    pub from_version: i64,
-    /// The length of the audit log at that time, likewise.
-    pub from_audit_length: i64,
-    /// The organization as it becomes.
-    pub after: Organization,
-    /// The new end of its audit log, in order.
-    pub entries: Vec<AuditEntry>,
-}
+impl Organization {
+    /// Plan of a new organization.
+    const FIRST_PLAN: &str = "payg";
 
-impl Change {
-    /// The step from `before` to `after`, of which nothing is recorded here.
-    pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
-        // Clocks differ between replicas, and a decision may wait for its turn: time never runs
-        // back.
-        let updated_at = now.max(before.updated_at);
-        Self {
-            from_version: before.version,
-            from_audit_length: before.audit.length,
-            after: Organization {
-                updated_at,
-                ..after
-            },
-            entries: Vec::new(),
-        }
-    }
+    /// Throughput tier of a new organization.
+    const FIRST_THROUGHPUT_TIER: i32 = 1;
 
-    /// The step from `before` to `after`, recorded as `events` done by `access` at `now`.
-    pub fn recorded(
-        before: &Organization,
-        after: Organization,
-        access: &OrgAccess,
-        events: &[AuditEvent],
+    /// Returns a new organization, created at `now` in whole seconds.
+    pub fn new(
+        kind: OrganizationKind,
+        external_id: Option<ExternalId>,
+        settings: Settings,
         now: DateTime<Utc>,
     ) -> Self {
-        let mut change = Self::unrecorded(before, after, now);
-        for event in events {
-            let after = &mut change.after;
-            let moment = after.updated_at;
-            let entry = AuditEntry::seal(&after.id, &after.audit, access, event, moment);
-            after.audit = entry.head();
-            change.entries.push(entry);
-        }
-        change
-    }
-}
-
-/// Which versions of an organization a change may start from (RFC 9110, `If-Match`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VersionCondition {
-    /// Any version.
-    Any,
-    /// One of these, as [`Organization::version_name`] has them; anything else matches none.
-    OneOf(Vec<String>),
-}
-
-impl VersionCondition {
-    /// Whether a change may start from `organization` as it is.
-    pub fn admits(&self, organization: &Organization) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(names) => names.contains(&organization.version_name()),
+        let now = now.trunc_subsecs(0);
+        Self {
+            id: OrgId::generate(),
+            external_id,
+            kind,
+            plan: Self::FIRST_PLAN.to_owned(),
+            throughput_tier: Self::FIRST_THROUGHPUT_TIER,
+            settings,
+            missed_call: MissedCall::default(),
+            registry: RegistrySummary::default(),
+            version: 1,
+            audit: ChainHead::default(),
+            created_at: now,
+            updated_at: now,
         }
     }
-}
 
-/// Why [`Organization::apply`] refused a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChangeError {
-    /// A rule on several fields together is broken.
-    Invalid(Violation),
-    /// A business rule forbids it.
-    Refused(Refusal),
-}
-
-impl Organization {
-    /// What tells this version from all others, those of other organizations included: one URL has
-    /// the settings of whichever organization asks.
+    /// Returns a name that no other version has, of this or of any other organization: one URL
+    /// shows the settings of whichever organization asks.
     pub fn version_name(&self) -> String {
         format!("{}-{}", self.version, self.id.tail())
     }
 
-    /// The settings that `changes` lead to. Rules are checked in the order of the fields in the
-    /// spec.
+    /// Returns the settings that `changes` lead to. Rules are checked in the order of the fields in
+    /// the spec.
     ///
     /// # Errors
-    /// The first rule that the change breaks; none of it is then applied.
-    pub fn apply(&self, changes: &SettingsChanges) -> Result<Settings, ChangeError> {
+    /// The first broken rule, [`Error::Invalid`] or [`Error::Refused`]. None of the change is then
+    /// applied.
+    pub fn apply(&self, changes: &SettingsChanges) -> Result<Settings, Error> {
         let now = &self.settings;
-        let is_reseller = changes.is_reseller.unwrap_or(now.is_reseller);
-        self.check_reseller(is_reseller)
-            .map_err(ChangeError::Refused)?;
-        let quiet_hours = now
-            .quiet_hours
-            .merge(&changes.quiet_hours)
-            .map_err(ChangeError::Invalid)?;
-        let auto_replies = now
-            .auto_replies
-            .merge(&changes.auto_replies)
-            .map_err(ChangeError::Refused)?;
+        let SettingsChanges {
+            name,
+            billing_email,
+            message_retention_days,
+            mms_retention_days,
+            is_reseller,
+            quiet_hours,
+            auto_replies,
+        } = changes;
+        let is_reseller = is_reseller.unwrap_or(now.is_reseller);
+        self.check_reseller(is_reseller)?;
+        let quiet_hours = now.quiet_hours.merge(quiet_hours)?;
+        let auto_replies = now.auto_replies.merge(auto_replies)?;
         Ok(Settings {
-            name: changes.name.clone().unwrap_or_else(|| now.name.clone()),
-            billing_email: changes
-                .billing_email
-                .clone()
-                .unwrap_or_else(|| now.billing_email.clone()),
-            message_retention_days: changes
-                .message_retention_days
-                .unwrap_or(now.message_retention_days),
-            mms_retention_days: changes.mms_retention_days.unwrap_or(now.mms_retention_days),
+            name: name.as_ref().unwrap_or(&now.name).clone(),
+            billing_email: billing_email.as_ref().unwrap_or(&now.billing_email).clone(),
+            message_retention_days: message_retention_days.unwrap_or(now.message_retention_days),
+            mms_retention_days: mms_retention_days.unwrap_or(now.mms_retention_days),
             is_reseller,
             quiet_hours,
             auto_replies,
@@ -338,38 +292,5 @@ impl Organization {
             (true, false) if self.registry.brand_count > 0 => Err(Refusal::ResellerHasBrands),
             _ => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn switching_auto_replies_off_needs_an_attestation_and_nothing_else_does() {
-        let on = AutoReplies::default();
-        let off = AutoReplies {
-            enabled: false,
-            ..on.clone()
-        };
-        let change = |enabled: bool, attestation: Option<&str>| AutoRepliesChanges {
-            enabled: Some(enabled),
-            attestation: attestation.map(Into::into),
-            ..Default::default()
-        };
-        let refused = Err(Refusal::AttestationRequired);
-        for blank in [None, Some(""), Some(" \n\u{3000}")] {
-            assert_eq!(on.merge(&change(false, blank)), refused, "{blank:?}");
-            assert_eq!(
-                off.merge(&change(false, blank)),
-                Ok(off.clone()),
-                "already off"
-            );
-        }
-        assert_eq!(
-            on.merge(&change(false, Some("We answer HELP and STOP."))),
-            Ok(off.clone())
-        );
-        assert_eq!(off.merge(&change(true, None)), Ok(on));
     }
 }

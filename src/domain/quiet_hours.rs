@@ -4,19 +4,38 @@
 
 use std::fmt;
 
+use serde_json::json;
+
 use crate::error::Violation;
 
-use super::text_enum::text_enum;
+use super::audit::event::Fields;
 
-text_enum!(
-    /// What happens to a message that falls into quiet hours.
-    QuietHoursMode {
-        /// The send is refused.
-        Reject = "reject",
-        /// The message is held until the window ends.
-        Defer = "defer",
-    }
-);
+/// What happens to a message that falls into quiet hours.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    diesel::expression::AsExpression,
+    diesel::deserialize::FromSqlRow,
+)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+#[strum(const_into_str)]
+pub enum QuietHoursMode {
+    /// The send is refused.
+    #[strum(serialize = "reject")]
+    Reject,
+    /// The message is held until the window ends.
+    #[strum(serialize = "defer")]
+    Defer,
+}
 
 /// A time of day to the minute, written "HH:MM" on a 24-hour clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,20 +114,26 @@ pub struct QuietHoursChanges {
 }
 
 impl QuietHours {
-    /// These settings with `changes` merged in field by field.
+    /// Returns these settings with `changes` merged in field by field.
     ///
     /// # Errors
     /// A window whose start is its end has no defined length (PATCH /v1/organization,
     /// `quiet_hours`).
     pub fn merge(self, changes: &QuietHoursChanges) -> Result<Self, Violation> {
+        let QuietHoursChanges {
+            enabled,
+            start,
+            end,
+            mode,
+        } = *changes;
         let merged = Self {
-            enabled: changes.enabled.unwrap_or(self.enabled),
-            start: changes.start.unwrap_or(self.start),
-            end: changes.end.unwrap_or(self.end),
-            mode: changes.mode.unwrap_or(self.mode),
+            enabled: enabled.unwrap_or(self.enabled),
+            start: start.unwrap_or(self.start),
+            end: end.unwrap_or(self.end),
+            mode: mode.unwrap_or(self.mode),
         };
         // Only a change of the window is judged by it: settings of long ago do not block others.
-        let is_window_changed = changes.start.is_some() || changes.end.is_some();
+        let is_window_changed = start.is_some() || end.is_some();
         if is_window_changed && merged.start == merged.end {
             return Err(Violation::new(
                 "quiet_hours.end",
@@ -116,6 +141,22 @@ impl QuietHours {
             ));
         }
         Ok(merged)
+    }
+
+    /// Returns the fields as the audit log shows them.
+    pub fn recorded(&self) -> Fields {
+        let Self {
+            enabled,
+            start,
+            end,
+            mode,
+        } = self;
+        vec![
+            ("enabled", json!(enabled)),
+            ("start", json!(start.to_string())),
+            ("end", json!(end.to_string())),
+            ("mode", json!(mode.into_str())),
+        ]
     }
 }
 

@@ -5,22 +5,39 @@ use crate::error::Violation;
 
 use super::display_text;
 use super::ids::{BrandId, CampaignId, OrgId};
-use super::text_enum::text_enum;
 
 /// Longest name of a brand or a campaign, in Unicode code points.
 const MAX_NAME_CHARS: usize = 200;
 
-text_enum!(
-    /// Where a brand or a campaign stands in its registration.
-    RegistrationStatus {
-        /// Submitted, not yet approved.
-        Pending = "PENDING",
-        /// Approved.
-        Active = "ACTIVE",
-        /// Gone; its row stays as history.
-        Deleted = "DELETED",
-    }
-);
+/// Where a brand or a campaign stands in its registration.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    diesel::expression::AsExpression,
+    diesel::deserialize::FromSqlRow,
+)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+#[strum(const_into_str)]
+pub enum RegistrationStatus {
+    /// Submitted, not yet approved.
+    #[strum(serialize = "PENDING")]
+    Pending,
+    /// Approved.
+    #[strum(serialize = "ACTIVE")]
+    Active,
+    /// Gone; its row stays as history.
+    #[strum(serialize = "DELETED")]
+    Deleted,
+}
 
 /// Trims and checks the name of a brand or a campaign.
 ///

@@ -4,12 +4,12 @@
 use quietline_api::runtime::{Operation, Recorded};
 use serde::Serialize;
 
-use crate::app::idempotency::Once;
-use crate::domain::idempotency::{Fingerprint, IdempotencyKey, StoredAnswer};
+use crate::app::idempotency::IdempotentRequest;
+use crate::domain::idempotency::{Fingerprint, IdempotencyKey, StoredResponse};
 use crate::error::{Error, Result, Violation};
 
 /// What `header` makes of a request for `operation`: nothing without it. `about` is what the
-/// request names and its body; `answer` makes the answer that is kept.
+/// request names and its body; `respond` makes the response to store.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a header that is no key.
@@ -17,8 +17,8 @@ pub(super) fn once<T>(
     header: Option<&str>,
     operation: &'static Operation,
     about: &impl Serialize,
-    answer: fn(T) -> Result<StoredAnswer>,
-) -> Result<Option<Once<T>>> {
+    respond: fn(T) -> Result<StoredResponse>,
+) -> Result<Option<IdempotentRequest<T>>> {
     let Some(header) = header else {
         return Ok(None);
     };
@@ -28,14 +28,14 @@ pub(super) fn once<T>(
     })?;
     // Written again from what was understood: the order of members and white space do not matter.
     let about = serde_json::to_vec(about).map_err(Error::internal)?;
-    Ok(Some(Once {
+    Ok(Some(IdempotentRequest {
         key,
         fingerprint: Fingerprint::of(operation.id, &about),
-        answer,
+        respond,
     }))
 }
 
-impl From<Recorded> for StoredAnswer {
+impl From<Recorded> for StoredResponse {
     fn from(recorded: Recorded) -> Self {
         let Recorded {
             status,
@@ -50,9 +50,9 @@ impl From<Recorded> for StoredAnswer {
     }
 }
 
-impl From<StoredAnswer> for Recorded {
-    fn from(answer: StoredAnswer) -> Self {
-        let StoredAnswer {
+impl From<StoredResponse> for Recorded {
+    fn from(answer: StoredResponse) -> Self {
+        let StoredResponse {
             status,
             headers,
             body,

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn};
+use crate::domain::change::Change;
 use crate::domain::ids::{BrandId, CampaignId, OrgId, OrganizationRef};
-use crate::domain::organization::{Change, Organization};
+use crate::domain::organization::Organization;
 use crate::domain::registry::{Brand, Campaign, RegistrationStatus};
 use crate::error::{Error, Resource, Result, Violation};
 

@@ -2,18 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::app;
 use crate::cli::organization::find;
 use crate::cli::output::Output;
 use crate::cli::{Context, Outcome};
-use crate::domain::audit::{AuditEntry, hex};
+use crate::domain::audit::entry::AuditEntry;
+use crate::operator;
 
 use super::args::ListArgs;
 
 /// Prints the page of entries that `args` ask for.
 pub(super) async fn run(context: &Context, args: ListArgs, out: &mut Output) -> Outcome {
     let org_id = find(&context.db, &args.org).await?.id;
-    let entries = app::audit_log::newest(&context.db, org_id, args.before, args.limit).await?;
+    let entries =
+        operator::audit::list::newest(&context.db, org_id, args.before, args.limit).await?;
     let values: Vec<Value> = entries.iter().map(entry_value).collect();
     let lines: Vec<String> = entries.iter().map(entry_line).collect();
     out.print(&json!(values), &lines.join("\n"))?;
@@ -36,8 +37,8 @@ fn entry_value(entry: &AuditEntry) -> Value {
         "reason": entry.reason,
         "request_id": entry.request_id,
         "payload": payload,
-        "previous_hash": hex(&entry.previous_hash),
-        "hash": hex(&entry.hash),
+        "previous_hash": hex::encode(entry.previous_hash),
+        "hash": hex::encode(entry.hash),
     })
 }
 

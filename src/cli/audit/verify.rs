@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::organization::find;
 use crate::cli::output::Output;
 use crate::cli::{Context, Outcome};
-use crate::domain::audit_chain::Anchors;
+use crate::domain::audit::chain::Anchors;
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{AnchorPublicKey, read_anchors};

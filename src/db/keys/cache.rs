@@ -276,8 +276,9 @@ fn due_with(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::api_key::{PlaintextApiKey, ScopeSet};
+    use crate::domain::api_key::PlaintextApiKey;
     use crate::domain::ids::OrgId;
+    use crate::domain::scope::ScopeSet;
 
     fn key() -> (HashedApiKey, Arc<FoundKey>) {
         let plaintext = PlaintextApiKey::generate();

@@ -7,10 +7,11 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{Bool, Text, Timestamp};
 
-use crate::domain::access::Actor;
-use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition, ScopeSet};
+use crate::domain::actor::Actor;
+use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition};
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::domain::organization::Organization;
+use crate::domain::scope::ScopeSet;
 use crate::error::Result;
 
 use crate::db::engine::connection::DbConn;

@@ -8,10 +8,9 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamp};
 
-use crate::domain::audit::{ActorRecord, AuditEntry};
-use crate::domain::audit_filter::AuditFilter;
+use crate::domain::audit::entry::{ActorRecord, AuditEntry};
+use crate::domain::audit::filter::AuditFilter;
 use crate::domain::ids::OrgId;
-use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result};
 
 use crate::db::engine::connection::DbConn;
@@ -178,7 +177,7 @@ pub fn list_filtered(
         query = query.filter(audit_log::resource_id.eq(resource_id));
     }
     if let Some(actor_kind) = actor_kind {
-        query = query.filter(audit_log::actor_kind.eq(actor_kind.as_str()));
+        query = query.filter(audit_log::actor_kind.eq(actor_kind.into_str()));
     }
     if let Some(since) = since {
         query = query.filter(audit_log::occurred_at.ge(since.naive_utc()));

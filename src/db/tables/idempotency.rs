@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 
 use crate::domain::idempotency::{
-    Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredAnswer,
+    Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredResponse,
 };
 use crate::error::{Error, Result};
 
@@ -26,7 +26,7 @@ impl IdempotencyRow {
     fn into_domain(self) -> Result<IdempotencyRecord> {
         Ok(IdempotencyRecord {
             fingerprint: Fingerprint::from_stored(stored_hash(self.fingerprint)?),
-            answer: StoredAnswer {
+            response: StoredResponse {
                 status: u16::try_from(self.status).map_err(Error::internal)?,
                 headers: serde_json::from_str(&self.headers).map_err(Error::internal)?,
                 body: self.body,
@@ -57,15 +57,15 @@ pub fn insert(
     key: &IdempotencyKey,
     record: &IdempotencyRecord,
 ) -> Result<()> {
-    let headers = serde_json::to_string(&record.answer.headers).map_err(Error::internal)?;
+    let headers = serde_json::to_string(&record.response.headers).map_err(Error::internal)?;
     let row = (
         records::org_id.eq(&owner.org_id),
         records::credential.eq(&owner.credential),
         records::idempotency_key.eq(key.as_str()),
         records::fingerprint.eq(record.fingerprint.as_bytes().as_slice()),
-        records::status.eq(i32::from(record.answer.status)),
+        records::status.eq(i32::from(record.response.status)),
         records::headers.eq(headers),
-        records::body.eq(record.answer.body.as_slice()),
+        records::body.eq(record.response.body.as_slice()),
         records::created_at.eq(record.created_at.naive_utc()),
     );
     diesel::insert_into(records::table)

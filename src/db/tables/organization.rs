@@ -5,13 +5,13 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
 
-use crate::domain::audit::{ChainHead, EntryHash};
+use crate::domain::audit::entry::{ChainHead, EntryHash};
+use crate::domain::auto_replies::AutoReplies;
 use crate::domain::billing_email::BillingEmail;
+use crate::domain::change::Change;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::missed_call_message::MissedCall;
-use crate::domain::organization::{
-    AutoReplies, Change, Organization, OrganizationKind, OrganizationName, Settings,
-};
+use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use crate::domain::quiet_hours::{QuietHours, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::{RegistrationStatus, RegistrySummary};
 use crate::error::{Error, Result};

@@ -14,7 +14,6 @@ use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
-use crate::domain::text_enum::TextEnum;
 
 use crate::db::engine::connection::DbConn;
 
@@ -47,7 +46,7 @@ macro_rules! text_enum_columns {
             str: ToSql<Text, DB>,
         {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-                self.as_str().to_sql(out)
+                self.into_str().to_sql(out)
             }
         }
 
@@ -56,9 +55,7 @@ macro_rules! text_enum_columns {
             String: FromSql<Text, DB>,
         {
             fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                let text = String::from_sql(bytes)?;
-                Self::parse(&text)
-                    .ok_or_else(|| format!("{text:?} is no {}", stringify!($name)).into())
+                Ok(String::from_sql(bytes)?.parse()?)
             }
         }
     )+};

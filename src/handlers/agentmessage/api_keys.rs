@@ -10,12 +10,12 @@ use quietline_api::agentmessage::api::{
 use quietline_api::agentmessage::models;
 
 use crate::app;
-use crate::app::api_key::{KeyQuery, NewApiKey};
+use crate::app::api_key::KeyQuery;
 use crate::app::idempotency::Outcome;
-use crate::domain::access::{OrgAccess, Scope};
-use crate::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
+use crate::domain::access::Authorized;
+use crate::domain::api_key::{ApiKey, NewApiKey, PlaintextApiKey};
 use crate::domain::ids::ApiKeyId;
-use crate::domain::text_enum::TextEnum;
+use crate::domain::scope::ScopeSet;
 use crate::error::{Error, Result, Violation};
 use crate::handlers::once::once;
 use crate::request::{RateLimit, whole_seconds};
@@ -23,7 +23,7 @@ use crate::state::AppState;
 
 pub(super) async fn create(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: CreateApiKeyParams,
     body: models::CreateApiKeyRequest,
 ) -> Result<CreateApiKeySuccess> {
@@ -44,13 +44,7 @@ pub(super) async fn create(
         scopes,
         plaintext,
     };
-    let outcome = match once {
-        Some(once) => app::api_key::create_once(state, access, new, once).await?,
-        None => {
-            let key = app::api_key::create(&state.db, &state.clock, access, new).await?;
-            Outcome::Done(key)
-        }
-    };
+    let outcome = app::api_key::create(state, caller.access, new, once).await?;
     Ok(match outcome {
         Outcome::Done(key) => created(key, Some(shown)),
         Outcome::Replayed(answer) => CreateApiKeySuccess::Replayed(answer.into()),
@@ -80,7 +74,7 @@ fn malformed(violation: Violation) -> Error {
 
 pub(super) async fn list(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: ListApiKeysParams,
 ) -> Result<ListApiKeysSuccess> {
     let ListApiKeysParams {
@@ -93,7 +87,7 @@ pub(super) async fn list(
         limit: usize::try_from(limit).map_err(Error::internal)?,
         include_revoked,
     };
-    let page = app::api_key::page(&state.db, access, query).await?;
+    let page = app::api_key::page(&state.db, caller.access, query).await?;
     let meta = models::ApiKeyListMeta {
         total: page.total,
         limit,
@@ -110,37 +104,37 @@ pub(super) async fn list(
 
 pub(super) async fn get(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: GetApiKeyParams,
 ) -> Result<GetApiKeySuccess> {
     let id = ApiKeyId::from_uuid(params.id);
     let body = models::ApiKeyResponse {
         success: true,
-        data: shown(app::api_key::show(&state.db, access, id).await?),
+        data: shown(app::api_key::show(&state.db, caller.access, id).await?),
     };
     Ok(GetApiKeySuccess::Ok { body })
 }
 
 pub(super) async fn rotate(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: RotateApiKeyParams,
 ) -> Result<RotateApiKeySuccess> {
     let id = ApiKeyId::from_uuid(params.id);
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
-    let key = app::api_key::rotate(&state.db, &state.clock, access, id, plaintext).await?;
+    let key = app::api_key::rotate(&state.db, &state.clock, caller.access, id, plaintext).await?;
     let body = issued(key, Some(shown));
     Ok(RotateApiKeySuccess::Created { body })
 }
 
 pub(super) async fn delete(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: DeleteApiKeyParams,
 ) -> Result<DeleteApiKeySuccess> {
     let id = ApiKeyId::from_uuid(params.id);
-    app::api_key::delete(&state.db, &state.clock, access, id).await?;
+    app::api_key::delete(&state.db, &state.clock, caller.access, id).await?;
     Ok(DeleteApiKeySuccess::NoContent)
 }
 
@@ -196,6 +190,6 @@ fn issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyRespons
 }
 
 fn names(scopes: ScopeSet) -> Vec<String> {
-    let names = scopes.iter().map(Scope::as_str);
+    let names = scopes.iter().map(|scope| scope.into_str());
     names.map(str::to_owned).collect()
 }

@@ -11,16 +11,15 @@ use serde_json::Value;
 
 use crate::app;
 use crate::app::audit_log::AuditQuery;
-use crate::domain::access::OrgAccess;
-use crate::domain::audit::{ActorKind, ActorRecord, AuditEntry};
-use crate::domain::audit_filter::{AuditFilter, AuditMoment};
-use crate::domain::text_enum::TextEnum;
+use crate::domain::access::Authorized;
+use crate::domain::audit::entry::{ActorKind, ActorRecord, AuditEntry};
+use crate::domain::audit::filter::{AuditFilter, AuditMoment};
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
 pub(super) async fn list(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: ListAuditLogParams,
 ) -> Result<ListAuditLogSuccess> {
     let ListAuditLogParams {
@@ -50,7 +49,7 @@ pub(super) async fn list(
         limit: usize::try_from(limit).map_err(Error::internal)?,
         filter,
     };
-    let page = app::audit_log::page(&state.db, access, query).await?;
+    let page = app::audit_log::page(&state.db, caller.access, query).await?;
     let has_payload = include == Some(ListAuditLogInclude::Payload);
     let entries = page.entries.into_iter();
     let body = models::AuditLogResponse {
@@ -105,8 +104,7 @@ fn shown_actor(actor: ActorRecord) -> Result<models::AuditActor> {
         // For the platform's eyes only.
         identity: _,
     } = actor;
-    let kind = ActorKind::parse(&kind)
-        .ok_or_else(|| Error::internal(format!("{kind:?} is no kind of actor")))?;
+    let kind = kind.parse().map_err(Error::internal)?;
     Ok(models::AuditActor {
         kind: match kind {
             ActorKind::Customer => models::AuditActorKind::Customer,

@@ -1,6 +1,7 @@
 //! Entity tags (RFC 9110, section 8.8.3): the name of an organization's version in double quotes.
 
-use crate::domain::organization::{Organization, VersionCondition};
+use crate::domain::change::VersionCondition;
+use crate::domain::organization::Organization;
 
 /// The strong tag of `organization` as it is.
 pub(super) fn of(organization: &Organization) -> String {

@@ -19,7 +19,7 @@ use quietline_api::agentmessage::models;
 use quietline_api::runtime::Operation;
 
 use crate::auth;
-use crate::domain::access::{OrgAccess, Target};
+use crate::domain::access::{Authorized, Target};
 use crate::error::{Error, Result};
 use crate::request;
 use crate::state::AppState;
@@ -37,14 +37,14 @@ impl AgentMessage {
 }
 
 impl Api for AgentMessage {
-    type Caller = OrgAccess;
+    type Caller = Authorized;
     type Error = Error;
 
     async fn authenticate(
         &self,
         request: &HttpRequest,
         operation: &'static Operation,
-    ) -> Result<OrgAccess> {
+    ) -> Result<Authorized> {
         request::note(request, |context| context.route = Some(operation.path));
         let authentication = pin!(auth::api_key::authenticate(&self.state, request));
         let caller = auth::limits::within(&self.state, request, authentication).await?;
@@ -61,7 +61,7 @@ impl Api for AgentMessage {
 
     async fn get_organization(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: GetOrganizationParams,
     ) -> Result<GetOrganizationSuccess> {
         organization::get(&self.state, access, params).await
@@ -69,7 +69,7 @@ impl Api for AgentMessage {
 
     async fn patch_organization(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: PatchOrganizationParams,
         body: models::UpdateOrganizationRequest,
     ) -> Result<PatchOrganizationSuccess> {
@@ -78,7 +78,7 @@ impl Api for AgentMessage {
 
     async fn create_api_key(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: CreateApiKeyParams,
         body: models::CreateApiKeyRequest,
     ) -> Result<CreateApiKeySuccess> {
@@ -87,7 +87,7 @@ impl Api for AgentMessage {
 
     async fn list_api_keys(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: ListApiKeysParams,
     ) -> Result<ListApiKeysSuccess> {
         api_keys::list(&self.state, access, params).await
@@ -95,7 +95,7 @@ impl Api for AgentMessage {
 
     async fn get_api_key(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: GetApiKeyParams,
     ) -> Result<GetApiKeySuccess> {
         api_keys::get(&self.state, access, params).await
@@ -103,7 +103,7 @@ impl Api for AgentMessage {
 
     async fn rotate_api_key(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: RotateApiKeyParams,
     ) -> Result<RotateApiKeySuccess> {
         api_keys::rotate(&self.state, access, params).await
@@ -111,7 +111,7 @@ impl Api for AgentMessage {
 
     async fn delete_api_key(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: DeleteApiKeyParams,
     ) -> Result<DeleteApiKeySuccess> {
         api_keys::delete(&self.state, access, params).await
@@ -119,7 +119,7 @@ impl Api for AgentMessage {
 
     async fn list_audit_log(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: ListAuditLogParams,
     ) -> Result<ListAuditLogSuccess> {
         audit_log::list(&self.state, access, params).await

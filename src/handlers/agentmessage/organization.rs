@@ -8,14 +8,12 @@ use quietline_api::agentmessage::models;
 
 use crate::app;
 use crate::app::idempotency::Outcome;
-use crate::domain::access::OrgAccess;
+use crate::domain::access::Authorized;
+use crate::domain::auto_replies::{AutoReplies, AutoRepliesChanges};
 use crate::domain::billing_email::BillingEmail;
-use crate::domain::organization::{
-    AutoReplies, AutoRepliesChanges, Organization, OrganizationName, SettingsChanges,
-};
+use crate::domain::organization::{Organization, OrganizationName, SettingsChanges};
 use crate::domain::quiet_hours::{QuietHours, QuietHoursChanges, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::RegistrySummary;
-use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result, Violation};
 use crate::handlers::once::once;
 use crate::state::AppState;
@@ -24,10 +22,10 @@ use super::entity_tag;
 
 pub(super) async fn get(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: GetOrganizationParams,
 ) -> Result<GetOrganizationSuccess> {
-    let organization = app::organization::show(&state.db, access).await?;
+    let organization = app::organization::show(&state.db, caller).await?;
     let etag = entity_tag::of(&organization);
     Ok(
         match entity_tag::is_none_match(params.if_none_match.as_deref(), &organization) {
@@ -42,7 +40,7 @@ pub(super) async fn get(
 
 pub(super) async fn patch(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: PatchOrganizationParams,
     body: models::UpdateOrganizationRequest,
 ) -> Result<PatchOrganizationSuccess> {
@@ -59,7 +57,7 @@ pub(super) async fn patch(
     )?;
     let changes = settings_changes(body)?;
     let outcome =
-        app::organization::update_settings(state, access, condition, changes, once).await?;
+        app::organization::update_settings(state, caller, condition, changes, once).await?;
     Ok(match outcome {
         Outcome::Done(organization) => patched(organization),
         Outcome::Replayed(answer) => PatchOrganizationSuccess::Replayed(answer.into()),
@@ -214,7 +212,7 @@ fn registration_status(registry: RegistrySummary) -> models::RegistrationStatus 
         campaign_count,
     } = registry;
     models::RegistrationStatus {
-        brand: brand.map(|status| status.as_str().to_owned()),
+        brand: brand.map(|status| status.into_str().to_owned()),
         brand_count,
         campaign_count,
     }

@@ -9,15 +9,15 @@ use quietline_api::tether_relay::models;
 
 use crate::app;
 use crate::app::idempotency::Outcome;
-use crate::domain::access::OrgAccess;
+use crate::domain::access::Authorized;
 use crate::domain::missed_call_message::{MissedCall, MissedCallChanges};
 use crate::domain::organization::Organization;
 use crate::error::Result;
 use crate::handlers::once::once;
 use crate::state::AppState;
 
-pub(super) async fn get(state: &AppState, access: OrgAccess) -> Result<GetSuccess> {
-    let settings = app::missed_call_message::show(&state.db, access).await?;
+pub(super) async fn get(state: &AppState, caller: Authorized) -> Result<GetSuccess> {
+    let settings = app::missed_call_message::show(&state.db, caller).await?;
     Ok(GetSuccess::Ok {
         body: response(settings),
     })
@@ -25,7 +25,7 @@ pub(super) async fn get(state: &AppState, access: OrgAccess) -> Result<GetSucces
 
 pub(super) async fn put(
     state: &AppState,
-    access: OrgAccess,
+    caller: Authorized,
     params: PutParams,
     body: models::UpdateMissedCallMessageRequest,
 ) -> Result<PutSuccess> {
@@ -49,7 +49,7 @@ pub(super) async fn put(
         enabled: missed_call_auto_message_enabled,
     };
     Ok(
-        match app::missed_call_message::update(state, access, changes, once).await? {
+        match app::missed_call_message::update(state, caller, changes, once).await? {
             Outcome::Done(organization) => updated(organization),
             Outcome::Replayed(answer) => PutSuccess::Replayed(answer.into()),
         },

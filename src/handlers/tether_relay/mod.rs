@@ -16,7 +16,7 @@ use quietline_api::tether_relay::api::{
 use quietline_api::tether_relay::models;
 
 use crate::auth;
-use crate::domain::access::{OrgAccess, Target};
+use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::error::{Error, Result};
 use crate::request;
@@ -35,7 +35,7 @@ impl TetherRelay {
 }
 
 impl Api for TetherRelay {
-    type Caller = OrgAccess;
+    type Caller = Authorized;
     type Error = Error;
 
     /// The organization that the path names is part of the question, and is answered with it.
@@ -43,7 +43,7 @@ impl Api for TetherRelay {
         &self,
         request: &HttpRequest,
         operation: &'static Operation,
-    ) -> Result<OrgAccess> {
+    ) -> Result<Authorized> {
         request::note(request, |context| context.route = Some(operation.path));
         let named = path_parameter(request, operation, "organizationId");
         let named = named.as_deref().and_then(OrganizationRef::parse);
@@ -59,7 +59,7 @@ impl Api for TetherRelay {
 
     async fn get_organizations_organization_id_missed_call_message(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         _params: GetParams,
     ) -> Result<GetSuccess> {
         missed_call_message::get(&self.state, access).await
@@ -67,7 +67,7 @@ impl Api for TetherRelay {
 
     async fn put_organizations_organization_id_missed_call_message(
         &self,
-        access: OrgAccess,
+        access: Authorized,
         params: PutParams,
         body: models::UpdateMissedCallMessageRequest,
     ) -> Result<PutSuccess> {

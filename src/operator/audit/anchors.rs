@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::db::Db;
-use crate::domain::audit::{ChainHead, EntryHash, hex};
-use crate::domain::audit_chain::Anchors;
+use crate::domain::audit::chain::Anchors;
+use crate::domain::audit::entry::{ChainHead, EntryHash};
 use crate::domain::ids::OrgId;
 use crate::error::{BoxError, Error, Result};
 
@@ -129,7 +129,7 @@ impl AnchorKey {
             iss: TYPE.to_owned(),
             org_id: org_id.to_string(),
             length: head.length,
-            hash: hex(&head.hash),
+            hash: hex::encode(head.hash),
             anchored_at: now,
         };
         let mut header = Header::new(Algorithm::EdDSA);

@@ -4,7 +4,7 @@
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::audit::{ActorRecord, AuditEntry, ChainHead, EntryHash, hex, parse_hash};
+use crate::domain::audit::entry::{ActorRecord, AuditEntry, ChainHead, EntryHash};
 use crate::domain::ids::OrgId;
 
 /// One line.
@@ -87,8 +87,8 @@ impl From<AuditEntry> for Line {
             reason: entry.reason,
             request_id: entry.request_id,
             payload: entry.payload,
-            previous_hash: hex(&entry.previous_hash),
-            hash: hex(&entry.hash),
+            previous_hash: hex::encode(entry.previous_hash),
+            hash: hex::encode(entry.hash),
         }))
     }
 }
@@ -133,7 +133,7 @@ impl Line {
         Self::Head(HeadLine {
             org_id: org_id.to_string(),
             length: head.length,
-            hash: hex(&head.hash),
+            hash: hex::encode(head.hash),
         })
     }
 
@@ -170,5 +170,33 @@ pub(super) fn org_id(text: &str) -> Result<OrgId, &'static str> {
 
 /// Reads a hash in its one spelling.
 pub(super) fn hash(text: &str) -> Result<EntryHash, &'static str> {
-    parse_hash(text).ok_or("a hash is not 64 hexadecimal digits in lower case")
+    let mut hash = EntryHash::default();
+    let read = hex::decode_to_slice(text, &mut hash);
+    read.ok()
+        .filter(|()| !text.contains(|digit: char| digit.is_ascii_uppercase()))
+        .map(|()| hash)
+        .ok_or("a hash is not 64 hexadecimal digits in lower case")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_64_digits_in_lower_case_are_a_hash() {
+        let digits = "0123456789abcdef".repeat(4);
+        let read = hash(&digits).expect("a hash");
+        assert_eq!((read[0], read[31]), (0x01, 0xef));
+        let others = [
+            "",
+            &digits[1..],
+            &format!("{digits}0"),
+            &digits.to_uppercase(),
+            &digits.replace('0', "+"),
+            &digits.replace('0', "é"),
+        ];
+        for other in others {
+            assert!(hash(other).is_err(), "{other}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use crate::db::{self, Db};
-use crate::domain::audit::{AuditEntry, ChainHead};
+use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 

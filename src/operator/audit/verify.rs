@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use crate::db::Db;
-use crate::domain::audit::{AuditEntry, ChainHead};
-use crate::domain::audit_chain::{Anchors, ChainFault, ChainVerifier};
+use crate::domain::audit::chain::{Anchors, ChainFault, ChainVerifier};
+use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 

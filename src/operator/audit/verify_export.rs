@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::domain::audit::AuditEntry;
-use crate::domain::audit_chain::{Anchors, ChainFault, ChainVerifier};
+use crate::domain::audit::chain::{Anchors, ChainFault, ChainVerifier};
+use crate::domain::audit::entry::AuditEntry;
 use crate::domain::ids::OrgId;
 
 use super::export_format::{EndLine, Line};

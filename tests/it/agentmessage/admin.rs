@@ -3,12 +3,11 @@
 
 use actix_web::http::Method;
 use actix_web::web::Bytes;
-use quietline::app;
-use quietline::domain::access::Scope;
-use quietline::domain::audit::AuditEntry;
+use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::ids::{ApiKeyId, BrandId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind};
 use quietline::domain::registry::RegistrationStatus;
+use quietline::domain::scope::Scope;
 use quietline::operator;
 use serde_json::{Value, json};
 
@@ -99,14 +98,15 @@ impl Admin {
     /// The organization as it is stored, version and audit head included.
     pub async fn stored(&self) -> Organization {
         let name = OrganizationRef::Id(self.org_id.clone());
-        app::organization::find(&self.app.state.db, name)
+        operator::organization::find(&self.app.state.db, name)
             .await
             .expect("it is there")
     }
 
     /// The audit entries of changed settings, oldest first.
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        let newest = app::audit_log::newest(&self.app.state.db, self.org_id.clone(), None, 10_000);
+        let newest =
+            operator::audit::list::newest(&self.app.state.db, self.org_id.clone(), None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.retain(|entry| entry.resource_type == "organization");
         entries.reverse();
@@ -116,7 +116,7 @@ impl Admin {
     /// The id of the key.
     pub async fn key_id(&self) -> ApiKeyId {
         let prefix = &self.key[..12];
-        let keys = app::api_key::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
+        let keys = operator::api_key::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
         let mut keys = keys.expect("keys").into_iter();
         keys.find(|key| key.prefix == prefix)
             .expect("the own key")

@@ -2,9 +2,9 @@
 
 use actix_web::http::Method;
 use chrono::TimeDelta;
-use quietline::domain::access::Scope;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid, payload};

@@ -2,10 +2,11 @@
 
 use actix_web::http::Method;
 use futures_util::future::{join, join_all};
-use quietline::app::api_key;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
+use quietline::operator::api_key;
 use serde_json::{Value, json};
 
 use super::admin::{Admin, PATH};

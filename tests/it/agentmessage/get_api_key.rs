@@ -1,7 +1,7 @@
 //! GET /v1/api-keys/{id}.
 
-use quietline::domain::access::Scope;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;

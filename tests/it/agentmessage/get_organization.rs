@@ -1,11 +1,11 @@
 //! GET /v1/organization.
 
 use actix_web::http::Method;
-use quietline::domain::access::Scope;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::registry::RegistrationStatus;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use super::admin::{Admin, PATH, assert_error};
 use crate::support::TestApp;
@@ -72,7 +72,7 @@ async fn a_key_shows_its_own_organization_and_no_other() {
 #[actix_web::test]
 async fn every_scope_but_org_read_is_refused() {
     let app = TestApp::new().await;
-    let others: Vec<Scope> = Scope::ALL
+    let others: Vec<Scope> = Scope::VARIANTS
         .iter()
         .copied()
         .filter(|scope| *scope != Scope::OrgRead)
@@ -84,7 +84,7 @@ async fn every_scope_but_org_read_is_refused() {
     ] {
         let key = app.api_key(scopes).await;
         let response = app.get(PATH, &key).await;
-        let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let names: Vec<&str> = scopes.iter().map(|scope| scope.into_str()).collect();
         assert_error(&response, 403, "FORBIDDEN", &names.join(" "));
         assert_eq!(response.text("/error/message"), "missing required scope");
         assert_eq!(response.details(), Value::Null);

@@ -7,9 +7,9 @@ use std::sync::mpsc::channel;
 use actix_web::http::Method;
 use chrono::TimeDelta;
 use quietline::db::{self, DbConn};
-use quietline::domain::access::Scope;
 use quietline::domain::ids::OrganizationRef;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;

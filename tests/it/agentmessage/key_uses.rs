@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use quietline::db::Db;
-use quietline::domain::access::Scope;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::keys::Keys;

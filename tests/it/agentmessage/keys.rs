@@ -2,9 +2,9 @@
 //! request has to mean is for the tests to say.
 
 use actix_web::http::Method;
-use quietline::domain::access::Scope;
 use quietline::domain::api_key::ApiKey;
-use quietline::domain::audit::AuditEntry;
+use quietline::domain::audit::entry::AuditEntry;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use quietline::domain::access::Scope;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};
 use super::keys::Keys;
 use crate::support::app::now;
+use crate::support::app::superadmin_of;
 use crate::support::response::Response;
 
 /// The ids on a page.
@@ -228,7 +229,7 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
     let Keys { app, key } = keys;
     let page = quietline::app::api_key::page(
         &db,
-        quietline::domain::access::OrgAccess::command_line(app.org_id.clone()),
+        superadmin_of(&app.org_id).access,
         quietline::app::api_key::KeyQuery {
             cursor: Some(cursor.clone()),
             limit: 3,

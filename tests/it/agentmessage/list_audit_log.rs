@@ -1,8 +1,9 @@
 //! GET /v1/audit-log: what was done, newest first, whole pages of it, and nothing of others.
 
 use chrono::{SubsecRound, TimeDelta};
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};

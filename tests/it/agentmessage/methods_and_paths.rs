@@ -1,9 +1,9 @@
 //! Methods and paths that the AgentMessage dialect does not have.
 
 use actix_web::http::Method;
-use quietline::domain::access::Scope;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
 use serde_json::Value;
+use strum::VariantArray as _;
 
 use super::admin::{PATH, assert_error};
 use crate::support::TestApp;
@@ -15,7 +15,7 @@ const OTHER_METHODS: [&str; 9] = [
 #[actix_web::test]
 async fn another_method_is_405_with_the_methods_that_there_are() {
     let app = TestApp::new().await;
-    let key = app.api_key(Scope::ALL).await;
+    let key = app.api_key(Scope::VARIANTS).await;
     for method in OTHER_METHODS {
         let parsed = Method::from_bytes(method.as_bytes()).unwrap();
         let response = app.request(parsed, PATH).bearer(&key).send().await;
@@ -61,7 +61,7 @@ async fn a_method_that_names_another_in_a_header_is_what_it_is() {
 #[actix_web::test]
 async fn an_unknown_path_is_404_in_the_envelope_with_and_without_a_key() {
     let app = TestApp::new().await;
-    let key = app.api_key(Scope::ALL).await;
+    let key = app.api_key(Scope::VARIANTS).await;
     for path in [
         "/",
         "/v1",

@@ -1,7 +1,6 @@
 //! Keys that are made over the API: each is in one answer, and nowhere else.
 
 use quietline::domain::api_key::PlaintextApiKey;
-use quietline::domain::audit::hex;
 use serde_json::json;
 
 use super::program::{Program, text};
@@ -63,7 +62,7 @@ fn a_key_is_in_one_answer_and_in_no_other_and_in_no_log_and_no_row() {
     found.extend(ROWS.map(|sql| program.database.values(sql).concat()));
     for key in [&admin, &first, &second] {
         let hash = PlaintextApiKey::parse(key).unwrap().hash();
-        for secret in [&key[12..], &hex(hash.as_bytes())] {
+        for secret in [&key[12..], &hex::encode(hash.as_bytes())] {
             let leak = found.iter().find(|text| text.contains(secret));
             assert_eq!(leak, None, "{secret}");
         }

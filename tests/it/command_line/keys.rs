@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use actix_web::rt::System;
 use quietline::db::{Db, DbConn, api_key};
-use quietline::domain::api_key::{ApiKey, PlaintextApiKey, ScopeSet};
+use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::ids::{ApiKeyId, OrgId};
+use quietline::domain::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use super::program::{Program, text};

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use actix_web::http::Method;
-use quietline::domain::access::{Role, Scope};
-use quietline::domain::audit::AuditEntry;
+use quietline::domain::actor::Role;
+use quietline::domain::audit::entry::AuditEntry;
+use quietline::domain::scope::Scope;
 use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
 use serde_json::{Value, json};
@@ -320,7 +321,7 @@ impl Stage {
         if case.is_revoked {
             let id = app.key_id(&target).await;
             let (db, clock) = (&app.state.db, &app.state.clock);
-            quietline::app::api_key::revoke(db, clock, id)
+            quietline::operator::api_key::revoke(db, clock, id)
                 .await
                 .unwrap();
         }

@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 
 use actix_web::http::Method;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::api_key::ApiKey;
-use quietline::domain::audit::AuditEntry;
+use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::organization::Organization;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
 use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use super::credentials::{Credential, Server, World};
 use crate::support::TestApp;
@@ -322,7 +323,10 @@ fn the_table_has_a_column_for_every_operation_of_both_specs() {
 
 #[test]
 fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
-    let known: BTreeSet<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+    let known: BTreeSet<&str> = Scope::VARIANTS
+        .iter()
+        .map(|scope| scope.into_str())
+        .collect();
     let scheme = &spec::AGENT_MESSAGE["components"]["securitySchemes"]["bearerAuth"];
     let described = scheme["x-scopes"].as_object().unwrap();
     assert_eq!(
@@ -332,7 +336,7 @@ fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
             .collect::<BTreeSet<_>>(),
         known
     );
-    let roles: BTreeSet<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+    let roles: BTreeSet<&str> = Role::VARIANTS.iter().map(|role| role.into_str()).collect();
     for operation in operations() {
         assert_eq!(
             operation.scheme,

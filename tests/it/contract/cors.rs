@@ -1,9 +1,10 @@
 //! Which pages of other origins may read the answers, as the browser is told.
 
 use actix_web::http::Method;
-use quietline::domain::access::{Role, Scope};
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::actor::Role;
+use quietline::domain::scope::Scope;
 use quietline_api::{agentmessage, tether_relay};
+use strum::VariantArray as _;
 
 use crate::support::TestApp;
 use crate::support::response::Response;
@@ -37,7 +38,7 @@ fn cors_headers(response: &Response) -> Vec<&str> {
 
 /// `(path, credential)` with answers of all kinds.
 async fn requests(app: &TestApp) -> Vec<(String, String)> {
-    let (key, token) = (app.api_key(Scope::ALL).await, app.jwt(Role::SalesRep));
+    let (key, token) = (app.api_key(Scope::VARIANTS).await, app.jwt(Role::SalesRep));
     vec![
         (PATH.to_owned(), key.clone()),
         (PATH.to_owned(), "x".to_owned()),

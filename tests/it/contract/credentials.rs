@@ -4,16 +4,17 @@
 use actix_web::web;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::{JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
+use quietline::operator::organization::NewOrganization;
 use quietline::state::AppState;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::support::TestApp;
 use crate::support::app::{EXTERNAL_ID, JWT_SECRET, now};
@@ -122,7 +123,7 @@ impl World {
     }
 
     async fn unreadable(&self) -> Vec<Credential> {
-        let key = bearer(&self.plain.api_key(Scope::ALL).await);
+        let key = bearer(&self.plain.api_key(Scope::VARIANTS).await);
         let token = bearer(&self.plain.jwt(Role::Superadmin));
         vec![
             self.plain("no credential", &[]),
@@ -147,11 +148,11 @@ impl World {
 
     async fn keys(&self) -> Vec<Credential> {
         let app = &self.plain;
-        let good = app.api_key(Scope::ALL).await;
+        let good = app.api_key(Scope::VARIANTS).await;
         let unknown = PlaintextApiKey::generate().reveal().to_owned();
-        let revoked = app.api_key(Scope::ALL).await;
+        let revoked = app.api_key(Scope::VARIANTS).await;
         revoke(app, &revoked).await;
-        let of_other = app.api_key_of(&self.other, Scope::ALL).await;
+        let of_other = app.api_key_of(&self.other, Scope::VARIANTS).await;
         let mut keys = vec![
             self.plain("every scope", &[&bearer(&good)]),
             self.plain("no scope", &[&bearer(&app.api_key(&[]).await)]),
@@ -170,21 +171,27 @@ impl World {
             ),
             self.plain("key in capitals", &[&bearer(&good.to_uppercase())]),
         ];
-        for scope in Scope::ALL.iter().copied() {
+        for scope in Scope::VARIANTS.iter().copied() {
             let only = app.api_key(&[scope]).await;
-            keys.push(self.plain(scope.as_str(), &[&bearer(&only)]));
-            let others = Scope::ALL.iter().copied().filter(|other| *other != scope);
+            keys.push(self.plain(scope.into_str(), &[&bearer(&only)]));
+            let others = Scope::VARIANTS
+                .iter()
+                .copied()
+                .filter(|other| *other != scope);
             let others = app.api_key(&others.collect::<Vec<_>>()).await;
-            keys.push(self.plain(&format!("all but {}", scope.as_str()), &[&bearer(&others)]));
+            keys.push(self.plain(
+                &format!("all but {}", scope.into_str()),
+                &[&bearer(&others)],
+            ));
         }
         keys
     }
 
     fn roles(&self) -> Vec<Credential> {
         let mut all = Vec::new();
-        for role in Role::ALL.iter().copied() {
+        for role in Role::VARIANTS.iter().copied() {
             let token = self.plain.jwt(role);
-            all.push(self.plain(role.as_str(), &[&bearer(&token)]));
+            all.push(self.plain(role.into_str(), &[&bearer(&token)]));
         }
         for (name, role) in [
             ("role in small letters", "admin"),
@@ -270,9 +277,9 @@ impl World {
         ];
         let mut all = Vec::new();
         for (place, path) in paths {
-            for role in Role::ALL.iter().copied() {
+            for role in Role::VARIANTS.iter().copied() {
                 let token = bearer(&self.plain.jwt(role));
-                let name = format!("{} on {place}", role.as_str());
+                let name = format!("{} on {place}", role.into_str());
                 all.push(self.to_path(&name, &[&token], path));
             }
         }
@@ -382,7 +389,7 @@ async fn add_organization(app: &TestApp, external_id: &str) -> OrgId {
         settings: Settings::new(OrganizationName::parse("Other, Inc.").unwrap(), None),
     };
     let (db, clock) = (&app.state.db, &app.state.clock);
-    quietline::app::organization::create(db, clock, new)
+    quietline::operator::organization::create(db, clock, new)
         .await
         .unwrap()
         .id
@@ -399,7 +406,7 @@ fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp
 
 async fn revoke(app: &TestApp, key: &str) {
     let id = app.key_id(key).await;
-    quietline::app::api_key::revoke(&app.state.db, &app.state.clock, id)
+    quietline::operator::api_key::revoke(&app.state.db, &app.state.clock, id)
         .await
         .unwrap();
 }

@@ -5,7 +5,8 @@ use actix_web::http::Method;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
 use quietline::db::DatabaseUrl;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 use ulid::Ulid;
 

@@ -3,7 +3,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use quietline::domain::access::Scope;
+use quietline::domain::scope::Scope;
 use serde_json::json;
 
 use crate::support::TestApp;

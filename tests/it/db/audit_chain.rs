@@ -3,9 +3,9 @@
 //! and `verify_all` has to name a fault or be unable to read the log.
 
 use quietline::db::Db;
-use quietline::domain::access::Scope;
-use quietline::domain::audit::{AuditEntry, ChainHead};
-use quietline::domain::audit_chain::Anchors;
+use quietline::domain::audit::chain::Anchors;
+use quietline::domain::audit::entry::{AuditEntry, ChainHead};
+use quietline::domain::scope::Scope;
 use quietline::operator::audit::verify::{Summary, verify_all};
 use serde_json::json;
 

@@ -7,15 +7,14 @@ use actix_web::http::Method;
 use quietline::app;
 use quietline::app::idempotency::Outcome;
 use quietline::db::{self, Db, DbConn};
-use quietline::domain::access::{OrgAccess, Scope};
 use quietline::domain::billing_email::BillingEmail;
+use quietline::domain::change::{Change, VersionCondition};
 use quietline::domain::ids::OrganizationRef;
 use quietline::domain::missed_call_message::MissedCallChanges;
-use quietline::domain::organization::{
-    Change, Organization, OrganizationName, SettingsChanges, VersionCondition,
-};
+use quietline::domain::organization::{Organization, OrganizationName, SettingsChanges};
 use quietline::domain::quiet_hours::QuietHoursChanges;
 use quietline::domain::registry::RegistrationStatus;
+use quietline::domain::scope::Scope;
 use quietline::error::{Error, Result};
 use quietline::operator;
 use serde_json::{Value, json};
@@ -23,6 +22,7 @@ use serde_json::{Value, json};
 use super::parallel::in_parallel;
 use crate::support::TestApp;
 use crate::support::app::now;
+use crate::support::app::superadmin_of;
 
 fn rename(name: &str) -> SettingsChanges {
     let name = Some(OrganizationName::parse(name).unwrap());
@@ -37,14 +37,14 @@ async fn update(
     condition: VersionCondition,
     changes: SettingsChanges,
 ) -> Result<Organization> {
-    let access = OrgAccess::command_line(app.org_id.clone());
+    let access = superadmin_of(&app.org_id);
     match app::organization::update_settings(&app.state, access, condition, changes, None).await? {
         Outcome::Done(organization) => Ok(organization),
         Outcome::Replayed(answer) => panic!("replayed without a key: {answer:?}"),
     }
 }
 
-fn payload(entry: &quietline::domain::audit::AuditEntry) -> Value {
+fn payload(entry: &quietline::domain::audit::entry::AuditEntry) -> Value {
     serde_json::from_str(&entry.payload).unwrap()
 }
 
@@ -126,7 +126,7 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
                     message,
                     enabled: None,
                 };
-                let access = OrgAccess::command_line(org_id);
+                let access = superadmin_of(&org_id);
                 app::missed_call_message::update(&app.state, access, changes, None)
                     .await
                     .unwrap();

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use actix_web::http::Method;
 use quietline::app;
 use quietline::db::Db;
-use quietline::domain::access::{Caller, Credential, Demand, OrgAccess, Scope, Target};
+use quietline::domain::access::{Caller, Credential, Demand, Target};
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::change::VersionCondition;
 use quietline::domain::ids::RequestId;
-use quietline::domain::organization::{SettingsChanges, VersionCondition};
+use quietline::domain::organization::SettingsChanges;
+use quietline::domain::scope::Scope;
 use quietline::error::Error;
 use quietline::operator;
 use serde_json::json;
@@ -17,6 +19,7 @@ use serde_json::json;
 use super::parallel::in_parallel;
 use crate::support::TestApp;
 use crate::support::app::state_of;
+use crate::support::app::superadmin_of;
 use crate::support::response::Response;
 
 const PATH: &str = "/v1/api-keys";
@@ -177,7 +180,7 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    app::api_key::revoke(&elsewhere, &app.state.clock, id.clone())
+    operator::api_key::revoke(&elsewhere, &app.state.clock, id.clone())
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
@@ -209,7 +212,7 @@ async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_seco
     };
     use_for(Duration::from_millis(700), false).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    app::api_key::revoke(&elsewhere, &app.state.clock, id)
+    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
         .await
         .unwrap();
     use_for(Duration::from_secs(1), true).await;
@@ -227,7 +230,7 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     let key = app.api_key(&[Scope::OrgRead]).await;
     let id = app.key_id(&key).await;
     assert_eq!(app.get("/v1/organization", &key).await.status, 200);
-    let access = OrgAccess::command_line(app.org_id.clone());
+    let access = superadmin_of(&app.org_id).access;
     let (db, clock) = (&app.state.db, &app.state.clock);
     let mut revocation = Box::pin(app::api_key::delete(db, clock, access, id));
     assert!(futures_util::poll!(&mut revocation).is_pending());
@@ -261,14 +264,14 @@ async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() 
             scopes: stored.scopes,
         },
         request_id: RequestId::generate(),
-        seen: None,
+        prefetched: None,
     };
     let demand = Demand {
         scopes: &["org:admin:write"],
         minimum_role: None,
     };
     let access = caller.require(demand, Target::Own).unwrap();
-    let admin = OrgAccess::command_line(app.org_id.clone());
+    let admin = superadmin_of(&app.org_id).access;
     app::api_key::delete(&app.state.db, &app.state.clock, admin, id)
         .await
         .unwrap();

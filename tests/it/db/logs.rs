@@ -1,11 +1,12 @@
 //! Two organizations' audit logs, made through both APIs, to be tampered with.
 
 use quietline::db;
-use quietline::domain::access::{Role, Scope};
-use quietline::domain::audit::{AuditEntry, hex};
-use quietline::domain::audit_chain::Anchors;
+use quietline::domain::actor::Role;
+use quietline::domain::audit::chain::Anchors;
+use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use quietline::error::Error;
 use quietline::operator::audit::verify::{Summary, verify_all};
 use serde_json::json;
@@ -149,8 +150,8 @@ pub fn insert(entry: &AuditEntry) -> String {
         entry.reason.as_deref().map_or("NULL".to_owned(), text),
         text(&entry.request_id),
         text(&entry.payload),
-        format!("${}", hex(&entry.previous_hash)),
-        format!("${}", hex(&entry.hash)),
+        format!("${}", hex::encode(entry.previous_hash)),
+        format!("${}", hex::encode(entry.hash)),
     ];
     format!(
         "INSERT INTO audit_log ({}) VALUES ({})",

@@ -7,8 +7,8 @@ use std::path::Path;
 use diesel::connection::Connection;
 use diesel::{PgConnection, SqliteConnection};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
-use quietline::app;
 use quietline::db::{DatabaseUrl, Db};
+use quietline::operator;
 
 use super::parallel::in_parallel;
 use crate::support::TestApp;
@@ -332,7 +332,9 @@ async fn opening_a_database_again_keeps_everything() {
     for _ in 0..3 {
         let again = Db::open(&app.database.url(), 1).unwrap();
         assert_eq!(
-            app::organization::list(&again, None, 10).await.unwrap(),
+            operator::organization::list(&again, None, 10)
+                .await
+                .unwrap(),
             std::slice::from_ref(&before)
         );
     }
@@ -348,7 +350,9 @@ async fn a_migration_that_this_version_does_not_know_is_left_alone() {
     app.database.execute(later);
     let older = Db::open(&app.database.url(), 1).unwrap();
     assert_eq!(
-        app::organization::list(&older, None, 10).await.unwrap(),
+        operator::organization::list(&older, None, 10)
+            .await
+            .unwrap(),
         [app.stored().await]
     );
     assert_eq!(

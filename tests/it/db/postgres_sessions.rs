@@ -3,7 +3,7 @@
 
 use diesel::connection::SimpleConnection;
 use quietline::db::{DatabaseUrl, Db};
-use quietline::domain::audit_chain::Anchors;
+use quietline::domain::audit::chain::Anchors;
 use quietline::error::{Error, Result};
 use quietline::operator::audit::verify::verify_all;
 

@@ -3,8 +3,9 @@
 //! must be equal byte for byte, but for what chance makes: ids, keys and cursors.
 
 use actix_web::http::Method;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;

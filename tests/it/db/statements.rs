@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::Method;
 use diesel::connection::{Instrumentation, InstrumentationEvent, set_default_instrumentation};
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::OrganizationKind;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
 use serde_json::json;
+use strum::VariantArray as _;
 
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
@@ -88,7 +89,7 @@ async fn every_operation(app: &TestApp, turn: i32, with_keys: &OrgId) {
 
 /// Of an organization that issues no other keys: ten are all it may.
 async fn keys_and_log(app: &TestApp, org_id: &OrgId) {
-    let key = app.api_key_of(org_id, Scope::ALL).await;
+    let key = app.api_key_of(org_id, Scope::VARIANTS).await;
     let send = async |method: Method, path: &str, status: u16| {
         let request = app.request(method.clone(), path).bearer(&key);
         let body = json!({ "label": "New", "scopes": ["org:read"] });

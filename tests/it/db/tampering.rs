@@ -3,8 +3,8 @@
 //! the database (its triggers are dropped) writes other rows into it, more or less cunningly. Then
 //! the logs in that database are verified by what the command calls, and so is an export of them.
 
-use quietline::domain::audit::{AuditEntry, ChainHead, hex};
-use quietline::domain::audit_chain::Anchors;
+use quietline::domain::audit::chain::Anchors;
+use quietline::domain::audit::entry::{AuditEntry, ChainHead};
 use quietline::domain::ids::OrgId;
 use quietline::operator::audit::export::export;
 use quietline::operator::audit::verify::{Summary, verify_all};
@@ -82,7 +82,7 @@ impl Log {
             None => format!("DELETE FROM organizations {condition}"),
             Some(ChainHead { length, hash }) => format!(
                 "UPDATE organizations SET audit_length = {length}, audit_head = ${} {condition}",
-                hex(&hash)
+                hex::encode(hash)
             ),
         });
         statements.join("; ")

@@ -8,11 +8,11 @@ use diesel::SqliteConnection;
 use diesel::connection::{Connection as _, SimpleConnection};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all, join3};
-use quietline::app;
 use quietline::db::{self, Db, DbConn};
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::{Organization, OrganizationName};
 use quietline::error::{Error, Result};
+use quietline::operator;
 
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
@@ -32,7 +32,9 @@ fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
 }
 
 async fn stored_names(db: &Db) -> Vec<String> {
-    let all = app::organization::list(db, None, 10_000).await.unwrap();
+    let all = operator::organization::list(db, None, 10_000)
+        .await
+        .unwrap();
     all.into_iter()
         .map(|organization| organization.settings.name.into_string())
         .collect()
@@ -136,7 +138,9 @@ async fn what_was_answered_before_the_database_is_closed_is_durable() {
     let TestApp {
         state, database, ..
     } = TestApp::on(TestDatabase::sqlite()).await;
-    let pattern = app::organization::list(&state.db, None, 1).await.unwrap();
+    let pattern = operator::organization::list(&state.db, None, 1)
+        .await
+        .unwrap();
     let writes = (0..200).map(|number| {
         let (db, organization) = (state.db.clone(), named(&pattern[0], &number.to_string()));
         async move { db.write(move |conn| insert(conn, &organization)).await }

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use quietline::auth::limits::LimitSettings;
-use quietline::domain::access::Scope;
+use quietline::domain::scope::Scope;
 
 use super::{Limited, ORGANIZATION, per_minute};
 

@@ -2,8 +2,9 @@
 
 use actix_web::http::Method;
 use quietline::auth::limits::LimitSettings;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::scope::Scope;
 
 use crate::db::parallel::in_parallel;
 

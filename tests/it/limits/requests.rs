@@ -2,8 +2,9 @@
 
 use actix_web::http::Method;
 use quietline::auth::limits::LimitSettings;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
+use quietline::domain::scope::Scope;
 use serde_json::json;
 
 use super::{Limited, ORGANIZATION, assert_refused, limit_fields, per_minute};

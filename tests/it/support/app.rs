@@ -5,19 +5,20 @@ use std::time::Duration;
 use actix_web::http::Method;
 use actix_web::web;
 use chrono::{DateTime, TimeZone, Utc};
-use quietline::app::api_key::NewApiKey;
-use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
 use quietline::db::Db;
-use quietline::domain::access::{OrgAccess, Role, Scope};
+use quietline::domain::access::{Authorized, Caller, Credential, Demand, Target};
+use quietline::domain::actor::Role;
+use quietline::domain::api_key::NewApiKey;
 use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
-use quietline::domain::audit::AuditEntry;
+use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::billing_email::BillingEmail;
-use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef};
+use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef, RequestId};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
+use quietline::operator::organization::NewOrganization;
 use quietline::state::AppState;
 use serde_json::Value;
 
@@ -96,16 +97,20 @@ impl TestApp {
     pub async fn api_key_of(&self, org_id: &OrgId, scopes: &[Scope]) -> String {
         let plaintext = PlaintextApiKey::generate();
         let shown = plaintext.reveal().to_owned();
-        let access = OrgAccess::command_line(org_id.clone());
         let scopes = scopes.iter().copied().collect();
         let new = NewApiKey {
             label: "test".to_owned(),
             scopes,
             plaintext,
         };
-        quietline::app::api_key::create(&self.state.db, &self.state.clock, access, new)
-            .await
-            .expect("a key");
+        quietline::operator::api_key::create(
+            &self.state.db,
+            &self.state.clock,
+            org_id.clone(),
+            new,
+        )
+        .await
+        .expect("a key");
         shown
     }
 
@@ -138,7 +143,7 @@ impl TestApp {
         let claims = Claims {
             subject: subject.to_owned(),
             organization: organization.map(str::to_owned),
-            role: role.as_str().to_owned(),
+            role: role.into_str().to_owned(),
         };
         self.state
             .jwt_keys
@@ -158,7 +163,7 @@ impl TestApp {
     /// The tests' organization as it is stored.
     pub async fn stored(&self) -> Organization {
         let name = OrganizationRef::Id(self.org_id.clone());
-        quietline::app::organization::find(&self.state.db, name)
+        quietline::operator::organization::find(&self.state.db, name)
             .await
             .expect("it is there")
     }
@@ -173,7 +178,7 @@ impl TestApp {
     /// All audit entries of the tests' organization, oldest first.
     pub async fn whole_audit(&self) -> Vec<AuditEntry> {
         let org_id = self.org_id.clone();
-        let newest = quietline::app::audit_log::newest(&self.state.db, org_id, None, 10_000);
+        let newest = quietline::operator::audit::list::newest(&self.state.db, org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.reverse();
         entries
@@ -182,7 +187,7 @@ impl TestApp {
     /// The API keys of the tests' organization, newest first.
     pub async fn stored_keys(&self) -> Vec<ApiKey> {
         let org_id = self.org_id.clone();
-        let keys = quietline::app::api_key::list(&self.state.db, org_id, None, 10_000);
+        let keys = quietline::operator::api_key::list(&self.state.db, org_id, None, 10_000);
         keys.await.expect("keys")
     }
 
@@ -244,6 +249,27 @@ fn jwt_keys() -> JwtKeys {
     JwtKeys::new(&settings).expect("a good secret")
 }
 
+/// The permission of a superadmin on an organization.
+pub fn superadmin_of(org_id: &OrgId) -> Authorized {
+    let credential = Credential::User {
+        subject: "superadmin".to_owned(),
+        role: Some(Role::Superadmin),
+        organization: None,
+    };
+    let caller = Caller {
+        credential,
+        request_id: RequestId::generate(),
+        prefetched: None,
+    };
+    let demand = Demand {
+        scopes: &[],
+        minimum_role: Some("ADMIN"),
+    };
+    let named = OrganizationRef::Id(org_id.clone());
+    let authorized = caller.require(demand, Target::Named(Some(&named)));
+    authorized.expect("a superadmin may act on any organization")
+}
+
 async fn create(
     state: &AppState,
     kind: OrganizationKind,
@@ -256,7 +282,7 @@ async fn create(
         external_id: external_id.and_then(ExternalId::parse),
         settings: Settings::new(name, Some(email)),
     };
-    quietline::app::organization::create(&state.db, &state.clock, new)
+    quietline::operator::organization::create(&state.db, &state.clock, new)
         .await
         .expect("created")
 }

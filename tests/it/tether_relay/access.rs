@@ -1,7 +1,6 @@
 //! Which role may do what to which organization, and what the others learn: nothing.
 
-use quietline::domain::access::Role;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::actor::Role;
 use serde_json::{Value, json};
 
 use super::users::{
@@ -124,7 +123,7 @@ async fn weaker_roles_are_refused_for_their_own_organization_as_for_any_other() 
         for role in [Role::DepartmentHead, Role::SalesRep] {
             let token = app.jwt(role);
             let own = call(&app, &method, app.org_id.as_str(), &token).await;
-            assert_failure(&own, 403, "Forbidden", role.as_str());
+            assert_failure(&own, 403, "Forbidden", role.into_str());
             for id in [EXTERNAL_ID, other.id.as_str(), UNKNOWN[0]] {
                 let answer = call(&app, &method, id, &token).await;
                 assert_eq!(face(&answer), face(&own), "{method} {role:?} {id}");

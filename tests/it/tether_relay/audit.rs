@@ -1,9 +1,9 @@
 //! What a PUT leaves in the audit log of the organization that it changed.
 
-use quietline::app::audit_log;
-use quietline::domain::access::{Role, Scope};
-use quietline::domain::audit::AuditEntry;
-use quietline::operator::audit::verify;
+use quietline::domain::actor::Role;
+use quietline::domain::audit::entry::AuditEntry;
+use quietline::domain::scope::Scope;
+use quietline::operator::audit::{list, verify};
 use serde_json::{Value, json};
 
 use super::users::{METHODS, assert_failure, call, change, other_organization};
@@ -96,7 +96,7 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
         app.audit().await.is_empty(),
         "the superadmin's own organization"
     );
-    let entries = audit_log::newest(&app.state.db, other.id.clone(), None, 10)
+    let entries = list::newest(&app.state.db, other.id.clone(), None, 10)
         .await
         .unwrap();
     let [entry] = entries.as_slice() else {

@@ -1,7 +1,7 @@
 //! Bodies that are wrong as such, in the envelope of this dialect.
 
 use actix_web::http::Method;
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 
 use super::users::assert_failure;
 use crate::support::TestApp;

@@ -1,6 +1,6 @@
 //! GET /api/organizations/{organizationId}/missed-call-message.
 
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 use serde_json::json;
 
 use super::users::{change, path};

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use futures_util::future::join_all;
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Methods and paths that the Tether dialect does not have.
 
 use actix_web::http::Method;
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 use serde_json::json;
 
 use super::users::path;

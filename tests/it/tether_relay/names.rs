@@ -1,6 +1,6 @@
 //! The two names of an organization, in the path and in the token.
 
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 
 use super::users::{
     METHODS, OTHER_EXTERNAL_ID, assert_failure, call, organization_named, other_organization,

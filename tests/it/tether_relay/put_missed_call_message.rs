@@ -2,7 +2,7 @@
 //! `access`; bodies that are wrong as such are in `body`.
 
 use actix_web::http::Method;
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 use serde_json::{Value, json};
 
 use super::users::{change, refused, settings};

@@ -6,10 +6,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use quietline::auth::jwt::{JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
 use quietline::db::Db;
-use quietline::domain::access::{Role, Scope};
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::actor::Role;
+use quietline::domain::scope::Scope;
 use quietline::state::AppState;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use super::users::{METHODS, assert_failure, assert_unauthorized, call};
 use crate::support::TestApp;
@@ -240,7 +241,7 @@ async fn every_refusal_of_a_credential_is_the_same() {
         vec![format!("{bearer}, {bearer}")],
         vec![bearer.clone(), bearer.clone()],
         vec![bearer, "Basic eDp5".to_owned()],
-        vec![format!("Bearer {}", app.api_key(Scope::ALL).await)],
+        vec![format!("Bearer {}", app.api_key(Scope::VARIANTS).await)],
         vec![format!("Bearer {}", token(&app, json!({"exp": 0})))],
     ];
     for method in METHODS {

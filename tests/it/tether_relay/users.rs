@@ -1,11 +1,11 @@
 //! Short ways to call the Tether dialect, and the answers that every test knows.
 
 use actix_web::http::Method;
-use quietline::app::organization::{self, NewOrganization};
-use quietline::domain::access::Role;
+use quietline::domain::actor::Role;
 use quietline::domain::ids::{ExternalId, OrganizationRef};
 use quietline::domain::missed_call_message::MissedCall;
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
+use quietline::operator::organization::{self, NewOrganization};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;

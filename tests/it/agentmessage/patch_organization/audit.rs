@@ -1,10 +1,9 @@
 //! What a PATCH leaves in the audit log: one entry per action, with its request's id.
 
 use actix_web::http::Method;
-use quietline::app::audit_log;
-use quietline::domain::access::Scope;
-use quietline::domain::audit::AuditEntry;
-use quietline::operator::audit::verify;
+use quietline::domain::audit::entry::AuditEntry;
+use quietline::domain::scope::Scope;
+use quietline::operator::audit::{list, verify};
 use serde_json::{Value, json};
 
 use crate::agentmessage::admin::{Admin, PATH, payload};
@@ -175,7 +174,7 @@ async fn each_key_is_named_by_its_own_id() {
 async fn no_entry_holds_a_secret() {
     let admin = Admin::new().await;
     admin.change(json!({"name": "Other"})).await;
-    let all = audit_log::newest(&admin.app.state.db, admin.org_id.clone(), None, 100)
+    let all = list::newest(&admin.app.state.db, admin.org_id.clone(), None, 100)
         .await
         .unwrap();
     assert!(!format!("{all:?}").contains(&admin.key));

@@ -2,9 +2,9 @@
 //! has a fault of a later step than the one that has to be told.
 
 use actix_web::http::Method;
-use quietline::domain::access::Scope;
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::agentmessage::admin::{Admin, PATH, assert_error, assert_invalid};
 use crate::support::request::TestRequest;
@@ -70,7 +70,7 @@ async fn a_missing_or_bad_credential_is_told_before_anything_else() {
 #[actix_web::test]
 async fn a_missing_scope_is_told_before_anything_of_the_request_is_read() {
     let admin = Admin::new().await;
-    let others = Scope::ALL
+    let others = Scope::VARIANTS
         .iter()
         .copied()
         .filter(|scope| *scope != Scope::OrgAdminWrite);

@@ -1,9 +1,9 @@
 //! `If-Match`: a change of exactly the version that was read.
 
 use futures_util::future::join;
-use quietline::domain::access::Scope;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::registry::RegistrationStatus;
+use quietline::domain::scope::Scope;
 use serde_json::json;
 
 use crate::agentmessage::admin::{Admin, assert_error};

@@ -1,8 +1,8 @@
 //! `is_reseller`: on for companies only, off only without brands.
 
-use quietline::domain::access::Scope;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::registry::RegistrationStatus;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::agentmessage::admin::{Admin, assert_error};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use quietline::domain::audit_chain::Anchors;
+use quietline::domain::audit::chain::Anchors;
 use quietline::operator::audit::verify::verify_all;
 use serde_json::Value;
 

@@ -5,16 +5,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use quietline::app::api_key::NewApiKey;
-use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::Claims;
-use quietline::domain::access::{OrgAccess, Role, Scope};
+use quietline::domain::actor::Role;
+use quietline::domain::api_key::NewApiKey;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
-use quietline::domain::text_enum::TextEnum;
+use quietline::domain::scope::Scope;
+use quietline::operator::organization::NewOrganization;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::support::TestApp;
 use crate::support::app::now;
@@ -109,7 +110,7 @@ impl Tenant {
             settings: Settings::new(OrganizationName::parse(&marker).unwrap(), Some(email)),
         };
         let (db, clock) = (&app.state.db, &app.state.clock);
-        let organization = quietline::app::organization::create(db, clock, new).await;
+        let organization = quietline::operator::organization::create(db, clock, new).await;
         let id = organization.expect("an organization").id;
         let mut tenant = Self {
             number,
@@ -139,15 +140,14 @@ impl Tenant {
             scopes: scopes.iter().copied().collect(),
             plaintext,
         };
-        let access = OrgAccess::command_line(org_id.clone());
         let (db, clock) = (&app.state.db, &app.state.clock);
-        let key = quietline::app::api_key::create(db, clock, access, new).await;
+        let key = quietline::operator::api_key::create(db, clock, org_id.clone(), new).await;
         self.has_key(Key {
             id: key.expect("a key").id.to_string(),
             plaintext: shown,
             scopes: scopes
                 .iter()
-                .map(|scope| scope.as_str().to_owned())
+                .map(|scope| scope.into_str().to_owned())
                 .collect(),
             is_revoked: false,
             is_used: false,
@@ -189,7 +189,7 @@ fn scopes_of_keys(number: usize) -> [Vec<Scope>; 3] {
         vec![Scope::ApiKeysRead],
     ];
     [
-        Scope::ALL.to_vec(),
+        Scope::VARIANTS.to_vec(),
         for_settings[number % 3].clone(),
         for_keys[number % 4].clone(),
     ]
@@ -206,7 +206,7 @@ fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
         let claims = Claims {
             subject: subject.clone(),
             organization: Some(names[(number + place) % 2].to_owned()),
-            role: role.as_str().to_owned(),
+            role: role.into_str().to_owned(),
         };
         let signed = app
             .state

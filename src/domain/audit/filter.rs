@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
-use super::audit::ActorKind;
-use super::cursor::ListName;
-use super::ids::OrgId;
-use super::text_enum::TextEnum;
+use super::super::cursor::ListName;
+use super::super::ids::OrgId;
+use super::entry::ActorKind;
 
 /// Which entries are asked for: those that fit every part that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +70,7 @@ impl AuditFilter {
             action.as_deref().unwrap_or_default(),
             resource_type.as_deref().unwrap_or_default(),
             resource_id.as_deref().unwrap_or_default(),
-            actor_kind.map(ActorKind::as_str).unwrap_or_default(),
+            actor_kind.map_or("", |kind| kind.into_str()),
             &moment(since),
             &moment(until),
         ];

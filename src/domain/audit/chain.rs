@@ -1,10 +1,10 @@
 //! Following chains of audit entries: what can be wrong with one, and the anchors that it has to
-//! hold. How an entry is hashed is in `audit`.
+//! hold. How an entry is hashed is in `entry`.
 
 use std::collections::BTreeMap;
 
-use super::audit::{AuditEntry, ChainHead};
-use super::ids::OrgId;
+use super::super::ids::OrgId;
+use super::entry::{AuditEntry, ChainHead};
 
 /// What is wrong with a chain, at the place where it was first seen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

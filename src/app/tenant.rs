@@ -1,0 +1,58 @@
+//! The organization that a request is about: loaded, locked, or resolved to its id.
+
+use crate::db::{self, Db, DbConn};
+use crate::domain::access::OrgAccess;
+use crate::domain::actor::Actor;
+use crate::domain::ids::{OrgId, OrganizationRef};
+use crate::domain::organization::Organization;
+use crate::error::{Error, Resource, Result};
+
+const NO_ORGANIZATION: Error = Error::NotFound(Resource::Organization);
+
+/// Loads the organization that `access` is for, unless it was `prefetched` since the request began.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such organization.
+pub(super) async fn load(
+    db: &Db,
+    access: &OrgAccess,
+    prefetched: Option<Box<Organization>>,
+) -> Result<Organization> {
+    if let Some(organization) = prefetched {
+        return Ok(*organization);
+    }
+    let name = access.organization().clone();
+    let found = db.read(move |conn| db::organization::find(conn, &name));
+    found.await?.ok_or(NO_ORGANIZATION)
+}
+
+/// Locks the organization that `access` is for. The caller's API key may have been revoked since
+/// the request was let in, by another server too, and then changes nothing more.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such organization, [`Error::Unauthenticated`] for a revoked
+/// key.
+pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
+    let found = db::organization::lock(conn, access.organization())?;
+    let organization = found.ok_or(NO_ORGANIZATION)?;
+    if let Actor::ApiKey { id, .. } = &access.author().actor {
+        let key = db::api_key::find(conn, &organization.id, id)?;
+        key.ok_or(Error::Unauthenticated("unknown API key"))?
+            .check_live()?;
+    }
+    Ok(organization)
+}
+
+/// Resolves the organization that `access` is for to its id. An external id is looked up.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no organization with that external id.
+pub(super) fn resolve_id(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
+    match access.organization() {
+        OrganizationRef::Id(id) => Ok(id.clone()),
+        name @ OrganizationRef::External(_) => {
+            let found = db::organization::find(conn, name)?;
+            Ok(found.ok_or(NO_ORGANIZATION)?.id)
+        }
+    }
+}

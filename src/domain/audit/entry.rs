@@ -1,0 +1,186 @@
+//! Entries of the audit log and how each is hashed. That a change and its entries are stored
+//! together is the duty of `app` and `db`.
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use sha2::{Digest, Sha256};
+
+use super::super::actor::{Actor, Author, Role};
+use super::super::encoding::push_netstring;
+use super::super::ids::{AuditId, OrgId};
+use super::event::AuditEvent;
+
+/// On whose side an actor is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(const_into_str)]
+pub enum ActorKind {
+    /// The organization, by a key or a user of its own.
+    #[strum(serialize = "customer")]
+    Customer,
+    /// Whoever operates the platform.
+    #[strum(serialize = "platform")]
+    Platform,
+}
+
+/// SHA-256 of an entry.
+pub type EntryHash = [u8; 32];
+
+/// Where an organization's chain ends: how many entries it has and the hash of the last one.
+/// It stands in the organization's row, so that entries missing at the end are noticed too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Number of entries, which is the `seq` of the last one.
+    pub length: i64,
+    /// Hash of the last entry; all zero before the first.
+    pub hash: EntryHash,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEntry {
+    /// The organization whose log it is.
+    pub org_id: OrgId,
+    /// Its place, counted from 1.
+    pub seq: i64,
+    /// Its public id (a ULID).
+    pub id: String,
+    /// When it happened, in UTC.
+    pub occurred_at: NaiveDateTime,
+    /// Who did it.
+    pub actor: ActorRecord,
+    /// What was done, one of [`Action`].
+    pub action: String,
+    /// What kind of thing it was done to.
+    pub resource_type: String,
+    /// Which one.
+    pub resource_id: String,
+    /// Why, where a reason was given.
+    pub reason: Option<String>,
+    /// The request that did it.
+    pub request_id: String,
+    /// JSON text, hashed byte for byte.
+    pub payload: String,
+    /// Hash of the entry before; all zero for the first.
+    pub previous_hash: EntryHash,
+    /// Hash of this entry.
+    pub hash: EntryHash,
+}
+
+/// An [`Actor`] as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorRecord {
+    /// `customer` or `platform`.
+    pub kind: String,
+    /// What the customer's feed shows.
+    pub label: String,
+    /// Who it was exactly; never in the feed.
+    pub identity: String,
+}
+
+impl ActorRecord {
+    fn of(actor: &Actor) -> Self {
+        let (kind, label) = match actor {
+            Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
+            Actor::User {
+                role: Role::Superadmin,
+                ..
+            }
+            | Actor::CommandLine => (ActorKind::Platform, "platform".to_owned()),
+            Actor::User { subject, role } => {
+                let label = format!("user:{subject} ({})", role.into_str());
+                (ActorKind::Customer, label)
+            }
+        };
+        Self {
+            kind: kind.into_str().to_owned(),
+            label,
+            identity: actor.identity(),
+        }
+    }
+}
+
+impl AuditEntry {
+    /// Gives `event` its place after `head`.
+    pub fn seal(
+        org_id: &OrgId,
+        head: &ChainHead,
+        author: &Author,
+        event: &AuditEvent,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut entry = Self {
+            org_id: org_id.clone(),
+            seq: head.length + 1,
+            id: AuditId::generate(now, head.length + 1).to_string(),
+            occurred_at: now.naive_utc(),
+            actor: ActorRecord::of(&author.actor),
+            action: event.action.into_str().to_owned(),
+            resource_type: event.resource_type.to_owned(),
+            resource_id: event.resource_id.clone(),
+            reason: None,
+            request_id: author.request_id.to_string(),
+            payload: event.payload(),
+            previous_hash: head.hash,
+            hash: EntryHash::default(),
+        };
+        entry.hash = entry.digest();
+        entry
+    }
+
+    /// The head of a chain that ends with this entry.
+    pub fn head(&self) -> ChainHead {
+        ChainHead {
+            length: self.seq,
+            hash: self.hash,
+        }
+    }
+
+    /// The time as it is hashed: RFC 3339 in UTC with nine decimals and `Z`.
+    pub fn occurred_at_text(&self) -> String {
+        let moment = self.occurred_at.and_utc();
+        moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
+    }
+
+    /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
+    /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
+    pub fn digest(&self) -> EntryHash {
+        let occurred_at = self.occurred_at_text();
+        let (seq, previous_hash) = (self.seq.to_string(), hex::encode(self.previous_hash));
+        let before_reason = [
+            "quietline.audit.v1",
+            self.org_id.as_str(),
+            &seq,
+            &self.id,
+            &occurred_at,
+            &self.actor.kind,
+            &self.actor.label,
+            &self.actor.identity,
+            &self.action,
+            &self.resource_type,
+            &self.resource_id,
+        ];
+        let mut text = String::with_capacity(512 + self.payload.len());
+        before_reason
+            .iter()
+            .for_each(|field| push_netstring(&mut text, field));
+        match &self.reason {
+            Some(reason) => push_netstring(&mut text, reason),
+            None => text.push_str("-,"),
+        }
+        for field in [&self.request_id, &self.payload, &previous_hash] {
+            push_netstring(&mut text, field);
+        }
+        Sha256::digest(text.as_bytes()).into()
+    }
+}

@@ -1,0 +1,133 @@
+//! Events: what a change records in the audit log, before it has a place in the chain. The states
+//! that are compared name their own fields.
+
+use serde_json::{Map, Value};
+
+use super::super::ids::OrgId;
+
+/// What was done (`GET /v1/audit-log`, `action`).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(const_into_str)]
+pub enum Action {
+    /// A retention window was changed.
+    #[strum(serialize = "retention.update")]
+    RetentionUpdate,
+    /// The name or the billing email was changed.
+    #[strum(serialize = "organization.update")]
+    OrganizationUpdate,
+    /// Reseller mode was changed.
+    #[strum(serialize = "reseller.update")]
+    ResellerUpdate,
+    /// Quiet hours were changed.
+    #[strum(serialize = "quiet_hours.update")]
+    QuietHoursUpdate,
+    /// Keyword auto-replies were changed.
+    #[strum(serialize = "auto_replies.update")]
+    AutoRepliesUpdate,
+    /// The reply to missed calls was changed.
+    #[strum(serialize = "missed_call_message.update")]
+    MissedCallMessageUpdate,
+    /// An API key was created.
+    #[strum(serialize = "api_key.create")]
+    ApiKeyCreate,
+    /// An API key was replaced.
+    #[strum(serialize = "api_key.rotate")]
+    ApiKeyRotate,
+    /// An API key was revoked.
+    #[strum(serialize = "api_key.revoke")]
+    ApiKeyRevoke,
+}
+
+/// Fields of a state as the audit log shows them, by name.
+pub type Fields = Vec<(&'static str, Value)>;
+
+/// A recorded action, before it has a place in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// The action.
+    pub action: Action,
+    /// Kind of the resource acted on: `organization` or `api_key`.
+    pub resource_type: &'static str,
+    /// Id of the resource.
+    pub resource_id: String,
+    /// Changed fields, as they were.
+    pub before: Map<String, Value>,
+    /// Changed fields, as they became.
+    pub after: Map<String, Value>,
+}
+
+impl AuditEvent {
+    /// Compares two states of an organization, each as its fields by the action that records them
+    /// and both in the same order. Returns one event for each action of which a field differs.
+    pub fn changes<const N: usize>(
+        org_id: &OrgId,
+        before: [(Action, Fields); N],
+        after: [(Action, Fields); N],
+    ) -> Vec<Self> {
+        let mut events = Vec::new();
+        for ((action, before), (_, after)) in before.into_iter().zip(after) {
+            let differing = before
+                .into_iter()
+                .zip(after)
+                .filter(|(old, new)| old != new);
+            let (before, after): (Map<_, _>, Map<_, _>) = differing
+                .map(|((name, old), (_, new))| ((name.to_owned(), old), (name.to_owned(), new)))
+                .unzip();
+            if !after.is_empty() {
+                events.push(Self {
+                    action,
+                    resource_type: "organization",
+                    resource_id: org_id.to_string(),
+                    before,
+                    after,
+                });
+            }
+        }
+        events
+    }
+
+    /// JSON text of the payload: `{"before":{…},"after":{…}}`, changed fields only.
+    pub fn payload(&self) -> String {
+        serde_json::json!({ "before": self.before, "after": self.after }).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_has_the_fields_that_differ_and_an_action_without_any_has_no_event() {
+        let state = |days: i32, name: &str| {
+            [
+                (
+                    Action::RetentionUpdate,
+                    vec![("a", json!(days)), ("b", json!(7))],
+                ),
+                (Action::OrganizationUpdate, vec![("name", json!(name))]),
+            ]
+        };
+        let org_id = OrgId::generate();
+        let events = AuditEvent::changes(&org_id, state(30, "same"), state(31, "same"));
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].action, Action::RetentionUpdate);
+        assert_eq!(
+            events[0].payload(),
+            r#"{"after":{"a":31},"before":{"a":30}}"#
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! A decided change: the organization as it becomes, sealed together with its audit entries. It is
+//! void if a concurrent write won.
+
+use chrono::{DateTime, Utc};
+
+use super::actor::Author;
+use super::audit::entry::AuditEntry;
+use super::audit::event::AuditEvent;
+use super::organization::Organization;
+
+/// Decided change of an organization, with its audit entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The version that was decided on. If the organization has another by now, the decision is
+    /// void.
+    pub from_version: i64,
+    /// The length of the audit log at that time, likewise.
+    pub from_audit_length: i64,
+    /// The organization as it becomes.
+    pub after: Organization,
+    /// The new end of its audit log, in order.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl Change {
+    /// Returns the step from `before` to `after`, without an audit entry.
+    pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
+        // Clocks differ between replicas, and a decision may wait for its turn: time never runs
+        // back.
+        let updated_at = now.max(before.updated_at);
+        Self {
+            from_version: before.version,
+            from_audit_length: before.audit.length,
+            after: Organization {
+                updated_at,
+                ..after
+            },
+            entries: Vec::new(),
+        }
+    }
+
+    /// Returns the step from `before` to `after`, recorded as `events` of `author` at `now`.
+    pub fn recorded(
+        before: &Organization,
+        after: Organization,
+        author: &Author,
+        events: &[AuditEvent],
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut change = Self::unrecorded(before, after, now);
+        for event in events {
+            let after = &mut change.after;
+            let moment = after.updated_at;
+            let entry = AuditEntry::seal(&after.id, &after.audit, author, event, moment);
+            after.audit = entry.head();
+            change.entries.push(entry);
+        }
+        change
+    }
+
+    /// Returns `organization` unchanged but for `event`, which its audit log gains. The version
+    /// stays: API keys are not a part of it.
+    pub fn logged(
+        organization: Organization,
+        author: &Author,
+        event: AuditEvent,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let before = organization.clone();
+        Self::recorded(&before, organization, author, &[event], now)
+    }
+}
+
+/// Condition on the version that a change starts from (RFC 9110, `If-Match`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionCondition {
+    /// Any version.
+    Any,
+    /// One of these, as [`Organization::version_name`] has them; anything else matches none.
+    OneOf(Vec<String>),
+}
+
+impl VersionCondition {
+    /// Returns whether a change may start from `organization` as it is.
+    pub fn admits(&self, organization: &Organization) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(names) => names.contains(&organization.version_name()),
+        }
+    }
+}

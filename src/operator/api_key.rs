@@ -1,0 +1,81 @@
+//! API keys of any organization: created, listed and revoked. Keys created here neither count for
+//! the limit of new keys nor meet it.
+
+use crate::clock::Clock;
+use crate::db::{self, Db, DbConn};
+use crate::domain::actor::Author;
+use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey};
+use crate::domain::change::Change;
+use crate::domain::ids::{ApiKeyId, OrgId, OrganizationRef};
+use crate::domain::organization::Organization;
+use crate::error::{Error, Resource, Result};
+
+/// Creates a key of an organization. The same plaintext twice is one key: the first is returned,
+/// whatever its label.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such organization.
+pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Result<ApiKey> {
+    let now = clock.now();
+    db.write(move |conn| {
+        let organization = lock(conn, &org_id)?;
+        let hash = new.plaintext.hash();
+        if let Some(existing) = db::api_key::find_by_hash(conn, &hash)? {
+            return Ok(existing);
+        }
+        let author = Author::command_line();
+        let key = ApiKey::issue(org_id, &new, now);
+        db::api_key::insert(conn, &key, &hash, &author.actor.identity())?;
+        let change = Change::logged(organization, &author, key.created(), now);
+        db::organization::store_locked(conn, change)?;
+        Ok(key)
+    })
+    .await
+}
+
+/// Lists keys of an organization, newest first, revoked ones included, that come after a position
+/// in their list.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn list(
+    db: &Db,
+    org_id: OrgId,
+    after: Option<KeyPosition>,
+    limit: i64,
+) -> Result<Vec<ApiKey>> {
+    db.read(move |conn| db::api_key::list(conn, &org_id, true, after.as_ref(), limit))
+        .await
+}
+
+/// Revokes a key of any organization. A key that is revoked already stays as it is. Servers cache
+/// keys for less than a second and then refuse it.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such key.
+pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
+    let now = clock.now();
+    db.write(move |conn| {
+        let no_key = || Error::NotFound(Resource::ApiKey);
+        let org_id = db::api_key::find_by_id(conn, &id)?
+            .ok_or_else(no_key)?
+            .org_id;
+        let organization = lock(conn, &org_id)?;
+        // Read again under the lock: it may have been revoked in between.
+        let key = db::api_key::find(conn, &org_id, &id)?.ok_or_else(no_key)?;
+        if key.revoked_at.is_some() {
+            return Ok(key);
+        }
+        db::api_key::revoke(conn, &org_id, &id, now)?;
+        let change = Change::logged(organization, &Author::command_line(), key.revoked(now), now);
+        db::organization::store_locked(conn, change)?;
+        let revoked_at = Some(now);
+        Ok(ApiKey { revoked_at, ..key })
+    })
+    .await
+}
+
+fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
+    let name = OrganizationRef::Id(org_id.clone());
+    db::organization::lock(conn, &name)?.ok_or(Error::NotFound(Resource::Organization))
+}
