@@ -5,6 +5,7 @@ mod authorization_table;
 mod cors;
 mod credentials;
 mod error_codes;
+mod every_setting;
 mod generated_is_current;
 mod isolation;
 mod methods;

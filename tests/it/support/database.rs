@@ -99,6 +99,17 @@ impl TestDatabase {
         }
     }
 
+    /// The names of a table's columns.
+    pub fn columns(&self, table: &str) -> Vec<String> {
+        self.values(&match self {
+            Self::Sqlite(_) => format!("SELECT name AS value FROM pragma_table_info('{table}')"),
+            Self::Postgres { .. } => format!(
+                "SELECT attname::text AS value FROM pg_attribute \
+                 WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
+            ),
+        })
+    }
+
     /// The texts that `sql` selects as `value`, asked behind the program's back.
     pub fn values(&self, sql: &str) -> Vec<String> {
         let rows: QueryResult<Vec<Value>> = match self {
