@@ -114,8 +114,8 @@ pub async fn rotate(
         };
         let key = issue(conn, &organization.id, &access, new, now)?;
         db::api_key::revoke(conn, &organization.id, &id, now)?;
-        let before = json!({ "id": id.as_str(), "prefix": old.prefix });
-        let after = json!({ "id": key.id.as_str(), "prefix": key.prefix });
+        let before = json!({ "id": id.to_string(), "prefix": old.prefix });
+        let after = json!({ "id": key.id.to_string(), "prefix": key.prefix });
         let event = AuditEvent::on_api_key(&id, Action::ApiKeyRotate, before, after);
         record(conn, organization, &access, event, now)?;
         Ok((key, true))
@@ -276,7 +276,7 @@ fn issue(
     }
     let key = ApiKey {
         id: ApiKeyId::generate(),
-        org_id: org_id.clone(),
+        org_id: *org_id,
         label: new.label,
         prefix: new.plaintext.prefix().to_owned(),
         scopes: new.scopes,

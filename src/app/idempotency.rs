@@ -8,7 +8,7 @@ use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredAnswer,
 };
-use crate::domain::ids::OrganizationRef;
+use crate::domain::ids::{ID_LENGTH, OrganizationRef};
 use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -57,7 +57,7 @@ where
     let outcome = state.db.write_claimed(claim, move |conn| {
         let organization = organization::lock(conn, &access)?;
         let owner = Owner {
-            org_id: organization.id.clone(),
+            org_id: organization.id,
             credential: access.actor().identity(),
         };
         match db::idempotency::find(conn, &owner, &once.key)? {
@@ -85,8 +85,9 @@ where
 /// Two requests with one key and one credential about one organization have the same claim. Users
 /// of two organizations may have the same name.
 fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
+    let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {
-        OrganizationRef::Id(id) => id.as_str(),
+        OrganizationRef::Id(id) => id.encode(&mut buffer),
         OrganizationRef::External(id) => id.as_str(),
     };
     let mut digest = Sha256::new();

@@ -64,7 +64,7 @@ pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization
 /// The id of the organization that `access` is for; another name of it is looked up.
 pub(super) fn id_of(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
     match access.organization() {
-        OrganizationRef::Id(id) => Ok(id.clone()),
+        OrganizationRef::Id(id) => Ok(*id),
         name @ OrganizationRef::External(_) => {
             let found = db::organization::find(conn, name)?;
             Ok(found.ok_or(Error::NotFound(Resource::Organization))?.id)

@@ -112,7 +112,7 @@ async fn key(
             PlaintextApiKey::derive(format!("quietline demo {turn}: {seed}").as_bytes());
         let shown = plaintext.reveal().to_owned();
         let scopes: ScopeSet = scopes.iter().copied().collect();
-        let access = OrgAccess::command_line(org_id.clone());
+        let access = OrgAccess::command_line(*org_id);
         let new = NewApiKey {
             label: label.to_owned(),
             scopes,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::{Actor, OrgAccess, Role};
 use super::billing_email::BillingEmail;
-use super::ids::{ApiKeyId, AuditId, OrgId};
+use super::ids::{ApiKeyId, AuditId, ID_LENGTH, OrgId};
 use super::missed_call_message::MissedCall;
 use super::organization::Settings;
 use super::text_enum::{TextEnum, text_enum};
@@ -296,7 +296,7 @@ impl AuditEntry {
         now: DateTime<Utc>,
     ) -> Self {
         let mut entry = Self {
-            org_id: org_id.clone(),
+            org_id: *org_id,
             seq: head.length + 1,
             id: AuditId::generate(now, head.length + 1).to_string(),
             occurred_at: now.naive_utc(),
@@ -331,11 +331,11 @@ impl AuditEntry {
     /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
     /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
     pub fn digest(&self) -> EntryHash {
-        let occurred_at = self.occurred_at_text();
+        let (occurred_at, mut org_id) = (self.occurred_at_text(), [0; ID_LENGTH]);
         let (seq, previous_hash) = (self.seq.to_string(), hex(&self.previous_hash));
         let before_reason = [
             "quietline.audit.v1",
-            self.org_id.as_str(),
+            self.org_id.encode(&mut org_id),
             &seq,
             &self.id,
             &occurred_at,

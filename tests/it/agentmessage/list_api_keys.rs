@@ -228,7 +228,7 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
     let Keys { app, key } = keys;
     let page = quietline::app::api_key::page(
         &db,
-        quietline::domain::access::OrgAccess::command_line(app.org_id.clone()),
+        quietline::domain::access::OrgAccess::command_line(app.org_id),
         quietline::app::api_key::KeyQuery {
             cursor: Some(cursor.clone()),
             limit: 3,
@@ -236,7 +236,7 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
         },
     );
     let page = page.await.expect("a page");
-    let seen: Vec<&str> = page.keys.iter().map(|key| key.id.as_str()).collect();
+    let seen: Vec<String> = page.keys.iter().map(|key| key.id.to_string()).collect();
     assert_eq!(seen, made[2..5]);
     let keys = Keys { app, key };
     let page = keys.list(&format!("limit=100&cursor={cursor}")).await;

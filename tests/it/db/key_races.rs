@@ -39,7 +39,7 @@ fn count(statuses: &[u16], status: u16) -> usize {
 
 /// The whole log follows from its first entry, and says how many keys were issued.
 async fn assert_log(app: &TestApp, issued: usize) {
-    let org_id = app.org_id.clone();
+    let org_id = app.org_id;
     let verified = operator::audit::verify::verify(&app.state.db, org_id, Vec::new())
         .await
         .unwrap();
@@ -144,7 +144,7 @@ async fn no_change_of_a_key_is_recorded_after_its_revocation() {
         });
         let log = app.whole_audit().await;
         let mut since = log.iter().rev().take_while(|entry| {
-            entry.action != "api_key.revoke" || entry.resource_id != id.as_str()
+            entry.action != "api_key.revoke" || entry.resource_id != id.to_string()
         });
         let identity = format!("api_key:{id}");
         assert!(
@@ -177,12 +177,12 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    app::api_key::revoke(&elsewhere, &app.state.clock, id.clone())
+    app::api_key::revoke(&elsewhere, &app.state.clock, id)
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
     assert_eq!(create(&app, &key).await.status, 401);
-    assert_eq!(rotate(&app, &key, id.as_str()).await.status, 401);
+    assert_eq!(rotate(&app, &key, &id.to_string()).await.status, 401);
     assert_eq!((app.stored_keys().await, app.whole_audit().await), before);
 }
 
@@ -227,7 +227,7 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     let key = app.api_key(&[Scope::OrgRead]).await;
     let id = app.key_id(&key).await;
     assert_eq!(app.get("/v1/organization", &key).await.status, 200);
-    let access = OrgAccess::command_line(app.org_id.clone());
+    let access = OrgAccess::command_line(app.org_id);
     let (db, clock) = (&app.state.db, &app.state.clock);
     let mut revocation = Box::pin(app::api_key::delete(db, clock, access, id));
     assert!(futures_util::poll!(&mut revocation).is_pending());
@@ -268,7 +268,7 @@ async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() 
         minimum_role: None,
     };
     let access = caller.require(demand, Target::Own).unwrap();
-    let admin = OrgAccess::command_line(app.org_id.clone());
+    let admin = OrgAccess::command_line(app.org_id);
     app::api_key::delete(&app.state.db, &app.state.clock, admin, id)
         .await
         .unwrap();

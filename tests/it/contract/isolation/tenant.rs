@@ -114,7 +114,7 @@ impl Tenant {
         let mut tenant = Self {
             number,
             ids: HashSet::from([id.to_string()]),
-            users: users(app, number, [id.as_str(), &external_id]),
+            users: users(app, number, [&id.to_string(), &external_id]),
             settings: settings_of_a_new_one(&marker),
             missed_call: json!({"missedCallMessage": null, "missedCallAutoMessageEnabled": false}),
             version: 1,
@@ -139,7 +139,7 @@ impl Tenant {
             scopes: scopes.iter().copied().collect(),
             plaintext,
         };
-        let access = OrgAccess::command_line(org_id.clone());
+        let access = OrgAccess::command_line(*org_id);
         let (db, clock) = (&app.state.db, &app.state.clock);
         let key = quietline::app::api_key::create(db, clock, access, new).await;
         self.has_key(Key {
