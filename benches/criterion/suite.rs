@@ -165,7 +165,7 @@ fn settings() -> Settings {
 fn organization() -> models::OrganizationResponse {
     let created_at: DateTime<Utc> = DateTime::UNIX_EPOCH;
     let value = serde_json::json!({ "success": true, "data": {
-        "id": OrgId::generate().as_str(),
+        "id": OrgId::generate().to_string(),
         "name": "Northwind Dental Partners 0001, Inc.",
         "billing_email": "accounts-payable-0001@northwind-dental.example",
         "plan": "payg",

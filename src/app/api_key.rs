@@ -191,7 +191,7 @@ fn issue(
         let wait = (issued - since).to_std().map_err(Error::internal)?;
         return Err(Error::KeysLimited(wait));
     }
-    let key = ApiKey::issue(org_id.clone(), new, now);
+    let key = ApiKey::issue(*org_id, new, now);
     let created_by = access.author().actor.identity();
     db::api_key::insert(conn, &key, &new.plaintext.hash(), &created_by)?;
     Ok(key)

@@ -8,7 +8,7 @@ use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredResponse,
 };
-use crate::domain::ids::OrganizationRef;
+use crate::domain::ids::{ID_LENGTH, OrganizationRef};
 use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 use crate::state::AppState;
@@ -57,7 +57,7 @@ where
     let outcome = state.db.write_claimed(claim, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let owner = Owner {
-            org_id: organization.id.clone(),
+            org_id: organization.id,
             credential: access.author().actor.identity(),
         };
         match db::idempotency::find(conn, &owner, &request.key)? {
@@ -85,9 +85,10 @@ where
 /// Returns the claim that requests with one key and one credential about one organization share.
 /// Users of two organizations may have the same name.
 fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
+    let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {
-        OrganizationRef::Id(id) => id.to_string(),
-        OrganizationRef::External(id) => id.to_string(),
+        OrganizationRef::Id(id) => id.encode(&mut buffer),
+        OrganizationRef::External(id) => id.as_str(),
     };
     let mut digest = Sha256::new();
     digest.update(organization);

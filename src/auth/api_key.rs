@@ -25,13 +25,13 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     key.check_live()?;
     state.db.note_key_use(&key, state.clock.now());
     request::note(request, |context| {
-        context.caller = Some(KnownCaller::ApiKey(key.id.clone()));
+        context.caller = Some(KnownCaller::ApiKey(key.id));
     });
     let credential = Credential::ApiKey {
-        id: key.id.clone(),
+        id: key.id,
         label: key.label.clone(),
         hash,
-        org_id: key.org_id.clone(),
+        org_id: key.org_id,
         scopes: key.scopes,
     };
     Ok(Caller {

@@ -126,7 +126,7 @@ async fn count_caller(
     match &caller.credential {
         Credential::ApiKey { id, org_id, .. } => {
             count(request, limits.credential_requests.as_ref(), id)?;
-            let own = OrganizationRef::Id(org_id.clone());
+            let own = OrganizationRef::Id(*org_id);
             count(request, limits.organization_requests.as_ref(), &own)
         }
         Credential::User {

@@ -45,7 +45,7 @@ pub(super) async fn list(context: &Context, org: &str, out: &mut Output) -> Outc
     let mut keys = Vec::new();
     loop {
         let after = keys.last().map(KeyPosition::after);
-        let page = operator::api_key::list(&context.db, org_id.clone(), after, PAGE).await?;
+        let page = operator::api_key::list(&context.db, org_id, after, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -86,8 +86,8 @@ fn line(key: &ApiKey) -> String {
 pub(super) fn value(key: &ApiKey) -> Value {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.into_str()).collect();
     json!({
-        "id": key.id.as_str(),
-        "org_id": key.org_id.as_str(),
+        "id": key.id.to_string(),
+        "org_id": key.org_id.to_string(),
         "label": key.label,
         "prefix": key.prefix,
         "scopes": scopes,

@@ -115,8 +115,7 @@ async fn key(
             scopes,
             plaintext,
         };
-        let key =
-            operator::api_key::create(&context.db, &context.clock, org_id.clone(), new).await?;
+        let key = operator::api_key::create(&context.db, &context.clock, *org_id, new).await?;
         if key.revoked_at.is_none() {
             return Ok(shown);
         }

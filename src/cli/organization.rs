@@ -61,7 +61,7 @@ pub(super) async fn show(context: &Context, id: &str, out: &mut Output) -> Outco
 pub(super) async fn list(context: &Context, out: &mut Output) -> Outcome {
     let mut all = Vec::new();
     loop {
-        let after = all.last().map(|last: &Organization| last.id.clone());
+        let after = all.last().map(|last: &Organization| last.id);
         let page = operator::organization::list(&context.db, after, PAGE).await?;
         if page.is_empty() {
             break;
@@ -132,7 +132,7 @@ fn billing_email(organization: &Organization) -> Option<&str> {
 pub(super) fn value(organization: &Organization) -> Value {
     let settings = &organization.settings;
     json!({
-        "id": organization.id.as_str(),
+        "id": organization.id.to_string(),
         "external_id": external_id(organization),
         "kind": organization.kind.into_str(),
         "name": settings.name.as_str(),

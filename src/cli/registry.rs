@@ -62,8 +62,8 @@ fn found<T>(result: Result<T>, what: &str, id: &str) -> Result<T, BoxError> {
 
 fn print_brand(brand: &Brand, out: &mut Output) -> Outcome {
     let value = json!({
-        "id": brand.id.as_str(),
-        "org_id": brand.org_id.as_str(),
+        "id": brand.id.to_string(),
+        "org_id": brand.org_id.to_string(),
         "name": brand.name,
         "status": brand.status.into_str(),
     });
@@ -72,9 +72,9 @@ fn print_brand(brand: &Brand, out: &mut Output) -> Outcome {
 
 fn print_campaign(campaign: &Campaign, out: &mut Output) -> Outcome {
     let value = json!({
-        "id": campaign.id.as_str(),
-        "org_id": campaign.org_id.as_str(),
-        "brand_id": campaign.brand_id.as_str(),
+        "id": campaign.id.to_string(),
+        "org_id": campaign.org_id.to_string(),
+        "brand_id": campaign.brand_id.to_string(),
         "name": campaign.name,
         "status": campaign.status.into_str(),
     });

@@ -130,7 +130,7 @@ impl KeyPosition {
     pub fn after(key: &ApiKey) -> Self {
         Self {
             created_at: key.created_at,
-            id: key.id.clone(),
+            id: key.id,
         }
     }
 

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use crate::error::Violation;
 
 use super::encoding::push_netstring;
-use super::ids::OrgId;
+use super::ids::{ID_LENGTH, OrgId};
 
 /// Bytes of the code before the position. Half of SHA-256's: nobody can try 2^128 cursors.
 const CODE_LENGTH: usize = 16;
@@ -26,7 +26,7 @@ impl ListName {
     /// one spelling, always in the same order; an empty text for one that is not there.
     pub fn new(kind: &str, org_id: &OrgId, filters: &[&str]) -> Self {
         let mut text = String::new();
-        [kind, org_id.as_str()]
+        [kind, org_id.encode(&mut [0; ID_LENGTH])]
             .iter()
             .chain(filters)
             .for_each(|part| push_netstring(&mut text, part));

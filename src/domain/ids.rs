@@ -5,72 +5,65 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
 use ulid::Ulid;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
-/// Declares an identifier that is kept as its canonical text. Clones share it.
-macro_rules! text_id {
+/// Length of the text of a [`uuid_id`].
+pub const ID_LENGTH: usize = Hyphenated::LENGTH;
+
+/// Declares an identifier that is a UUID, shown in lower case with hyphens.
+macro_rules! uuid_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[derive(diesel::expression::AsExpression, diesel::deserialize::FromSqlRow)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(AsExpression, FromSqlRow)]
         #[diesel(sql_type = diesel::sql_types::Text)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Uuid);
 
         impl $name {
-            /// The canonical text of this id.
-            pub fn as_str(&self) -> &str {
-                &self.0
+            /// Least id, which is never generated.
+            pub const LEAST: Self = Self(Uuid::nil());
+
+            /// Makes a new id (UUID version 7, which sorts by time of creation).
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
             }
 
-            /// An id read back from the database, where only canonical ones are written.
-            pub(crate) fn from_stored(text: String) -> Self {
-                Self(text.into())
+            /// Reads the hyphenated form of a UUID in either case; `None` for any other text.
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_hyphenated(text).map(Self)
+            }
+
+            /// Makes the id that is this UUID.
+            pub fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// Returns this id as a UUID.
+            pub fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// Writes the text of this id to `buffer`, for code that must not allocate.
+            pub fn encode(self, buffer: &mut [u8; ID_LENGTH]) -> &str {
+                self.0.hyphenated().encode_lower(buffer)
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-/// Declares a [`text_id`] whose text is a UUID in lower case with hyphens.
-macro_rules! uuid_id {
-    ($(#[$meta:meta])* $name:ident) => {
-        text_id!($(#[$meta])* $name);
-
-        impl $name {
-            /// A new id (UUID version 7, which sorts by time of creation).
-            pub fn generate() -> Self {
-                Self::from_uuid(Uuid::now_v7())
-            }
-
-            /// Reads the hyphenated form of a UUID in either case; `None` for any other text.
-            pub fn parse(text: &str) -> Option<Self> {
-                parse_hyphenated(text).map(Self::from_uuid)
-            }
-
-            /// The id that is this UUID.
-            pub fn from_uuid(uuid: Uuid) -> Self {
-                let mut text = Uuid::encode_buffer();
-                Self(Arc::from(&*uuid.hyphenated().encode_lower(&mut text)))
-            }
-
-            /// This id as a UUID.
-            pub fn uuid(&self) -> Uuid {
-                parse_hyphenated(&self.0).expect("only UUIDs become ids of this type")
+                fmt::Display::fmt(&self.0, f)
             }
         }
     };
 }
 
 fn parse_hyphenated(text: &str) -> Option<Uuid> {
-    // The `uuid` crate also reads braces, URNs and 32 bare digits: those are not our ids.
-    const HYPHENATED_LENGTH: usize = 36;
-    (text.len() == HYPHENATED_LENGTH).then(|| Uuid::parse_str(text).ok())?
+    // The `uuid` crate also reads braces, URNs and 32 bare digits, which are not our ids.
+    (text.len() == ID_LENGTH).then(|| Uuid::parse_str(text).ok())?
 }
 
 uuid_id!(
@@ -79,9 +72,12 @@ uuid_id!(
 );
 
 impl OrgId {
-    /// The last twelve digits, most of them random: enough to tell two organizations apart.
-    pub fn tail(&self) -> &str {
-        self.0.rsplit('-').next().unwrap_or_default()
+    /// Shows the last twelve digits. Most of them are random, which is enough to tell two
+    /// organizations apart.
+    pub fn tail(self) -> impl fmt::Display {
+        const TAIL_BITS: u32 = 48;
+        let tail = self.0.as_u128() & ((1 << TAIL_BITS) - 1);
+        fmt::from_fn(move |f| write!(f, "{tail:012x}"))
     }
 }
 
@@ -97,11 +93,12 @@ uuid_id!(
     /// Names a campaign of the registry.
     CampaignId
 );
-text_id!(
-    /// The name that another system gave an organization, 1 to 128 visible ASCII characters.
-    /// Never in the form of a UUID, so that it cannot be taken for an [`OrgId`].
-    ExternalId
-);
+
+/// The name that another system gave an organization, 1 to 128 visible ASCII characters.
+/// Never in the form of a UUID, so that it cannot be taken for an [`OrgId`]. Clones share it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = diesel::sql_types::Text)]
+pub struct ExternalId(Arc<str>);
 
 impl ExternalId {
     const MAX_LENGTH: usize = 128;
@@ -113,6 +110,22 @@ impl ExternalId {
             && !matches!(text, "." | "..")
             && parse_hyphenated(text).is_none();
         is_plausible.then(|| Self(text.into()))
+    }
+
+    /// Takes an id read back from the database, where only accepted ones are written.
+    pub(crate) fn from_stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

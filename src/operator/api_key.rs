@@ -76,6 +76,6 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
 }
 
 fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
-    let name = OrganizationRef::Id(org_id.clone());
+    let name = OrganizationRef::Id(*org_id);
     db::organization::lock(conn, &name)?.ok_or(Error::NotFound(Resource::Organization))
 }

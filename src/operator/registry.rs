@@ -116,7 +116,7 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
 }
 
 fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
-    let organization = OrganizationRef::Id(org_id.clone());
+    let organization = OrganizationRef::Id(*org_id);
     db::organization::lock(conn, &organization)?.ok_or(Error::NotFound(Resource::Organization))
 }
 

@@ -97,7 +97,7 @@ fn print(summary: &Summary, anchors: Option<usize>, out: &mut Output) -> Outcome
 
 fn fault_value(fault: &Fault) -> Value {
     let mut value = json!({
-        "org_id": fault.org_id.as_ref().map(|org_id| org_id.as_str()),
+        "org_id": fault.org_id.map(|org_id| org_id.to_string()),
         "intact_entries": fault.intact_entries,
         "fault": fault.text,
     });

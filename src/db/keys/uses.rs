@@ -34,7 +34,7 @@ impl KeyUses {
         if uses.len() >= CAPACITY {
             return false;
         }
-        uses.insert((minute, id.clone()));
+        uses.insert((minute, *id));
         true
     }
 

@@ -128,11 +128,11 @@ pub fn count(
 }
 
 /// Every key of the list after `after` is older than this, or as old and its id is less.
-fn bounds(after: Option<&KeyPosition>) -> (NaiveDateTime, &str) {
+fn bounds(after: Option<&KeyPosition>) -> (NaiveDateTime, ApiKeyId) {
     let end_of_time = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default();
     match after {
-        Some(position) => (position.created_at.naive_utc(), position.id.as_str()),
-        None => (end_of_time.and_time(NaiveTime::MIN), ""),
+        Some(position) => (position.created_at.naive_utc(), position.id),
+        None => (end_of_time.and_time(NaiveTime::MIN), ApiKeyId::LEAST),
     }
 }
 

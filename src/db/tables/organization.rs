@@ -218,7 +218,7 @@ pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<Chain
 
 /// Organizations in order of their ids, which is the order of creation; `after` a given id.
 pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<Organization>> {
-    let after = after.map(OrgId::as_str).unwrap_or_default();
+    let after = after.copied().unwrap_or(OrgId::LEAST);
     let rows: Vec<OrganizationRow> = organizations::table
         .filter(organizations::id.gt(after))
         .order(organizations::id)
@@ -230,7 +230,7 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
 
 /// Ids of organizations in their order; `after` a given one.
 pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
-    let after = after.map(OrgId::as_str).unwrap_or_default();
+    let after = after.copied().unwrap_or(OrgId::LEAST);
     let ids = organizations::table
         .filter(organizations::id.gt(after))
         .order(organizations::id)

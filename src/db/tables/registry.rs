@@ -125,7 +125,7 @@ pub fn find_brand(conn: &mut DbConn, id: &BrandId) -> Result<Option<Brand>> {
         .get_result(conn)
         .optional()?;
     Ok(row.map(|(org_id, name, status)| Brand {
-        id: id.clone(),
+        id: *id,
         org_id,
         name,
         status,
@@ -145,7 +145,7 @@ pub fn find_campaign(conn: &mut DbConn, id: &CampaignId) -> Result<Option<Campai
         .get_result(conn)
         .optional()?;
     Ok(row.map(|(org_id, brand_id, name, status)| Campaign {
-        id: id.clone(),
+        id: *id,
         org_id,
         brand_id,
         name,

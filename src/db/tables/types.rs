@@ -1,6 +1,8 @@
 //! How ids, text enums and times of the domain are written to and read from columns, on either
 //! database.
 
+use std::io::Write as _;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
@@ -10,7 +12,7 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
-use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
+use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, ID_LENGTH, OrgId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
@@ -19,12 +21,24 @@ use crate::db::engine::connection::DbConn;
 
 macro_rules! id_columns {
     ($($name:ident),+ $(,)?) => {$(
-        impl<DB: Backend> ToSql<Text, DB> for $name
-        where
-            str: ToSql<Text, DB>,
-        {
-            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-                self.as_str().to_sql(out)
+        impl ToSql<Text, Sqlite> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+                out.set_value(self.to_string());
+                Ok(IsNull::No)
+            }
+        }
+
+        impl ToSql<Text, Pg> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+                out.write_all(self.encode(&mut [0; ID_LENGTH]).as_bytes())?;
+                Ok(IsNull::No)
+            }
+        }
+
+        impl ToSql<Text, AnyBackend> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, AnyBackend>) -> serialize::Result {
+                out.set_value((Text, self));
+                Ok(IsNull::No)
             }
         }
 
@@ -33,10 +47,31 @@ macro_rules! id_columns {
             String: FromSql<Text, DB>,
         {
             fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                String::from_sql(bytes).map(Self::from_stored)
+                let text = String::from_sql(bytes)?;
+                Self::parse(&text)
+                    .filter(|id| id.to_string() == text)
+                    .ok_or_else(|| format!("{text:?} is not a {}", stringify!($name)).into())
             }
         }
     )+};
+}
+
+impl<DB: Backend> ToSql<Text, DB> for ExternalId
+where
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.as_str().to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Text, DB> for ExternalId
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(bytes).map(Self::from_stored)
+    }
 }
 
 macro_rules! text_enum_columns {
@@ -61,7 +96,7 @@ macro_rules! text_enum_columns {
     )+};
 }
 
-id_columns!(OrgId, ApiKeyId, BrandId, CampaignId, ExternalId);
+id_columns!(OrgId, ApiKeyId, BrandId, CampaignId);
 text_enum_columns!(OrganizationKind, QuietHoursMode, RegistrationStatus);
 
 /// A time as rows have it. On SQLite a time is text, and Diesel interprets a format to write it and

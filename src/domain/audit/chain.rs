@@ -187,7 +187,7 @@ mod tests {
         let mut anchors = Anchors::default();
         let [one, two] = [OrgId::generate(), OrgId::generate()];
         for (org_id, length) in [(&one, 1), (&two, 4), (&two, 9), (&two, 9)] {
-            anchors.add(org_id.clone(), head(length));
+            anchors.add(*org_id, head(length));
         }
         assert_eq!(anchors.take(&one), [head(1)]);
         let left: Vec<_> = anchors.into_faults().collect();

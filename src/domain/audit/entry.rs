@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::actor::{Actor, Author, Role};
 use super::super::encoding::push_netstring;
-use super::super::ids::{AuditId, OrgId};
+use super::super::ids::{AuditId, ID_LENGTH, OrgId};
 use super::event::AuditEvent;
 
 /// On whose side an actor is.
@@ -120,7 +120,7 @@ impl AuditEntry {
         now: DateTime<Utc>,
     ) -> Self {
         let mut entry = Self {
-            org_id: org_id.clone(),
+            org_id: *org_id,
             seq: head.length + 1,
             id: AuditId::generate(now, head.length + 1).to_string(),
             occurred_at: now.naive_utc(),
@@ -155,11 +155,11 @@ impl AuditEntry {
     /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
     /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
     pub fn digest(&self) -> EntryHash {
-        let occurred_at = self.occurred_at_text();
+        let (occurred_at, mut org_id) = (self.occurred_at_text(), [0; ID_LENGTH]);
         let (seq, previous_hash) = (self.seq.to_string(), hex::encode(self.previous_hash));
         let before_reason = [
             "quietline.audit.v1",
-            self.org_id.as_str(),
+            self.org_id.encode(&mut org_id),
             &seq,
             &self.id,
             &occurred_at,

@@ -65,7 +65,7 @@ async fn export_log(
         Ok(ControlFlow::Break(error)) => return Err(error.into()),
         Err(Error::Internal(cause)) => {
             let reason = cause.to_string();
-            exported.unreadable.push((org_id.clone(), reason.clone()));
+            exported.unreadable.push((org_id, reason.clone()));
             Line::unreadable(&org_id, reason)
         }
         Err(other) => return Err(other.into()),

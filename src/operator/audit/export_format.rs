@@ -164,7 +164,7 @@ impl UnreadableLine {
 
 /// Reads an id in its one spelling.
 pub(super) fn org_id(text: &str) -> Result<OrgId, &'static str> {
-    let org_id = OrgId::parse(text).filter(|org_id| org_id.as_str() == text);
+    let org_id = OrgId::parse(text).filter(|org_id| org_id.to_string() == text);
     org_id.ok_or("org_id is not a UUID in lower case")
 }
 

@@ -119,14 +119,14 @@ async fn read_page(db: &Db, org_id: &OrgId, from: i64) -> Result<Vec<AuditEntry>
 }
 
 async fn read_entries(db: &Db, org_id: &OrgId, from: i64, most: i64) -> Result<Vec<AuditEntry>> {
-    let org_id = org_id.clone();
+    let org_id = *org_id;
     db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, from, most))
         .await
 }
 
 /// The head in the organization's row; that of an empty log when the row is gone.
 pub(super) async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
-    let org_id = org_id.clone();
+    let org_id = *org_id;
     let head = db.read(move |conn| db::organization::find_chain_head(conn, &org_id));
     Ok(head.await?.unwrap_or_default())
 }

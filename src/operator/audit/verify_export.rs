@@ -120,7 +120,7 @@ impl FileVerifier {
             Line::Entry(line) => {
                 let entry = AuditEntry::try_from(*line)?;
                 self.found.entries += 1;
-                self.check(entry.org_id.clone(), |chain| chain.follow(&entry));
+                self.check(entry.org_id, |chain| chain.follow(&entry));
             }
             Line::Head(line) => {
                 let (org_id, head) = line.parse()?;
@@ -189,7 +189,7 @@ impl FileVerifier {
         self.summary
             .faults
             .extend(log.fault.map(|(line, fault)| Fault {
-                org_id: log.org_id.clone(),
+                org_id: log.org_id,
                 line: Some(line),
                 intact_entries,
                 text: fault.to_string(),

@@ -29,7 +29,7 @@ impl Admin {
     /// Of the tests' organization, which is a company.
     pub async fn new() -> Self {
         let app = TestApp::new().await;
-        let org_id = app.org_id.clone();
+        let org_id = app.org_id;
         Self::of(app, org_id).await
     }
 
@@ -97,7 +97,7 @@ impl Admin {
 
     /// The organization as it is stored, version and audit head included.
     pub async fn stored(&self) -> Organization {
-        let name = OrganizationRef::Id(self.org_id.clone());
+        let name = OrganizationRef::Id(self.org_id);
         operator::organization::find(&self.app.state.db, name)
             .await
             .expect("it is there")
@@ -105,8 +105,7 @@ impl Admin {
 
     /// The audit entries of changed settings, oldest first.
     pub async fn audit(&self) -> Vec<AuditEntry> {
-        let newest =
-            operator::audit::list::newest(&self.app.state.db, self.org_id.clone(), None, 10_000);
+        let newest = operator::audit::list::newest(&self.app.state.db, self.org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.retain(|entry| entry.resource_type == "organization");
         entries.reverse();
@@ -116,7 +115,7 @@ impl Admin {
     /// The id of the key.
     pub async fn key_id(&self) -> ApiKeyId {
         let prefix = &self.key[..12];
-        let keys = operator::api_key::list(&self.app.state.db, self.org_id.clone(), None, 10).await;
+        let keys = operator::api_key::list(&self.app.state.db, self.org_id, None, 10).await;
         let mut keys = keys.expect("keys").into_iter();
         keys.find(|key| key.prefix == prefix)
             .expect("the own key")
@@ -125,13 +124,8 @@ impl Admin {
 
     pub async fn add_brand(&self, status: RegistrationStatus) -> BrandId {
         let (db, clock) = (&self.app.state.db, &self.app.state.clock);
-        let added = operator::registry::add_brand(
-            db,
-            clock,
-            self.org_id.clone(),
-            "Brand".to_owned(),
-            status,
-        );
+        let added =
+            operator::registry::add_brand(db, clock, self.org_id, "Brand".to_owned(), status);
         added.await.expect("a brand").id
     }
 

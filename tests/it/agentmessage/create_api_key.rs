@@ -39,8 +39,8 @@ async fn a_new_key_is_answered_whole_once_and_opens_what_it_was_made_for() {
     assert!(PlaintextApiKey::parse(plaintext).is_some());
     let id = keys.app.key_id(plaintext).await;
     let expected = json!({
-        "id": id.as_str(),
-        "org_id": keys.app.org_id.as_str(),
+        "id": id.to_string(),
+        "org_id": keys.app.org_id.to_string(),
         "label": "Dashboard",
         "prefix": &plaintext[..12],
         "scopes": ["org:read", "apikeys:read"],
@@ -59,7 +59,7 @@ async fn a_new_key_is_answered_whole_once_and_opens_what_it_was_made_for() {
     assert_eq!(patched.status, 403);
     let mut shown = expected;
     shown.as_object_mut().unwrap().remove("plaintext");
-    assert_eq!(keys.get(id.as_str()).await.json()["data"], shown);
+    assert_eq!(keys.get(&id.to_string()).await.json()["data"], shown);
 }
 
 #[actix_web::test]
@@ -239,7 +239,7 @@ async fn a_new_key_belongs_to_the_organization_of_the_key_that_asks() {
     let key = keys.app.api_key_of(&other, &scopes).await;
     let before = keys.stored().await;
     let theirs = Keys { key, ..keys };
-    assert_eq!(theirs.created("A").await["org_id"], other.as_str());
+    assert_eq!(theirs.created("A").await["org_id"], other.to_string());
     assert_eq!(theirs.stored().await, before);
 }
 

@@ -181,7 +181,7 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
     let app = TestApp::new().await;
     for round in 0..20 {
         let key = app.api_key(&[Scope::OrgRead]).await;
-        let listed = api_key::list(&app.state.db, app.org_id.clone(), None, 100)
+        let listed = api_key::list(&app.state.db, app.org_id, None, 100)
             .await
             .unwrap();
         let id = listed
@@ -222,6 +222,6 @@ async fn a_key_changes_its_own_organization_and_no_other() {
     let before = admin.stored().await;
     let response = admin.app.patch(&key, json!({"name": "Other"})).await;
     assert_eq!(response.status, 200);
-    assert_eq!(response.text("/data/id"), other.as_str());
+    assert_eq!(response.text("/data/id"), other.to_string());
     assert_eq!(admin.stored().await, before);
 }

@@ -15,7 +15,7 @@ async fn a_key_is_shown_without_its_secret_whoever_made_it() {
     assert_eq!(answer.status, 200);
     let data = json!({
         "id": id,
-        "org_id": keys.app.org_id.as_str(),
+        "org_id": keys.app.org_id.to_string(),
         "label": "test",
         "prefix": &key[..12],
         "scopes": ["org:read", "audit:read"],

@@ -21,7 +21,7 @@ async fn every_field_is_present_and_no_attestation_is() {
     let expected = json!({
         "success": true,
         "data": {
-            "id": app.org_id.as_str(),
+            "id": app.org_id.to_string(),
             "name": "Acme Health, Inc.",
             "billing_email": "ap@acme.example",
             "plan": "payg",
@@ -65,7 +65,7 @@ async fn a_key_shows_its_own_organization_and_no_other() {
     let own_key = app.api_key(&[Scope::OrgRead]).await;
     let other_key = app.api_key_of(&other.id, &[Scope::OrgRead]).await;
     for (key, id) in [(own_key, &app.org_id), (other_key, &other.id)] {
-        assert_eq!(app.get(PATH, &key).await.text("/data/id"), id.as_str());
+        assert_eq!(app.get(PATH, &key).await.text("/data/id"), id.to_string());
     }
 }
 

@@ -223,10 +223,10 @@ async fn while_the_first_request_runs_the_second_is_refused_at_once() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let (started, (release, released)) = (&Barrier::new(3), channel::<()>());
-    let (org_id, released) = (app.org_id.clone(), std::sync::Mutex::new(Some(released)));
+    let (org_id, released) = (app.org_id, std::sync::Mutex::new(Some(released)));
     let statuses = std::thread::scope(|scope| {
         let hold = || {
-            let (org_id, released) = (org_id.clone(), released.lock().unwrap().take().unwrap());
+            let (org_id, released) = (org_id, released.lock().unwrap().take().unwrap());
             let (locked, is_locked) = channel();
             let work = move |conn: &mut DbConn| {
                 db::organization::lock(conn, &OrganizationRef::Id(org_id))?;

@@ -237,7 +237,7 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
         },
     );
     let page = page.await.expect("a page");
-    let seen: Vec<&str> = page.keys.iter().map(|key| key.id.as_str()).collect();
+    let seen: Vec<String> = page.keys.iter().map(|key| key.id.to_string()).collect();
     assert_eq!(seen, made[2..5]);
     let keys = Keys { app, key };
     let page = keys.list(&format!("limit=100&cursor={cursor}")).await;

@@ -25,7 +25,7 @@ async fn the_new_key_has_label_and_scopes_of_the_old_one_which_is_dead_at_once()
     assert_ne!((new_id.as_str(), new), (id.as_str(), old.as_str()));
     let expected = json!({
         "id": new_id,
-        "org_id": keys.app.org_id.as_str(),
+        "org_id": keys.app.org_id.to_string(),
         "label": "test",
         "prefix": &new[..12],
         "scopes": ["org:read", "apikeys:read"],

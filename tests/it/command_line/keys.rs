@@ -78,7 +78,7 @@ fn every_key_is_listed_however_many_there_are() {
             let plaintext = PlaintextApiKey::generate();
             let key = ApiKey {
                 id: ApiKeyId::generate(),
-                org_id: org_id.clone(),
+                org_id,
                 label: "one of many".to_owned(),
                 prefix: plaintext.prefix().to_owned(),
                 scopes: ScopeSet::default(),

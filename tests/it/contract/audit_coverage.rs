@@ -337,8 +337,8 @@ impl Stage {
     async fn call(&self, operation: &Operation, body: &Value) -> Response {
         let path = operation
             .path
-            .replace("{organizationId}", self.app.org_id.as_str())
-            .replace("{id}", self.app.key_id(&self.target).await.as_str());
+            .replace("{organizationId}", &self.app.org_id.to_string())
+            .replace("{id}", &self.app.key_id(&self.target).await.to_string());
         let method: Method = operation.method.parse().unwrap();
         let request = self.app.request(method, &path).bearer(&self.token);
         match body {
@@ -350,7 +350,7 @@ impl Stage {
     /// What an entry says, with names for what is different each time.
     async fn seen(&self, entry: &AuditEntry, response: &Response) -> (String, Value, Value) {
         let target = self.app.key_id(&self.target).await;
-        let mut text = entry.payload.replace(target.as_str(), "TARGET");
+        let mut text = entry.payload.replace(&target.to_string(), "TARGET");
         text = text.replace(&self.target[..12], "TARGET_PREFIX");
         if response.status == 201 {
             text = text.replace(&response.text("/data/id"), "NEW");
@@ -497,7 +497,7 @@ async fn the_platform_is_recorded_without_its_identity_in_the_label() {
         ("platform", "platform")
     );
     assert_eq!(entry.actor.identity, "user:user-1");
-    assert_eq!(entry.resource_id, app.org_id.as_str());
+    assert_eq!(entry.resource_id, app.org_id.to_string());
 }
 
 #[actix_web::test]

@@ -426,7 +426,7 @@ async fn a_key_of_another_organization_reads_and_changes_its_own_only() {
         let response = call(&world, credential, (operation, &target), None).await;
         assert_eq!(response.status, ELSEWHERE[column(operation)]);
         let text = String::from_utf8(response.bytes.to_vec()).unwrap();
-        assert!(!text.contains(app.org_id.as_str()), "{text}");
+        assert!(!text.contains(&app.org_id.to_string()), "{text}");
     }
     assert_eq!(everything(app).await, before);
 }

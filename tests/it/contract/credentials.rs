@@ -110,7 +110,7 @@ impl World {
     }
 
     fn plain(&self, name: &str, headers: &[&str]) -> Credential {
-        self.to_path(name, headers, self.plain.org_id.as_str())
+        self.to_path(name, headers, &self.plain.org_id.to_string())
     }
 
     fn to_path(&self, name: &str, headers: &[&str], path_organization: &str) -> Credential {
@@ -207,7 +207,7 @@ impl World {
     fn claims(&self, replaced: &[(&str, Value)]) -> Value {
         let mut claims = json!({
             "sub": "user-1",
-            "organizationId": self.plain.org_id.as_str(),
+            "organizationId": self.plain.org_id.to_string(),
             "accessRole": "ADMIN",
             "exp": now().timestamp() + 3600,
         });
@@ -265,11 +265,11 @@ impl World {
 
     fn paths(&self) -> Vec<Credential> {
         let unknown = OrgId::generate().to_string();
-        let other = self.other.as_str();
+        let (own, other) = (self.plain.org_id.to_string(), self.other.to_string());
         let paths = [
-            ("own id", self.plain.org_id.as_str()),
+            ("own id", own.as_str()),
             ("own external id", EXTERNAL_ID),
-            ("another organization", other),
+            ("another organization", other.as_str()),
             ("another organization's external id", OTHER_EXTERNAL_ID),
             ("an unknown id", unknown.as_str()),
             ("an unknown external id", "65f0c1d2e3a4b5c6d7e8f9ff"),
@@ -285,7 +285,7 @@ impl World {
         }
         let claims = [
             ("ADMIN by external id", Some(EXTERNAL_ID)),
-            ("ADMIN of another organization", Some(other)),
+            ("ADMIN of another organization", Some(&other)),
             ("ADMIN of an unknown organization", Some(unknown.as_str())),
             ("ADMIN of no organization", None),
         ];
@@ -315,14 +315,14 @@ impl World {
             ("wrong audience", json!(ISSUER), json!("other")),
             ("without audience", json!(ISSUER), Value::Null),
         ];
-        let own = self.strict.org_id.as_str();
+        let own = self.strict.org_id.to_string();
         let tokens = table.into_iter().map(|(name, issuer, audience)| {
             let mut claims = self.claims(&[("organizationId", json!(own))]);
             let given = [("iss", issuer), ("aud", audience)];
             for (claim, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
                 claims[claim] = value;
             }
-            let credential = self.to_path(name, &[&bearer(&hs256(&claims))], own);
+            let credential = self.to_path(name, &[&bearer(&hs256(&claims))], &own);
             Credential {
                 server: Server::Strict,
                 ..credential

@@ -17,7 +17,7 @@ fn paths(app: &TestApp) -> Vec<(String, &'static Value)> {
         .into_iter()
         .flat_map(|spec| spec["paths"].as_object().unwrap());
     items
-        .map(|(template, item)| (filled(template, app.org_id.as_str()), item))
+        .map(|(template, item)| (filled(template, &app.org_id.to_string()), item))
         .collect()
 }
 

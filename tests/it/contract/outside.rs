@@ -133,7 +133,7 @@ async fn all_kinds(app: &TestApp) -> Vec<Response> {
         .body("application/json", large);
     let other = app
         .missed_call_path()
-        .replace(app.org_id.as_str(), "no-such-organization");
+        .replace(&app.org_id.to_string(), "no-such-organization");
     vec![
         send(app, &Method::GET, "/healthz").await,
         send(app, &Method::GET, "/readyz").await,

@@ -348,12 +348,12 @@ async fn a_forged_entry_with_the_right_hashes_is_found() {
 async fn a_forged_log_of_an_organization_that_has_none_is_found() {
     let app = TestApp::new().await;
     let logs = Logs {
-        other: app.org_id.clone(),
+        other: app.org_id,
         app,
     };
     let pattern = Logs::new().await.entries().await.remove(0);
     let mut forged = AuditEntry {
-        org_id: logs.app.org_id.clone(),
+        org_id: logs.app.org_id,
         ..pattern
     };
     forged.hash = forged.digest();

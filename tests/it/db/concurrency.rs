@@ -114,7 +114,7 @@ async fn writers_that_toggle_one_switch_count_only_what_they_changed() {
 async fn writers_of_different_parts_keep_each_other_s_changes() {
     let app = TestApp::new().await;
     in_parallel(24, async |number| {
-        let (db, clock, org_id) = (&app.state.db, &app.state.clock, app.org_id.clone());
+        let (db, clock, org_id) = (&app.state.db, &app.state.clock, app.org_id);
         match number % 3 {
             0 => {
                 let changes = rename(&format!("name {number}"));
@@ -211,7 +211,7 @@ async fn two_servers_on_one_database_write_without_refusals_or_losses() {
         };
         for round in 0..25 {
             let (name, status) = (format!("{number}-{round}"), RegistrationStatus::Pending);
-            let org_id = app.org_id.clone();
+            let org_id = app.org_id;
             operator::registry::add_brand(db, &app.state.clock, org_id, name, status)
                 .await
                 .unwrap();
@@ -244,7 +244,7 @@ fn set_both(
 #[actix_web::test]
 async fn a_reader_never_sees_half_a_change_or_one_that_is_undone() {
     let app = TestApp::new().await;
-    let organization = OrganizationRef::Id(app.org_id.clone());
+    let organization = OrganizationRef::Id(app.org_id);
     let first = organization.clone();
     app.state
         .db

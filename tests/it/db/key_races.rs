@@ -42,7 +42,7 @@ fn count(statuses: &[u16], status: u16) -> usize {
 
 /// The whole log follows from its first entry, and says how many keys were issued.
 async fn assert_log(app: &TestApp, issued: usize) {
-    let org_id = app.org_id.clone();
+    let org_id = app.org_id;
     let verified = operator::audit::verify::verify(&app.state.db, org_id, Vec::new())
         .await
         .unwrap();
@@ -147,7 +147,7 @@ async fn no_change_of_a_key_is_recorded_after_its_revocation() {
         });
         let log = app.whole_audit().await;
         let mut since = log.iter().rev().take_while(|entry| {
-            entry.action != "api_key.revoke" || entry.resource_id != id.as_str()
+            entry.action != "api_key.revoke" || entry.resource_id != id.to_string()
         });
         let identity = format!("api_key:{id}");
         assert!(
@@ -185,7 +185,7 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
     assert_eq!(create(&app, &key).await.status, 401);
-    assert_eq!(rotate(&app, &key, id.as_str()).await.status, 401);
+    assert_eq!(rotate(&app, &key, &id.to_string()).await.status, 401);
     assert_eq!((app.stored_keys().await, app.whole_audit().await), before);
 }
 

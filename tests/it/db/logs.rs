@@ -106,7 +106,7 @@ impl Logs {
     }
 
     pub async fn entries_of(&self, org_id: &OrgId) -> Vec<AuditEntry> {
-        let org_id = org_id.clone();
+        let org_id = *org_id;
         let list = move |conn: &mut _| db::audit_log::list_oldest(conn, &org_id, 0, 100);
         self.app.state.db.read(list).await.unwrap()
     }
@@ -137,7 +137,7 @@ pub fn insert(entry: &AuditEntry) -> String {
     let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let values = [
-        text(entry.org_id.as_str()),
+        text(&entry.org_id.to_string()),
         entry.seq.to_string(),
         text(&entry.id),
         text(&entry.occurred_at.to_string()),

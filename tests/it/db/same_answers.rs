@@ -320,7 +320,7 @@ impl Side {
     }
 
     async fn send(&self, request: &Request) -> Response {
-        let path = request.path.replace("ORG", self.app.org_id.as_str());
+        let path = request.path.replace("ORG", &self.app.org_id.to_string());
         let mut sent = self.app.request(request.method.clone(), &path);
         let caller = match request.caller {
             Caller::Key => Some(0),
@@ -334,7 +334,10 @@ impl Side {
             sent = sent.bearer(&self.tokens[caller]);
         }
         for (name, value) in &request.headers {
-            sent = sent.header(name, &value.replace("TAIL", self.app.org_id.tail()));
+            sent = sent.header(
+                name,
+                &value.replace("TAIL", &self.app.org_id.tail().to_string()),
+            );
         }
         if let Some(body) = &request.body {
             sent = sent.payload(body.clone());
@@ -351,10 +354,10 @@ impl Side {
         let id = response.header("x-request-id");
         let neutral = |text: &str| {
             let (_, personal_tail) = self.personal.rsplit_once('-').unwrap();
-            let text = text.replace(self.app.org_id.as_str(), "ORG");
+            let text = text.replace(&self.app.org_id.to_string(), "ORG");
             text.replace(&self.personal, "PERSONAL")
                 .replace(id, "REQUEST")
-                .replace(self.app.org_id.tail(), "TAIL")
+                .replace(&self.app.org_id.tail().to_string(), "TAIL")
                 .replace(personal_tail, "PERSONAL-TAIL")
         };
         let text = |value: &[u8]| neutral(std::str::from_utf8(value).unwrap());

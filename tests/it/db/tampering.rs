@@ -44,7 +44,7 @@ impl Log {
     async fn read(logs: &Logs, org_id: &OrgId) -> Self {
         let entries = logs.entries_of(org_id).await;
         Self {
-            org_id: org_id.clone(),
+            org_id: *org_id,
             head: Some(entries.last().unwrap().head()),
             entries,
         }
@@ -66,7 +66,7 @@ impl Log {
     fn rechain(&mut self) {
         let mut head = ChainHead::default();
         for entry in &mut self.entries {
-            entry.org_id = self.org_id.clone();
+            entry.org_id = self.org_id;
             entry.seq = head.length + 1;
             entry.previous_hash = head.hash;
             reseal(entry);
@@ -226,7 +226,7 @@ fn swap_two(log: &mut Log, random: &mut StdRng) -> Cover {
 fn move_one(from: &mut Log, to: &mut Log, random: &mut StdRng) -> Cover {
     let at = random.random_range(0..from.entries.len());
     let mut entry = from.entries.remove(at);
-    entry.org_id = to.org_id.clone();
+    entry.org_id = to.org_id;
     entry.seq = i64::try_from(to.entries.len()).unwrap() + 1;
     to.entries.push(entry);
     let cover = any_cover(random);
@@ -263,7 +263,7 @@ fn replace_by_copy(log: &mut Log, other: &Log, random: &mut StdRng) -> Cover {
     let length = random.random_range(1..=other.entries.len());
     log.entries = other.entries[..length].to_vec();
     for entry in &mut log.entries {
-        entry.org_id = log.org_id.clone();
+        entry.org_id = log.org_id;
     }
     let cover = any_cover(random);
     log.cover(cover);
@@ -313,7 +313,7 @@ async fn one_thousand_manipulations_at_random_are_all_found() {
     ];
     let mut anchors = Anchors::default();
     for log in &whole {
-        anchors.add(log.org_id.clone(), log.head.unwrap());
+        anchors.add(log.org_id, log.head.unwrap());
     }
     let mut random = StdRng::seed_from_u64(SEED);
     let mut rewrites = 0;

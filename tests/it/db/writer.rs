@@ -110,7 +110,7 @@ async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
     let pattern = app.stored().await;
     let first = named(&pattern, "first");
     let again = Organization {
-        id: first.id.clone(),
+        id: first.id,
         ..named(&pattern, "again")
     };
     let before = named(&pattern, "before");

@@ -83,7 +83,8 @@ async fn two_credentials_share_nothing() {
         app.api_key(&[Scope::OrgRead]).await,
     ];
     let other = app.organization(OrganizationKind::Commercial).await.id;
-    let (own, foreign) = (Some(app.org_id.as_str()), Some(other.as_str()));
+    let (own, other) = (app.org_id.to_string(), other.to_string());
+    let (own, foreign) = (Some(own.as_str()), Some(other.as_str()));
     let tokens = [
         app.jwt_of_user("a", Role::Admin, own),
         app.jwt_of_user("b", Role::Admin, own),
@@ -107,7 +108,8 @@ async fn two_credentials_share_nothing() {
 #[actix_web::test]
 async fn a_new_token_of_the_same_user_is_the_same_credential() {
     let server = per_credential(1).await;
-    let own = Some(server.app.org_id.as_str());
+    let own = server.app.org_id.to_string();
+    let own = Some(own.as_str());
     let first = server.app.jwt_of_user("a", Role::Admin, own);
     let second = server.app.jwt_of_user("a", Role::SalesRep, own);
     assert_ne!(first, second);

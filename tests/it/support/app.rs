@@ -103,14 +103,9 @@ impl TestApp {
             scopes,
             plaintext,
         };
-        quietline::operator::api_key::create(
-            &self.state.db,
-            &self.state.clock,
-            org_id.clone(),
-            new,
-        )
-        .await
-        .expect("a key");
+        quietline::operator::api_key::create(&self.state.db, &self.state.clock, *org_id, new)
+            .await
+            .expect("a key");
         shown
     }
 
@@ -130,7 +125,7 @@ impl TestApp {
 
     /// A token of a user of the tests' organization.
     pub fn jwt(&self, role: Role) -> String {
-        self.jwt_of(role, Some(self.org_id.as_str()))
+        self.jwt_of(role, Some(&self.org_id.to_string()))
     }
 
     /// A token of a user of any organization, or of none.
@@ -155,14 +150,14 @@ impl TestApp {
     pub async fn brand(&self) -> Brand {
         let (db, clock) = (&self.state.db, &self.state.clock);
         let (name, status) = ("Brand".to_owned(), RegistrationStatus::Active);
-        quietline::operator::registry::add_brand(db, clock, self.org_id.clone(), name, status)
+        quietline::operator::registry::add_brand(db, clock, self.org_id, name, status)
             .await
             .expect("a brand")
     }
 
     /// The tests' organization as it is stored.
     pub async fn stored(&self) -> Organization {
-        let name = OrganizationRef::Id(self.org_id.clone());
+        let name = OrganizationRef::Id(self.org_id);
         quietline::operator::organization::find(&self.state.db, name)
             .await
             .expect("it is there")
@@ -177,7 +172,7 @@ impl TestApp {
 
     /// All audit entries of the tests' organization, oldest first.
     pub async fn whole_audit(&self) -> Vec<AuditEntry> {
-        let org_id = self.org_id.clone();
+        let org_id = self.org_id;
         let newest = quietline::operator::audit::list::newest(&self.state.db, org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
         entries.reverse();
@@ -186,7 +181,7 @@ impl TestApp {
 
     /// The API keys of the tests' organization, newest first.
     pub async fn stored_keys(&self) -> Vec<ApiKey> {
-        let org_id = self.org_id.clone();
+        let org_id = self.org_id;
         let keys = quietline::operator::api_key::list(&self.state.db, org_id, None, 10_000);
         keys.await.expect("keys")
     }
@@ -265,7 +260,7 @@ pub fn superadmin_of(org_id: &OrgId) -> Authorized {
         scopes: &[],
         minimum_role: Some("ADMIN"),
     };
-    let named = OrganizationRef::Id(org_id.clone());
+    let named = OrganizationRef::Id(*org_id);
     let authorized = caller.require(demand, Target::Named(Some(&named)));
     authorized.expect("a superadmin may act on any organization")
 }

@@ -75,7 +75,7 @@ async fn an_admin_and_a_superadmin_may_and_other_roles_may_not() {
             (Role::DepartmentHead, 403),
             (Role::SalesRep, 403),
         ] {
-            let answer = call(&app, &method, app.org_id.as_str(), &app.jwt(role)).await;
+            let answer = call(&app, &method, &app.org_id.to_string(), &app.jwt(role)).await;
             assert_eq!(answer.status, status, "{method} {role:?}");
         }
     }
@@ -86,7 +86,8 @@ async fn every_role_but_superadmin_is_refused_alike_whether_the_other_organizati
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
     let before = (app.stored().await, stored(&app, &other).await);
-    let named = [other.id.as_str(), OTHER_EXTERNAL_ID, UNKNOWN[0], UNKNOWN[1]];
+    let other_id = other.id.to_string();
+    let named = [&other_id, OTHER_EXTERNAL_ID, UNKNOWN[0], UNKNOWN[1]];
     let ids: Vec<String> = named
         .iter()
         .map(|id| (*id).to_owned())
@@ -122,9 +123,9 @@ async fn weaker_roles_are_refused_for_their_own_organization_as_for_any_other() 
     for method in METHODS {
         for role in [Role::DepartmentHead, Role::SalesRep] {
             let token = app.jwt(role);
-            let own = call(&app, &method, app.org_id.as_str(), &token).await;
+            let own = call(&app, &method, &app.org_id.to_string(), &token).await;
             assert_failure(&own, 403, "Forbidden", role.into_str());
-            for id in [EXTERNAL_ID, other.id.as_str(), UNKNOWN[0]] {
+            for id in [EXTERNAL_ID, &other.id.to_string(), UNKNOWN[0]] {
                 let answer = call(&app, &method, id, &token).await;
                 assert_eq!(face(&answer), face(&own), "{method} {role:?} {id}");
             }
@@ -137,7 +138,7 @@ async fn weaker_roles_are_refused_for_their_own_organization_as_for_any_other() 
 async fn a_superadmin_may_reach_every_organization_whatever_the_token_says_of_its_own() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     for method in METHODS {
         for claimed in [
             None,
@@ -151,7 +152,7 @@ async fn a_superadmin_may_reach_every_organization_whatever_the_token_says_of_it
             for id in [
                 own.as_str(),
                 EXTERNAL_ID,
-                other.id.as_str(),
+                &other.id.to_string(),
                 OTHER_EXTERNAL_ID,
             ] {
                 let answer = call(&app, &method, id, &token).await;
@@ -210,7 +211,7 @@ async fn a_name_that_is_not_percent_encoded_rightly_names_nobody() {
 #[actix_web::test]
 async fn an_admin_without_an_organization_is_refused_everywhere() {
     let app = TestApp::new().await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     for claimed in [
         None,
         Some(""),
@@ -237,7 +238,7 @@ async fn an_admin_without_an_organization_is_refused_everywhere() {
 #[actix_web::test]
 async fn a_claim_that_is_not_exactly_the_organization_is_another() {
     let app = TestApp::new().await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     let simple = own.replace('-', "");
     let claims = [
         format!(" {own}"),
@@ -267,7 +268,7 @@ async fn a_claim_that_is_not_exactly_the_organization_is_another() {
 async fn the_token_is_checked_before_the_role_and_the_role_before_the_body() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
-    let (own, foreign) = (app.missed_call_path(), path(other.id.as_str()));
+    let (own, foreign) = (app.missed_call_path(), path(&other.id.to_string()));
     let long = " ".repeat(65_537);
     let bodies = [
         ("text/plain", "{"),

@@ -43,7 +43,7 @@ async fn an_admin_is_a_customer_who_is_named() {
     let answer = call(
         &app,
         &METHODS[1],
-        app.org_id.as_str(),
+        &app.org_id.to_string(),
         &app.jwt(Role::Admin),
     )
     .await;
@@ -59,7 +59,7 @@ async fn an_admin_is_a_customer_who_is_named() {
     assert!(entry.actor.identity.contains("user-1"), "{entry:?}");
     assert_eq!(
         (entry.resource_type.as_str(), entry.resource_id.as_str()),
-        ("organization", app.org_id.as_str())
+        ("organization", app.org_id.to_string().as_str())
     );
     assert_eq!(entry.request_id, answer.header("x-request-id"));
     assert_eq!(
@@ -73,7 +73,7 @@ async fn an_admin_is_a_customer_who_is_named() {
 async fn a_superadmin_is_the_platform_whose_identity_is_kept_but_not_shown() {
     let app = TestApp::new().await;
     let token = app.jwt_of(Role::Superadmin, None);
-    let answer = call(&app, &METHODS[1], app.org_id.as_str(), &token).await;
+    let answer = call(&app, &METHODS[1], &app.org_id.to_string(), &token).await;
     let entries = app.audit().await;
     let [entry] = entries.as_slice() else {
         panic!("{entries:?}")
@@ -91,12 +91,12 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
     let token = app.jwt(Role::Superadmin);
-    call(&app, &METHODS[1], other.id.as_str(), &token).await;
+    call(&app, &METHODS[1], &other.id.to_string(), &token).await;
     assert!(
         app.audit().await.is_empty(),
         "the superadmin's own organization"
     );
-    let entries = list::newest(&app.state.db, other.id.clone(), None, 10)
+    let entries = list::newest(&app.state.db, other.id, None, 10)
         .await
         .unwrap();
     let [entry] = entries.as_slice() else {
@@ -104,7 +104,7 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
     };
     assert_eq!(
         (&entry.org_id, entry.resource_id.as_str()),
-        (&other.id, other.id.as_str())
+        (&other.id, other.id.to_string().as_str())
     );
     assert_eq!(entry.seq, 1);
 }
@@ -113,7 +113,7 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
 async fn the_resource_is_named_by_its_own_id_whatever_the_path_says() {
     let app = TestApp::new().await;
     call(&app, &METHODS[1], EXTERNAL_ID, &app.jwt(Role::Admin)).await;
-    assert_eq!(app.audit().await[0].resource_id, app.org_id.as_str());
+    assert_eq!(app.audit().await[0].resource_id, app.org_id.to_string());
 }
 
 #[actix_web::test]
@@ -145,7 +145,7 @@ async fn the_chain_of_entries_of_both_dialects_is_whole() {
         change(&app, json!({"missedCallMessage": message})).await;
         app.patch(&key, json!({"mms_retention_days": round})).await;
     }
-    let found = verify::verify(&app.state.db, app.org_id.clone(), Vec::new())
+    let found = verify::verify(&app.state.db, app.org_id, Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);

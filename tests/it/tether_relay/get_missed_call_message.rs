@@ -43,11 +43,11 @@ async fn query_parameters_are_ignored() {
         "?%ff=%00",
     ] {
         let answer = app
-            .get(&format!("{}{query}", path(app.org_id.as_str())), &token)
+            .get(&format!("{}{query}", path(&app.org_id.to_string())), &token)
             .await;
         assert_eq!(answer.status, 200, "{query}");
         let answer = app
-            .get(&format!("{}{query}", path(app.org_id.as_str())), &other)
+            .get(&format!("{}{query}", path(&app.org_id.to_string())), &other)
             .await;
         assert_eq!(answer.status, 403, "{query}");
     }

@@ -120,7 +120,7 @@ async fn users_of_one_name_in_two_organizations_are_not_in_each_other_s_way() {
     let puts = [&app.org_id, &other.id].map(|org_id| {
         let path = format!("/api/organizations/{org_id}/missed-call-message");
         app.request(Method::PUT, &path)
-            .bearer(&app.jwt_of(Role::Admin, Some(org_id.as_str())))
+            .bearer(&app.jwt_of(Role::Admin, Some(&org_id.to_string())))
             .header("Idempotency-Key", "k1")
             .json(&json!({"missedCallMessage": "First"}))
             .send_to(&server)

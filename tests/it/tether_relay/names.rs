@@ -12,7 +12,7 @@ use crate::support::app::EXTERNAL_ID;
 #[actix_web::test]
 async fn an_admin_may_use_either_name_in_the_path_and_in_the_token() {
     let app = TestApp::new().await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     let upper = own.to_uppercase();
     for claimed in [own.as_str(), upper.as_str(), EXTERNAL_ID] {
         let token = app.jwt_of(Role::Admin, Some(claimed));
@@ -35,10 +35,10 @@ async fn an_admin_may_use_either_name_in_the_path_and_in_the_token() {
 async fn neither_name_of_another_organization_opens_anything() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     for claimed in [own.as_str(), EXTERNAL_ID] {
         let token = app.jwt_of(Role::Admin, Some(claimed));
-        for id in [other.id.as_str(), OTHER_EXTERNAL_ID] {
+        for id in [&other.id.to_string(), OTHER_EXTERNAL_ID] {
             for method in METHODS {
                 let answer = call(&app, &method, id, &token).await;
                 assert_failure(
@@ -55,7 +55,7 @@ async fn neither_name_of_another_organization_opens_anything() {
 #[actix_web::test]
 async fn a_superadmin_may_use_either_name() {
     let app = TestApp::new().await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     let token = app.jwt_of(Role::Superadmin, None);
     for id in [own.clone(), own.to_uppercase(), EXTERNAL_ID.to_owned()] {
         for method in METHODS {
@@ -71,7 +71,7 @@ async fn a_superadmin_may_use_either_name() {
 #[actix_web::test]
 async fn an_external_id_is_compared_exactly_and_a_uuid_in_its_hyphenated_form() {
     let app = TestApp::new().await;
-    let own = app.org_id.as_str().to_owned();
+    let own = app.org_id.to_string();
     let token = app.jwt_of(Role::Superadmin, None);
     for id in [
         EXTERNAL_ID.to_uppercase(),
@@ -103,7 +103,7 @@ async fn a_name_may_be_percent_encoded() {
         .bytes()
         .map(|byte| format!("%{byte:02x}"))
         .collect();
-    let hyphens = app.org_id.as_str().replace('-', "%2D");
+    let hyphens = app.org_id.to_string().replace('-', "%2D");
     for id in [encoded, hyphens] {
         for role in [Role::Admin, Role::Superadmin] {
             for method in METHODS {
@@ -123,7 +123,8 @@ async fn an_external_id_may_hold_any_visible_characters() {
     ] {
         let organization = organization_named(&app, id).await;
         let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let (id_claim, uuid_claim) = (Some(id), Some(organization.id.as_str()));
+        let uuid = organization.id.to_string();
+        let (id_claim, uuid_claim) = (Some(id), Some(uuid.as_str()));
         let tokens = [
             app.jwt_of(Role::Superadmin, None),
             app.jwt_of(Role::Admin, id_claim),

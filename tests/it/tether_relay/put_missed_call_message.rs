@@ -196,7 +196,7 @@ async fn other_properties_are_ignored_whatever_they_are() {
         "MissedCallMessage": 1,
         "missed_call_message": null,
         "id": "x",
-        "organizationId": app.org_id.as_str(),
+        "organizationId": app.org_id.to_string(),
         "nothing": null,
         "list": [null, [], {"missedCallMessage": null}],
         "nested": {"missedCallAutoMessageEnabled": "no", "deeper": {"null": null, "": "\u{0}"}},

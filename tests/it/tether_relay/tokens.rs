@@ -20,7 +20,7 @@ use crate::support::response::Response;
 /// The claims of a good token, with `changes`; null takes a claim away.
 fn claims(app: &TestApp, changes: Value) -> Value {
     let mut claims = json!({
-        "sub": "user-1", "organizationId": app.org_id.as_str(), "accessRole": "ADMIN",
+        "sub": "user-1", "organizationId": app.org_id.to_string(), "accessRole": "ADMIN",
         "exp": now().timestamp() + 3600,
     });
     for (name, value) in changes.as_object().expect("an object") {
@@ -86,7 +86,7 @@ async fn a_good_token_is_accepted_with_any_further_claims() {
             let answer = call(
                 &app,
                 &method,
-                app.org_id.as_str(),
+                &app.org_id.to_string(),
                 &token(&app, changes.clone()),
             )
             .await;
@@ -264,7 +264,7 @@ async fn every_refusal_of_a_credential_is_the_same() {
 async fn a_refused_credential_learns_nothing_of_organizations() {
     let app = TestApp::new().await;
     for id in [
-        app.org_id.as_str(),
+        &app.org_id.to_string(),
         "01900000-0000-7000-8000-000000000000",
         "x",
         "%00",
@@ -311,7 +311,7 @@ async fn a_role_that_is_none_of_ours_may_do_nothing() {
     for role in roles {
         let token = token(&app, json!({ "accessRole": role }));
         for method in METHODS {
-            let answer = call(&app, &method, app.org_id.as_str(), &token).await;
+            let answer = call(&app, &method, &app.org_id.to_string(), &token).await;
             assert_failure(&answer, 403, "Forbidden", &format!("{method} {role:?}"));
         }
     }

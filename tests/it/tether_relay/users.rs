@@ -52,7 +52,7 @@ pub async fn organization_named(app: &TestApp, external_id: &str) -> Organizatio
 
 /// What is stored of an organization now.
 pub async fn stored(app: &TestApp, organization: &Organization) -> Organization {
-    let name = OrganizationRef::Id(organization.id.clone());
+    let name = OrganizationRef::Id(organization.id);
     organization::find(&app.state.db, name)
         .await
         .expect("it is there")

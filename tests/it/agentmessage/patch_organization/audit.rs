@@ -139,10 +139,13 @@ async fn an_entry_says_who_did_what_to_what_and_when() {
     let key_id = admin.key_id().await;
     assert_eq!(entry.actor.kind, "customer");
     assert_eq!(entry.actor.label, format!("api_key:{key_id} (test)"));
-    assert!(entry.actor.identity.contains(key_id.as_str()), "{entry:?}");
+    assert!(
+        entry.actor.identity.contains(&key_id.to_string()),
+        "{entry:?}"
+    );
     assert_eq!(
         (entry.resource_type.as_str(), entry.resource_id.as_str()),
-        ("organization", admin.org_id.as_str())
+        ("organization", admin.org_id.to_string().as_str())
     );
     assert_eq!(
         entry.occurred_at.format("%FT%TZ").to_string(),
@@ -174,7 +177,7 @@ async fn each_key_is_named_by_its_own_id() {
 async fn no_entry_holds_a_secret() {
     let admin = Admin::new().await;
     admin.change(json!({"name": "Other"})).await;
-    let all = list::newest(&admin.app.state.db, admin.org_id.clone(), None, 100)
+    let all = list::newest(&admin.app.state.db, admin.org_id, None, 100)
         .await
         .unwrap();
     assert!(!format!("{all:?}").contains(&admin.key));
@@ -213,7 +216,7 @@ async fn the_chain_of_entries_is_whole_after_many_changes() {
         let body = json!({"mms_retention_days": days, "name": format!("Name {days}")});
         admin.change(body).await;
     }
-    let found = verify::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
+    let found = verify::verify(&admin.app.state.db, admin.org_id, Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);
@@ -234,7 +237,7 @@ async fn a_long_text_of_any_script_is_audited_whole() {
         .await;
     let expected = json!({"before": {"help_text": Value::Null}, "after": {"help_text": text}});
     assert_eq!(payload(&admin.audit().await[0]), expected);
-    let found = verify::verify(&admin.app.state.db, admin.org_id.clone(), Vec::new())
+    let found = verify::verify(&admin.app.state.db, admin.org_id, Vec::new())
         .await
         .unwrap();
     assert_eq!(found.fault, None);

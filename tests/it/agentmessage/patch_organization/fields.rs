@@ -147,7 +147,7 @@ async fn every_field_can_be_changed_at_once() {
         }))
         .await;
     let expected = json!({
-        "id": admin.org_id.as_str(),
+        "id": admin.org_id.to_string(),
         "name": "Other",
         "billing_email": "x@y.co",
         "plan": "payg",

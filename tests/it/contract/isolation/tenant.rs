@@ -115,7 +115,7 @@ impl Tenant {
         let mut tenant = Self {
             number,
             ids: HashSet::from([id.to_string()]),
-            users: users(app, number, [id.as_str(), &external_id]),
+            users: users(app, number, [&id.to_string(), &external_id]),
             settings: settings_of_a_new_one(&marker),
             missed_call: json!({"missedCallMessage": null, "missedCallAutoMessageEnabled": false}),
             version: 1,
@@ -141,7 +141,7 @@ impl Tenant {
             plaintext,
         };
         let (db, clock) = (&app.state.db, &app.state.clock);
-        let key = quietline::operator::api_key::create(db, clock, org_id.clone(), new).await;
+        let key = quietline::operator::api_key::create(db, clock, *org_id, new).await;
         self.has_key(Key {
             id: key.expect("a key").id.to_string(),
             plaintext: shown,
