@@ -319,11 +319,7 @@ impl Stage {
         let app = TestApp::new().await;
         let target = app.api_key(&[Scope::OrgRead]).await;
         if case.is_revoked {
-            let id = app.key_id(&target).await;
-            let (db, clock) = (&app.state.db, &app.state.clock);
-            quietline::operator::api_key::revoke(db, clock, id)
-                .await
-                .unwrap();
+            app.revoke_key(app.key_id(&target).await).await;
         }
         let (token, label) = credential(&app, operation).await;
         Self {

@@ -405,10 +405,7 @@ fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp
 }
 
 async fn revoke(app: &TestApp, key: &str) {
-    let id = app.key_id(key).await;
-    quietline::operator::api_key::revoke(&app.state.db, &app.state.clock, id)
-        .await
-        .unwrap();
+    app.revoke_key(app.key_id(key).await).await;
 }
 
 fn bearer(token: &str) -> String {

@@ -117,6 +117,14 @@ impl TestApp {
         found.expect("it is there").id
     }
 
+    /// Revokes a key of the tests' organization on this server, which refuses it at once.
+    pub async fn revoke_key(&self, id: ApiKeyId) {
+        let access = superadmin_of(&self.org_id).access;
+        quietline::app::api_key::delete(&self.state.db, &self.state.clock, access, id)
+            .await
+            .expect("revoked");
+    }
+
     /// Makes the keys that were issued so far count no more for the limit of keys per minute.
     pub fn forget_issued_keys(&self) {
         let sql = "UPDATE api_keys SET created_by = 'command-line'";
