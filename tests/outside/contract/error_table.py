@@ -6,9 +6,9 @@ import sys
 
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 GUIDE = ROOT / "docs" / "CLIENTS.md"
-BEGIN = "<!-- error codes: written by contract/error_table.py from openapi/ -->\n"
+BEGIN = "<!-- error codes: written by tests/outside/contract/error_table.py from openapi/ -->\n"
 END = "<!-- end of error codes -->\n"
 METHODS = ("get", "put", "post", "patch", "delete")
 # What to do about a status; whoever adds a status to a spec adds it here.
@@ -108,7 +108,7 @@ def main():
     updated = guide[:start] + table() + guide[guide.index(END):]
     if "--check" in sys.argv[1:]:
         if updated != guide:
-            sys.exit("docs/CLIENTS.md is not what openapi/ says; write it with: .venv/bin/python3 contract/error_table.py")
+            sys.exit("docs/CLIENTS.md is not what openapi/ says; write it with: .venv/bin/python3 tests/outside/contract/error_table.py")
     else:
         GUIDE.write_text(updated)
 

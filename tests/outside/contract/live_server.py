@@ -15,7 +15,7 @@ import tempfile
 import urllib.parse
 from dataclasses import dataclass
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @dataclass

@@ -13,7 +13,7 @@ import jsonschema_rs
 import schemathesis
 import yaml
 
-OPENAPI = pathlib.Path(__file__).resolve().parent.parent / "openapi"
+OPENAPI = pathlib.Path(__file__).resolve().parents[3] / "openapi"
 AGENTMESSAGE = yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text())
 TETHER = yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text())
 

@@ -1,4 +1,4 @@
-"""The little of the W3C WebDriver protocol that tests/browser needs, over chromedriver, with the standard
+"""The little of the W3C WebDriver protocol that docs.py needs, over chromedriver, with the standard
 library only: starting a headless Chromium, finding elements, waiting, typing, clicking, and the browser's logs."""
 
 import base64

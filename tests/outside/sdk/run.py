@@ -19,11 +19,12 @@ import time
 
 import mended_templates
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "contract"))
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+OUTSIDE = ROOT / "tests" / "outside"
+sys.path.insert(0, str(OUTSIDE / "contract"))
 from live_server import build as build_server, free_port, live_server  # noqa: E402
 
-SDK = ROOT / "sdk"
+SDK = OUTSIDE / "sdk"
 OUT = ROOT / "target" / "sdk"
 GENERATOR = str(ROOT / ".venv" / "bin" / "openapi-generator-cli")
 VERSION = "1.0.0"
@@ -142,8 +143,14 @@ def build_typescript():
     for api in APIS:
         # What npm does for the packages of a workspace, without asking a registry for their tools.
         (modules / api.package).symlink_to(f"../{api.name}")
-        command("npm", "run", "build", cwd=home / api.name)
-    command("npm", "run", "build", cwd=tests)
+        command("npm", "run", "build", cwd=home / api.name, env=typescript_environment())
+    command("npm", "run", "build", cwd=tests, env=typescript_environment())
+
+
+def typescript_environment():
+    """Puts the tools of package-lock.json on the path. npm itself looks for them above target/sdk/ only."""
+    path = os.pathsep.join([str(OUTSIDE / "node_modules" / ".bin"), os.environ["PATH"]])
+    return os.environ | {"PATH": path}
 
 
 def build_python():
@@ -195,7 +202,7 @@ def prism(api, upstream):
     log = OUT / f"prism-{api.name}.log"
     with log.open("w") as output:
         proxy = subprocess.Popen(
-            [ROOT / "node_modules" / ".bin" / "prism", "proxy", api.spec, upstream,
+            [OUTSIDE / "node_modules" / ".bin" / "prism", "proxy", api.spec, upstream,
              "--errors", "--host", "127.0.0.1", "--port", str(port)],
             stdout=output, stderr=subprocess.STDOUT,
         )

@@ -1,7 +1,7 @@
 """Writes Postman collections (format 2.1, which Bruno imports as well) of both specs, with the demonstration's
 credentials as variables: a folder for each operation, a request for each example of its body.
 
-    python3 contract/collection.py --url URL --demo FILE [--send]
+    python3 tests/outside/contract/collection.py --url URL --demo FILE [--send]
 
 FILE is what `quietline demo --json` prints. --send also sends every request to URL, which must accept them all.
 """
@@ -15,7 +15,7 @@ import time
 import requests
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUT = ROOT / "target" / "collection"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 METHODS = ("get", "put", "post", "patch", "delete")

@@ -7,7 +7,7 @@ import unittest
 import yaml
 from breaking_changes import compare
 
-OPENAPI = pathlib.Path(__file__).resolve().parent.parent / "openapi"
+OPENAPI = pathlib.Path(__file__).resolve().parents[3] / "openapi"
 AGENTMESSAGE = yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text())
 TETHER = yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text())
 ORGANIZATION = ("paths", "/v1/organization")
