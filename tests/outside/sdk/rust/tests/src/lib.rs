@@ -1,4 +1,4 @@
-//! Where the server is and who may do what: the environment that sdk/run.py sets.
+//! Address of the server and credentials, from the environment that sdk/run.py sets.
 
 use agentmessage_client::apis::{self as am, configuration::Configuration, organization_api};
 use agentmessage_client::models::{Organization, UpdateOrganizationRequest};
@@ -29,13 +29,20 @@ pub fn tether(token: &str) -> tr::configuration::Configuration {
 
 /// PATCH with the demonstration's key; returns the organization.
 pub async fn patch(body: UpdateOrganizationRequest) -> Organization {
-    let response = organization_api::patch_organization(&agentmessage(&setting("SDK_KEY")), body, None, None).await;
-    response.expect("the patch is accepted").entity.expect("a body").data
+    let response =
+        organization_api::patch_organization(&agentmessage(&setting("SDK_KEY")), body, None, None)
+            .await;
+    response
+        .expect("the patch is accepted")
+        .entity
+        .expect("a body")
+        .data
 }
 
 /// GET; returns the entity tag and the organization.
 pub async fn read() -> (String, Organization) {
-    let response = organization_api::get_organization(&agentmessage(&setting("SDK_KEY")), None).await;
+    let response =
+        organization_api::get_organization(&agentmessage(&setting("SDK_KEY")), None).await;
     let response = response.expect("the organization");
     let tag = response.header("ETag").expect("an entity tag").to_owned();
     (tag, response.entity.expect("a body").data)

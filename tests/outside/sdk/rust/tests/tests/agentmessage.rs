@@ -1,15 +1,18 @@
-//! The AgentMessage client against a live server: every operation, every nullable field, every error it can meet.
+//! The AgentMessage client against a live server: every operation, every nullable field, every
+//! error it can meet.
 
 use agentmessage_client::apis::Error;
 use agentmessage_client::apis::api_keys_api::{
-    CreateApiKeyError, RotateApiKeyError, create_api_key, delete_api_key, get_api_key, list_api_keys, rotate_api_key,
+    CreateApiKeyError, RotateApiKeyError, create_api_key, delete_api_key, get_api_key,
+    list_api_keys, rotate_api_key,
 };
 use agentmessage_client::apis::audit_log_api::list_audit_log;
 use agentmessage_client::apis::organization_api::{
     GetOrganizationError, PatchOrganizationError, get_organization, patch_organization,
 };
 use agentmessage_client::models::{
-    AutoRepliesPatch, CreateApiKeyRequest, ErrorCode, ErrorResponse, Organization, QuietHoursMode, QuietHoursPatch, UpdateOrganizationRequest,
+    AutoRepliesPatch, CreateApiKeyRequest, ErrorCode, ErrorResponse, Organization, QuietHoursMode,
+    QuietHoursPatch, UpdateOrganizationRequest,
 };
 use sdk_tests::{agentmessage, patch, read, refused, setting};
 use uuid::Uuid;
@@ -20,34 +23,56 @@ type Read = fn(&Organization) -> &Value;
 
 /// A request with one field of `auto_replies`.
 fn replies(block: AutoRepliesPatch) -> UpdateOrganizationRequest {
-    UpdateOrganizationRequest { auto_replies: Some(block), ..Default::default() }
+    UpdateOrganizationRequest {
+        auto_replies: Some(block),
+        ..Default::default()
+    }
 }
 
 /// The nullable fields: how to send one, how to read it, and two values for it.
 const NULLABLE: [(Body, Read, [&str; 2]); 4] = [
     (
-        |value| UpdateOrganizationRequest { billing_email: value, ..Default::default() },
+        |value| UpdateOrganizationRequest {
+            billing_email: value,
+            ..Default::default()
+        },
         |organization| &organization.billing_email,
         ["one@acme.example", "two@acme.example"],
     ),
     (
-        |value| replies(AutoRepliesPatch { stop_text: value, ..Default::default() }),
+        |value| {
+            replies(AutoRepliesPatch {
+                stop_text: value,
+                ..Default::default()
+            })
+        },
         |organization| &organization.auto_replies.stop_text,
         ["Stopped.", "You are out."],
     ),
     (
-        |value| replies(AutoRepliesPatch { help_text: value, ..Default::default() }),
+        |value| {
+            replies(AutoRepliesPatch {
+                help_text: value,
+                ..Default::default()
+            })
+        },
         |organization| &organization.auto_replies.help_text,
         ["Call us.", "Write to us."],
     ),
     (
-        |value| replies(AutoRepliesPatch { start_text: value, ..Default::default() }),
+        |value| {
+            replies(AutoRepliesPatch {
+                start_text: value,
+                ..Default::default()
+            })
+        },
         |organization| &organization.auto_replies.start_text,
         ["Started.", "You are in."],
     ),
 ];
 
-/// Nine cases for each: three that can be sent (absent, null, a value), on three that can be stored.
+/// Tries nine cases for each: three that can be sent (absent, null, a value), on three that can be
+/// stored.
 async fn absent_null_and_value() {
     for (body, value_of, [one, other]) in NULLABLE {
         for stored in [None, Some(one), Some(other)] {
@@ -56,10 +81,18 @@ async fn absent_null_and_value() {
                 let (before, _) = read().await;
                 let expected = sent.unwrap_or(stored);
                 let changed = patch(body(sent.map(|value| value.map(str::to_owned)))).await;
-                assert_eq!(value_of(&changed).as_deref(), expected, "{sent:?} on {stored:?}");
+                assert_eq!(
+                    value_of(&changed).as_deref(),
+                    expected,
+                    "{sent:?} on {stored:?}"
+                );
                 let (after, organization) = read().await;
                 assert_eq!(value_of(&organization).as_deref(), expected);
-                assert_eq!(before == after, stored == expected, "{sent:?} on {stored:?}");
+                assert_eq!(
+                    before == after,
+                    stored == expected,
+                    "{sent:?} on {stored:?}"
+                );
             }
         }
     }
@@ -68,19 +101,31 @@ async fn absent_null_and_value() {
 async fn entity_tags() {
     let client = agentmessage(&setting("SDK_KEY"));
     let (tag, _) = read().await;
-    let unchanged = get_organization(&client, Some(&tag)).await.expect("304 is no failure");
+    let unchanged = get_organization(&client, Some(&tag))
+        .await
+        .expect("304 is no failure");
     assert_eq!(unchanged.status, 304);
     assert!(unchanged.entity.is_none());
     assert_eq!(unchanged.header("ETag"), Some(tag.as_str()));
 
-    let body = UpdateOrganizationRequest { name: Some("Round trip".into()), ..Default::default() };
-    let changed = patch_organization(&client, body.clone(), Some(&tag), None).await.expect("the tag is present");
+    let body = UpdateOrganizationRequest {
+        name: Some("Round trip".into()),
+        ..Default::default()
+    };
+    let changed = patch_organization(&client, body.clone(), Some(&tag), None)
+        .await
+        .expect("the tag is present");
     let next = changed.header("ETag").expect("an entity tag");
     assert_ne!(next, tag);
-    let again = patch_organization(&client, body, Some("*"), None).await.expect("* matches");
+    let again = patch_organization(&client, body, Some("*"), None)
+        .await
+        .expect("* matches");
     assert_eq!(again.header("ETag"), Some(next), "nothing changed");
 
-    let lost = UpdateOrganizationRequest { name: Some("Lost update".into()), ..Default::default() };
+    let lost = UpdateOrganizationRequest {
+        name: Some("Lost update".into()),
+        ..Default::default()
+    };
     let outdated = refused(&client, lost, Some(&tag)).await;
     assert_eq!(outdated.status, 412);
     let Some(PatchOrganizationError::Status412(error)) = outdated.entity else {
@@ -91,8 +136,14 @@ async fn entity_tags() {
 }
 
 async fn a_change_that_is_sent_again_is_made_once() {
-    let (client, key) = (agentmessage(&setting("SDK_KEY")), Uuid::new_v4().to_string());
-    let named = |name: &str| UpdateOrganizationRequest { name: Some(name.into()), ..Default::default() };
+    let (client, key) = (
+        agentmessage(&setting("SDK_KEY")),
+        Uuid::new_v4().to_string(),
+    );
+    let named = |name: &str| UpdateOrganizationRequest {
+        name: Some(name.into()),
+        ..Default::default()
+    };
     let send = async |name: &str| patch_organization(&client, named(name), None, Some(&key)).await;
     let first = send("Sent twice").await.expect("it is made");
     assert_eq!(first.header("Idempotent-Replayed"), None);
@@ -102,8 +153,13 @@ async fn a_change_that_is_sent_again_is_made_once() {
     assert_eq!(again.header("ETag"), first.header("ETag"));
     assert_eq!(again.entity, first.entity);
     assert_eq!(read().await.1.name, "Changed since");
-    let Err(Error::ResponseError(reused)) = send("Another change").await else { panic!("it was not refused") };
-    assert_eq!(code(reused.entity.as_ref()), (422, ErrorCode::IdempotencyKeyReused));
+    let Err(Error::ResponseError(reused)) = send("Another change").await else {
+        panic!("it was not refused")
+    };
+    assert_eq!(
+        code(reused.entity.as_ref()),
+        (422, ErrorCode::IdempotencyKeyReused)
+    );
 }
 
 async fn other_fields_and_blocks() {
@@ -120,27 +176,61 @@ async fn other_fields_and_blocks() {
         ..Default::default()
     })
     .await;
-    assert_eq!((changed.name.as_str(), changed.message_retention_days, changed.mms_retention_days), ("Acme", 365, 31));
-    let block = QuietHoursPatch { enabled: Some(false), ..Default::default() };
-    let hours = patch(UpdateOrganizationRequest { quiet_hours: Some(block), ..Default::default() }).await.quiet_hours;
-    assert_eq!((hours.enabled, hours.start.as_str(), hours.end.as_str()), (false, "20:00", "06:30"));
+    assert_eq!(
+        (
+            changed.name.as_str(),
+            changed.message_retention_days,
+            changed.mms_retention_days
+        ),
+        ("Acme", 365, 31)
+    );
+    let block = QuietHoursPatch {
+        enabled: Some(false),
+        ..Default::default()
+    };
+    let hours = patch(UpdateOrganizationRequest {
+        quiet_hours: Some(block),
+        ..Default::default()
+    })
+    .await
+    .quiet_hours;
+    assert_eq!(
+        (hours.enabled, hours.start.as_str(), hours.end.as_str()),
+        (false, "20:00", "06:30")
+    );
     assert_eq!(hours.mode, QuietHoursMode::Defer);
 }
 
 async fn characters_are_counted_and_not_bytes() {
     let text = "\u{1f512}".repeat(320);
-    let changed = patch(replies(AutoRepliesPatch { stop_text: Some(Some(text.clone())), ..Default::default() })).await;
+    let changed = patch(replies(AutoRepliesPatch {
+        stop_text: Some(Some(text.clone())),
+        ..Default::default()
+    }))
+    .await;
     assert_eq!(changed.auto_replies.stop_text, Some(text));
 }
 
 async fn auto_replies_are_disabled_with_an_attestation() {
     let client = agentmessage(&setting("SDK_KEY"));
-    let disable = AutoRepliesPatch { enabled: Some(false), ..Default::default() };
+    let disable = AutoRepliesPatch {
+        enabled: Some(false),
+        ..Default::default()
+    };
     let refusal = refused(&client, replies(disable.clone()), None).await;
-    assert_eq!(code(refusal.entity.as_ref()), (422, ErrorCode::AttestationRequired));
-    let attested = AutoRepliesPatch { attestation: Some("We answer HELP and STOP.".into()), ..disable };
+    assert_eq!(
+        code(refusal.entity.as_ref()),
+        (422, ErrorCode::AttestationRequired)
+    );
+    let attested = AutoRepliesPatch {
+        attestation: Some("We answer HELP and STOP.".into()),
+        ..disable
+    };
     assert!(!patch(replies(attested)).await.auto_replies.enabled);
-    let enable = AutoRepliesPatch { enabled: Some(true), ..Default::default() };
+    let enable = AutoRepliesPatch {
+        enabled: Some(true),
+        ..Default::default()
+    };
     assert!(patch(replies(enable)).await.auto_replies.enabled);
 }
 
@@ -158,24 +248,44 @@ fn code(error: Option<&PatchOrganizationError>) -> (u16, ErrorCode) {
 
 async fn credentials_and_rules() {
     let none = UpdateOrganizationRequest::default();
-    let reseller = |value| UpdateOrganizationRequest { is_reseller: Some(value), ..Default::default() };
+    let reseller = |value| UpdateOrganizationRequest {
+        is_reseller: Some(value),
+        ..Default::default()
+    };
     assert!(patch(reseller(true)).await.is_reseller);
     let unknown = format!("am_live_{}", "0".repeat(34));
     let cases = [
         (unknown, none.clone(), (401, ErrorCode::Unauthorized)),
         (setting("SDK_KEY_READER"), none, (403, ErrorCode::Forbidden)),
-        (setting("SDK_KEY_PERSONAL"), reseller(true), (422, ErrorCode::ResellerNotEligible)),
-        (setting("SDK_KEY"), reseller(false), (422, ErrorCode::ResellerHasBrands)),
+        (
+            setting("SDK_KEY_PERSONAL"),
+            reseller(true),
+            (422, ErrorCode::ResellerNotEligible),
+        ),
+        (
+            setting("SDK_KEY"),
+            reseller(false),
+            (422, ErrorCode::ResellerHasBrands),
+        ),
     ];
     for (key, body, expected) in cases {
         let refusal = refused(&agentmessage(&key), body, None).await;
         assert_eq!(code(refusal.entity.as_ref()), expected);
         assert_eq!(refusal.status, expected.0);
-        assert!(refusal.content.contains(refusal.headers["X-Request-Id"].to_str().expect("text")));
+        assert!(
+            refusal
+                .content
+                .contains(refusal.headers["X-Request-Id"].to_str().expect("text"))
+        );
     }
     let unscoped = get_organization(&agentmessage(&setting("SDK_KEY_WITHOUT_SCOPE")), None).await;
-    let Err(Error::ResponseError(refusal)) = unscoped else { panic!("it was not refused") };
-    assert!(matches!(refusal.entity, Some(GetOrganizationError::Status403(_))));
+    let Err(Error::ResponseError(refusal)) = unscoped else {
+        panic!("it was not refused")
+    };
+    assert!(matches!(
+        refusal.entity,
+        Some(GetOrganizationError::Status403(_))
+    ));
 }
 
 async fn validation() {
@@ -189,7 +299,9 @@ async fn validation() {
         ..Default::default()
     };
     let refusal = refused(&direct, body, None).await;
-    let Some(PatchOrganizationError::Status422(body)) = refusal.entity else { panic!("{:?}", refusal.entity) };
+    let Some(PatchOrganizationError::Status422(body)) = refusal.entity else {
+        panic!("{:?}", refusal.entity)
+    };
     assert_eq!(body.error.code, ErrorCode::ValidationFailed);
     let mut faults: Vec<_> = body.error.details.expect("details").into_keys().collect();
     faults.sort();
@@ -199,24 +311,53 @@ async fn validation() {
 
 /// A request for a key with one scope.
 fn key_with(scope: &str) -> CreateApiKeyRequest {
-    CreateApiKeyRequest { label: "  SDK  ".into(), scopes: vec![scope.into()] }
+    CreateApiKeyRequest {
+        label: "  SDK  ".into(),
+        scopes: vec![scope.into()],
+    }
 }
 
 async fn keys_are_created_rotated_and_revoked() {
     let client = agentmessage(&setting("SDK_KEY"));
-    let made = create_api_key(&client, key_with("org:read"), None).await.expect("a key").entity.expect("a body").data;
+    let made = create_api_key(&client, key_with("org:read"), None)
+        .await
+        .expect("a key")
+        .entity
+        .expect("a body")
+        .data;
     let plaintext = made.plaintext.expect("the whole key");
-    assert_eq!((made.label.as_str(), made.prefix.as_str()), ("SDK", &plaintext[..12]));
-    assert!(get_organization(&agentmessage(&plaintext), None).await.is_ok());
+    assert_eq!(
+        (made.label.as_str(), made.prefix.as_str()),
+        ("SDK", &plaintext[..12])
+    );
+    assert!(
+        get_organization(&agentmessage(&plaintext), None)
+            .await
+            .is_ok()
+    );
     let id = made.id.to_string();
 
-    let replaced = rotate_api_key(&client, &id).await.expect("a key").entity.expect("a body").data;
-    assert_eq!((&replaced.label, &replaced.scopes), (&made.label, &made.scopes));
+    let replaced = rotate_api_key(&client, &id)
+        .await
+        .expect("a key")
+        .entity
+        .expect("a body")
+        .data;
+    assert_eq!(
+        (&replaced.label, &replaced.scopes),
+        (&made.label, &made.scopes)
+    );
     let dead = get_organization(&agentmessage(&plaintext), None).await;
-    let Err(Error::ResponseError(dead)) = dead else { panic!("it was not refused") };
+    let Err(Error::ResponseError(dead)) = dead else {
+        panic!("it was not refused")
+    };
     assert_eq!(dead.status, 401);
-    let Err(Error::ResponseError(again)) = rotate_api_key(&client, &id).await else { panic!("it was not refused") };
-    let Some(RotateApiKeyError::Status422(body)) = again.entity else { panic!("{:?}", again.entity) };
+    let Err(Error::ResponseError(again)) = rotate_api_key(&client, &id).await else {
+        panic!("it was not refused")
+    };
+    let Some(RotateApiKeyError::Status422(body)) = again.entity else {
+        panic!("{:?}", again.entity)
+    };
     assert_eq!(body.error.code, ErrorCode::ApiKeyRevoked);
 
     let id = replaced.id.to_string();
@@ -224,20 +365,39 @@ async fn keys_are_created_rotated_and_revoked() {
         let deleted = delete_api_key(&client, &id).await.expect("it is revoked");
         assert_eq!(deleted.status, 204);
     }
-    let shown = get_api_key(&client, &id).await.expect("it stays").entity.expect("a body").data;
+    let shown = get_api_key(&client, &id)
+        .await
+        .expect("it stays")
+        .entity
+        .expect("a body")
+        .data;
     assert!(shown.revoked_at.is_some());
     let unknown = create_api_key(&client, key_with("no:such"), None).await;
-    let Err(Error::ResponseError(unknown)) = unknown else { panic!("it was not refused") };
-    let Some(CreateApiKeyError::Status400(body)) = unknown.entity else { panic!("{:?}", unknown.entity) };
+    let Err(Error::ResponseError(unknown)) = unknown else {
+        panic!("it was not refused")
+    };
+    let Some(CreateApiKeyError::Status400(body)) = unknown.entity else {
+        panic!("{:?}", unknown.entity)
+    };
     assert_eq!(body.error.code, ErrorCode::InvalidInput);
 }
 
 async fn a_request_that_is_sent_again_makes_no_second_key() {
-    let (client, key) = (agentmessage(&setting("SDK_KEY")), Uuid::new_v4().to_string());
-    let send = async || create_api_key(&client, key_with("org:read"), Some(&key)).await.expect("a key");
+    let (client, key) = (
+        agentmessage(&setting("SDK_KEY")),
+        Uuid::new_v4().to_string(),
+    );
+    let send = async || {
+        create_api_key(&client, key_with("org:read"), Some(&key))
+            .await
+            .expect("a key")
+    };
     let (first, again) = (send().await, send().await);
     assert_eq!(again.header("Idempotent-Replayed"), Some("true"));
-    let (first, again) = (first.entity.expect("a body").data, again.entity.expect("a body").data);
+    let (first, again) = (
+        first.entity.expect("a body").data,
+        again.entity.expect("a body").data,
+    );
     assert_eq!((again.id, again.plaintext), (first.id, None));
 }
 
@@ -245,7 +405,10 @@ async fn keys_are_listed_page_by_page() {
     let client = agentmessage(&setting("SDK_KEY"));
     let (mut seen, mut cursor) = (std::collections::HashSet::new(), None::<String>);
     loop {
-        let page = list_api_keys(&client, cursor.as_deref(), Some(1), None).await.expect("a page").entity;
+        let page = list_api_keys(&client, cursor.as_deref(), Some(1), None)
+            .await
+            .expect("a page")
+            .entity;
         let page = page.expect("a body");
         assert_eq!(page.meta.offset, seen.len() as i64);
         seen.extend(page.data.iter().map(|key| key.id));
@@ -258,22 +421,48 @@ async fn keys_are_listed_page_by_page() {
 }
 
 async fn what_was_changed_is_in_the_audit_log() {
-    let days = |days| UpdateOrganizationRequest { mms_retention_days: Some(days), ..Default::default() };
+    let days = |days| UpdateOrganizationRequest {
+        mms_retention_days: Some(days),
+        ..Default::default()
+    };
     patch(days(31)).await;
     patch(days(32)).await;
     let client = agentmessage(&setting("SDK_KEY"));
     let since = read().await.1.created_at;
     let list = |until, include| {
         let action = Some("retention.update");
-        list_audit_log(&client, None, Some(1), action, None, None, Some("customer"), Some(since), until, include)
+        list_audit_log(
+            &client,
+            None,
+            Some(1),
+            action,
+            None,
+            None,
+            Some("customer"),
+            Some(since),
+            until,
+            include,
+        )
     };
-    let page = list(None, Some("payload")).await.expect("a page").entity.expect("a body");
+    let page = list(None, Some("payload"))
+        .await
+        .expect("a page")
+        .entity
+        .expect("a body");
     let payload = page.data[0].payload.clone().expect("it was asked for");
     assert_eq!(payload.before["mms_retention_days"], 31);
     assert_eq!(payload.after["mms_retention_days"], 32);
-    let page = list(None, None).await.expect("a page").entity.expect("a body");
+    let page = list(None, None)
+        .await
+        .expect("a page")
+        .entity
+        .expect("a body");
     assert!(page.data[0].payload.is_none());
-    let page = list(Some(since), None).await.expect("a page").entity.expect("a body");
+    let page = list(Some(since), None)
+        .await
+        .expect("a page")
+        .entity
+        .expect("a body");
     assert!(page.data.is_empty());
 }
 
