@@ -7,6 +7,7 @@ mod docs;
 mod health;
 mod observe;
 mod read_only;
+mod root;
 pub mod server;
 mod unread_body;
 
@@ -48,6 +49,7 @@ pub fn create_app(
         .configure(|cfg| agentmessage::configure(cfg, agent_message))
         .configure(|cfg| tether_relay::configure(cfg, tether_relay))
         .configure(health::configure)
+        .configure(|cfg| root::configure(cfg, has_docs))
         .configure(|cfg| {
             if has_docs {
                 docs::configure(cfg);

@@ -63,7 +63,7 @@ async fn an_unknown_path_is_404_in_the_envelope_with_and_without_a_key() {
     let app = TestApp::new().await;
     let key = app.api_key(Scope::VARIANTS).await;
     for path in [
-        "/",
+        "//",
         "/v1",
         "/v1/",
         "/v1/organization/",

@@ -10,5 +10,6 @@ mod generated_is_current;
 mod isolation;
 mod methods;
 mod outside;
+mod root;
 mod served_documents;
 mod upstream;

@@ -72,7 +72,7 @@ async fn a_server_that_stops_is_alive_and_not_ready() {
 async fn an_unknown_path_is_not_found_in_the_words_of_its_dialect() {
     let app = TestApp::new().await;
     let agent_message = [
-        "/",
+        "//",
         "/v1",
         "/v1/",
         "/v1/no-such-thing",

@@ -1,0 +1,124 @@
+"""Starts the real server with a demonstration organization, for the suites that test it from outside.
+
+It knows the command line and the environment of quietline, and nothing of what is inside.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import socket
+import subprocess
+import tempfile
+import urllib.parse
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class LiveServer:
+    """A server that listens, and the credentials of its demonstration organization."""
+
+    url: str
+    database: str
+    organization: dict
+    keys: dict
+    tokens: dict
+    environment: dict
+    log: pathlib.Path
+
+    def command(self, *arguments):
+        """What `quietline ARGUMENTS` prints, run against the database of this server."""
+        return subprocess.run(
+            [binary(), *arguments], env=self.environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    def json(self, *arguments):
+        """The data that `quietline ARGUMENTS --json` prints."""
+        return json.loads(self.command(*arguments, "--json"))
+
+
+def binary():
+    """The server to test: SERVER_BINARY, or what `cargo build` has made."""
+    built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
+    return os.environ.get("SERVER_BINARY", str(built))
+
+
+def build():
+    """Builds the server, unless SERVER_BINARY names one."""
+    if "SERVER_BINARY" not in os.environ:
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "quietline"], cwd=ROOT, check=True)
+
+
+def free_port():
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def postgres_database():
+    """The URL of a new, empty PostgreSQL database beside TEST_DATABASE_URL; it is dropped in the end."""
+    url = os.environ["TEST_DATABASE_URL"]
+    name = f"outside_in_{os.getpid()}_{secrets.token_hex(4)}"
+    psql = ["psql", "--quiet", "--no-psqlrc", url, "--command"]
+    subprocess.run([*psql, f"CREATE DATABASE {name}"], check=True)
+    try:
+        yield urllib.parse.urlsplit(url)._replace(path=f"/{name}").geturl()
+    finally:
+        subprocess.run([*psql, f"DROP DATABASE {name} WITH (FORCE)"], check=True)
+
+
+@contextlib.contextmanager
+def database_url(kind, folder):
+    """The URL of a new, empty database: a SQLite file in `folder`, or a PostgreSQL database."""
+    if kind == "sqlite":
+        yield f"sqlite://{folder}/quietline.db"
+    else:
+        with postgres_database() as url:
+            yield url
+
+
+@contextlib.contextmanager
+def live_server(kind):
+    """A LiveServer on a new database of this kind (`sqlite` or `postgres`). It must end well when asked to."""
+    with tempfile.TemporaryDirectory() as folder, database_url(kind, folder) as url:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")}
+        environment |= {
+            "QUIETLINE_DATABASE_URL": url,
+            "QUIETLINE_JWT_SECRET": secrets.token_urlsafe(48),
+            "QUIETLINE_LISTEN": "127.0.0.1:0",
+            "QUIETLINE_LOG": "warn",
+        }
+        made = subprocess.run(
+            [binary(), "demo", "--json"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        demo = json.loads(made.stdout)
+        log = pathlib.Path(folder) / "server.log"
+        with log.open("w") as errors:
+            server = subprocess.Popen(
+                [binary(), "serve"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        try:
+            listening = server.stdout.readline()
+            found = re.search(r"http://[0-9.]+:\d+", listening)
+            if not found:
+                raise RuntimeError(f"the server did not start: {listening}{log.read_text()}")
+            yield LiveServer(
+                found[0], kind, demo["organization"], demo["keys"], demo["tokens"], environment, log
+            )
+            if server.poll() is not None:
+                raise RuntimeError(f"the server died: {log.read_text()[-4000:]}")
+        finally:
+            server.terminate()
+            try:
+                status = server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                raise
+        if status != 0:
+            raise RuntimeError(f"the server ended with status {status}: {log.read_text()[-4000:]}")

@@ -1,0 +1,124 @@
+"""Runs schemathesis against a real server on one database, with both specs, several seeds and their credentials."""
+
+import argparse
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+
+import collection
+import yaml
+from live_server import ROOT, build, live_server
+
+SEEDS = (1, 2, 3)
+# Here schemathesis finds its settings, and they find what they name.
+OUTSIDE = ROOT / "tests" / "outside"
+OUT = ROOT / "target" / "contract"
+
+
+def spec_with_links(name):
+    """Writes the spec with the links of links.yaml; returns its path."""
+    document = yaml.safe_load((ROOT / "openapi" / f"{name}.yaml").read_text())
+    links = yaml.safe_load((OUTSIDE / "contract" / "links.yaml").read_text())[name]
+    operations = {
+        operation["operationId"]: operation
+        for path in document["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
+    for operation, responses in links.items():
+        for status, named in responses.items():
+            operations[operation]["responses"][status]["links"] = named
+    path = OUT / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def schemathesis(server, spec, name, seed, credential, examples):
+    """One run; returns its exit status, its output and its duration."""
+    own = server.environment["CONTRACT_KEY_ID"]
+    environment = os.environ | {"CONTRACT_CREDENTIAL": credential, "CONTRACT_KEY_ID": own}
+    arguments = ["--url", server.url, "--seed", str(seed), "--no-color"]
+    if examples:
+        arguments += ["--max-examples", str(examples)]
+    started = time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", str(spec), *arguments],
+        cwd=OUTSIDE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    took = time.monotonic() - started
+    (OUT / f"{server.database}-{name}-{seed}.txt").write_text(run.stdout)
+    print(f"{server.database:8}  {name:12}  seed {seed}  {took:5.1f} s  {verdict(run)}", flush=True)
+    return run
+
+
+def verdict(run):
+    """The line of schemathesis' summary that counts the test cases."""
+    lines = [line.strip() for line in run.stdout.splitlines()]
+    counts = [line for line in lines if "generated" in line]
+    return f"{'ok' if run.returncode == 0 else 'FAILED'}: {counts[-1] if counts else 'no summary'}"
+
+
+def spare_keys(server, count):
+    """Ids of keys that the run may read, rotate and revoke; a schema cannot foretell which there are."""
+    new = ("key", "create", "--org", server.organization["id"], "--label", "spare", "--scopes", "org:read")
+    ids = [server.json(*new)["id"] for _ in range(count)]
+    (OUT / "api-keys.txt").write_text("".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids)))
+
+
+def own_key(server):
+    """The id of the key that the run itself uses, which it must not revoke."""
+    keys = server.json("key", "list", "--org", server.organization["id"])
+    return next(key["id"] for key in keys if server.keys["admin"].startswith(key["prefix"]))
+
+
+def contract(kind, seeds, examples):
+    """Every seed with both specs, two at a time; returns the runs that failed."""
+    with live_server(kind) as server:
+        spare_keys(server, 8)
+        server.environment["CONTRACT_KEY_ID"] = own_key(server)
+        organization = server.organization
+        (OUT / "organizations.txt").write_text(
+            f'uuid="{organization["id"]}"\nexternal="{organization["external_id"]}"\n'
+        )
+        jobs = []
+        for seed in seeds:
+            role = "admin" if seed % 2 == 0 else "superadmin"
+            jobs.append(("agentmessage", seed, server.keys["admin"]))
+            jobs.append(("tether-relay", seed, server.tokens[role]))
+        specs = {name: spec_with_links(name) for name in ("agentmessage", "tether-relay")}
+        # The two specs share no setting, so that their runs do not disturb each other.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            lanes = [
+                pool.submit(lambda name=name: [
+                    schemathesis(server, specs[name], name, seed, credential, examples)
+                    for job, seed, credential in jobs if job == name
+                ])
+                for name in specs
+            ]
+            runs = [run for lane in lanes for run in lane.result()]
+        count = collection.write(server.url, server.json("demo"), OUT, send=True)
+        print(f"{kind:8}  collections: {count} requests, all accepted")
+        print(f"{kind:8}  audit log: {server.command('audit', 'verify').strip()}")
+        if "panic" in server.log.read_text():
+            raise RuntimeError(f"the server panicked: {server.log.read_text()[-4000:]}")
+    return [run for run in runs if run.returncode != 0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database", choices=("sqlite", "postgres"))
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS)
+    parser.add_argument("--examples", type=int, help="examples of an operation; schemathesis.toml has the default")
+    arguments = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    build()
+    failed = contract(arguments.database, arguments.seeds, arguments.examples)
+    for run in failed:
+        print(run.stdout)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
