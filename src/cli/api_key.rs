@@ -9,9 +9,9 @@ use crate::error::{BoxError, Error};
 use crate::operator;
 
 use super::args::NewApiKeyArgs;
+use super::context::{Context, Outcome};
 use super::organization::find;
 use super::output::{Output, table};
-use super::{Context, Outcome};
 
 const PAGE: i64 = 500;
 

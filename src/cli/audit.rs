@@ -9,8 +9,8 @@ mod verify;
 
 use crate::config::Config;
 
+use super::context::{Outcome, open_existing};
 use super::output::Output;
-use super::{Outcome, open_existing};
 
 pub(super) use args::AuditCommand;
 

@@ -19,8 +19,8 @@ use crate::error::{BoxError, Error, Result};
 use crate::operator;
 use crate::operator::organization::NewOrganization;
 
+use super::context::{Context, Outcome, jwt_keys, open};
 use super::output::{Output, table};
-use super::{Context, Outcome, jwt_keys, open};
 
 /// By this the organization is found again; it has the form of Tether's own ids.
 const EXTERNAL_ID: &str = "64656d6f64656d6f64656d6f";

@@ -3,6 +3,7 @@
 mod api_key;
 mod args;
 mod audit;
+mod context;
 mod demo;
 mod organization;
 mod output;
@@ -15,18 +16,13 @@ use std::process::ExitCode;
 use actix_web::rt::System;
 use clap::Parser;
 
-use crate::auth::jwt::JwtKeys;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{DatabaseUrl, Db};
-use crate::error::{BoxError, Error, chain};
+use crate::error::BoxError;
 use crate::logging;
 
 use args::{ApiKeyCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
+use context::{Outcome, describe, open, open_existing};
 use output::Output;
-
-/// What a command ends with: whether it found everything in order.
-type Outcome = Result<bool, BoxError>;
 
 /// Parses the command line, runs the command and says how it went.
 pub fn run() -> ExitCode {
@@ -96,51 +92,8 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
     }
 }
 
-/// What commands that work on the database share.
-struct Context {
-    db: Db,
-    clock: Clock,
-}
-
-/// Opens the database; its schema is brought up to date on the way, as by every command.
-fn open(config: &Config) -> Result<Context, BoxError> {
-    let db = Db::open(&config.database_url, config.database_pool_size)
-        .map_err(|error| format!("database {}: {}", config.database_url, describe(&error)))?;
-    Ok(Context {
-        db,
-        clock: Clock::System,
-    })
-}
-
-/// As [`open`], for commands on what is there: a mistyped name would make an empty database, in
-/// which everything is in order.
-fn open_existing(config: &Config) -> Result<Context, BoxError> {
-    if let DatabaseUrl::Sqlite(path) = &config.database_url
-        && path.try_exists().is_ok_and(|exists| !exists)
-    {
-        return Err(format!("there is no database {}", config.database_url).into());
-    }
-    open(config)
-}
-
-fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {
-    JwtKeys::new(&config.jwt).map_err(|problems| problems.join("\n").into())
-}
-
 fn fail(message: &str) -> ExitCode {
     logging::flush();
     output::complain(message);
     ExitCode::FAILURE
-}
-
-/// An error and its causes in one line, with the broken rules where there are any.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    if let Some(Error::Invalid(violations)) = error.downcast_ref::<Error>() {
-        let rules: Vec<String> = violations
-            .iter()
-            .map(|rule| format!("{}: {}", rule.path, rule.message))
-            .collect();
-        return rules.join("; ");
-    }
-    chain(error)
 }

@@ -12,8 +12,8 @@ use crate::operator;
 use crate::operator::organization::NewOrganization;
 
 use super::args::NewOrgArgs;
+use super::context::{Context, Outcome};
 use super::output::{Output, table};
-use super::{Context, Outcome};
 
 const PAGE: i64 = 500;
 

@@ -8,9 +8,9 @@ use crate::error::{BoxError, Error, Result};
 use crate::operator;
 
 use super::args::{NewBrandArgs, NewCampaignArgs};
+use super::context::{Context, Outcome};
 use super::organization::find;
 use super::output::Output;
-use super::{Context, Outcome};
 
 pub(super) async fn add_brand(context: &Context, args: NewBrandArgs, out: &mut Output) -> Outcome {
     let name = parse_name(&args.name)?;

@@ -14,8 +14,8 @@ use crate::jobs;
 use crate::logging;
 use crate::state::AppState;
 
+use super::context::{Outcome, jwt_keys, open};
 use super::output::{self, Output};
-use super::{Outcome, jwt_keys, open};
 
 pub(super) async fn run(config: &Config) -> Outcome {
     std::panic::set_hook(Box::new(log_panic));

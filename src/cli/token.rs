@@ -5,8 +5,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 
 use super::args::NewTokenArgs;
+use super::context::{Outcome, jwt_keys};
 use super::output::Output;
-use super::{Outcome, jwt_keys};
 
 pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome {
     let claims = Claims {

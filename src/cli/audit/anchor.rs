@@ -7,9 +7,9 @@ use std::io::{self, BufWriter, Write};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
 use crate::cli::output::{Output, complain, create_private};
-use crate::cli::{Context, Outcome};
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
 

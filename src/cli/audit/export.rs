@@ -4,9 +4,9 @@ use std::io::{self, BufWriter};
 
 use serde_json::json;
 
+use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
 use crate::cli::output::{Output, complain, create_private};
-use crate::cli::{Context, Outcome};
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
 use crate::operator::audit::export::{self, Exported};

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
 use crate::cli::output::Output;
-use crate::cli::{Context, Outcome};
 use crate::domain::audit::entry::AuditEntry;
 use crate::operator;
 

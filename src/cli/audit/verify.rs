@@ -5,9 +5,9 @@ use std::io::{self, BufReader};
 
 use serde_json::{Value, json};
 
+use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
 use crate::cli::output::Output;
-use crate::cli::{Context, Outcome};
 use crate::domain::audit::chain::Anchors;
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;

@@ -33,8 +33,9 @@ impl Leaf {
             .fold(value.clone(), |inner, name| json!({ *name: inner }))
     }
 
-    /// A value that the schema admits and that is not `present`.
-    fn other_value(&self, present: &Value) -> Value {
+    /// A value that the schema admits, other than the present one, and of no other text in
+    /// `resource`: two times of a window have to differ.
+    fn other_value(&self, present: &Value, resource: &Value) -> Value {
         let schema = self.schema;
         let types = match &schema["type"] {
             Value::Array(types) => types[0].as_str(),
@@ -45,11 +46,14 @@ impl Leaf {
             (Some("boolean"), _) => vec![json!(true), json!(false)],
             (Some("integer"), _) => vec![schema["minimum"].clone(), schema["maximum"].clone()],
             (Some("string"), _) if schema["format"] == "email" => vec![json!("other@acme.example")],
-            (Some("string"), _) if schema["maxLength"] == 5 => vec![json!("13:37")],
+            (Some("string"), _) if schema["maxLength"] == 5 => vec![json!("13:37"), json!("14:38")],
             (Some("string"), _) => vec![json!("A text of its own")],
             other => panic!("{}: no values of {other:?}", self.pointer),
         };
-        let other = candidates.into_iter().find(|value| value != present);
+        let is_used = |text: &str| resource.to_string().contains(&format!("{text:?}"));
+        let other = candidates
+            .into_iter()
+            .find(|value| value != present && !value.as_str().is_some_and(is_used));
         other.unwrap_or_else(|| panic!("{}: no other value than {present}", self.pointer))
     }
 }
@@ -94,7 +98,7 @@ async fn check(app: &TestApp, leaf: &Leaf, (method, path, token): (Method, &str,
     let before = resource(&app.get(path, token).await.json());
     let present = before.pointer(&leaf.pointer);
     let present = present.unwrap_or_else(|| panic!("{} is not in {before}", leaf.pointer));
-    let value = leaf.other_value(present);
+    let value = leaf.other_value(present, &before);
     let (row_before, entries_before) = (stored_row(app), app.audit().await.len());
 
     let request = app.request(method, path).bearer(token);

@@ -1,0 +1,54 @@
+//! Shared by the commands: the database they work on, the keys of tokens, and how they end.
+
+use crate::auth::jwt::JwtKeys;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{DatabaseUrl, Db};
+use crate::error::{BoxError, Error, chain};
+
+/// Result of a command: whether it found everything in order.
+pub(super) type Outcome = Result<bool, BoxError>;
+
+/// The database and the clock, for commands that work on the database.
+pub(super) struct Context {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+}
+
+/// Opens the database and brings its schema up to date, as every command does.
+pub(super) fn open(config: &Config) -> Result<Context, BoxError> {
+    let db = Db::open(&config.database_url, config.database_pool_size)
+        .map_err(|error| format!("database {}: {}", config.database_url, describe(&error)))?;
+    Ok(Context {
+        db,
+        clock: Clock::System,
+    })
+}
+
+/// Opens a database that exists already. A mistyped name would otherwise make an empty one, in which
+/// everything is in order.
+pub(super) fn open_existing(config: &Config) -> Result<Context, BoxError> {
+    if let DatabaseUrl::Sqlite(path) = &config.database_url
+        && path.try_exists().is_ok_and(|exists| !exists)
+    {
+        return Err(format!("there is no database {}", config.database_url).into());
+    }
+    open(config)
+}
+
+/// Prepares the configured keys of tokens.
+pub(super) fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {
+    JwtKeys::new(&config.jwt).map_err(|problems| problems.join("\n").into())
+}
+
+/// Describes an error and its causes in one line, with the broken rules if there are any.
+pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(Error::Invalid(violations)) = error.downcast_ref::<Error>() {
+        let rules: Vec<String> = violations
+            .iter()
+            .map(|rule| format!("{}: {}", rule.path, rule.message))
+            .collect();
+        return rules.join("; ");
+    }
+    chain(error)
+}
