@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::db::keys::ApiKeys;
 use crate::db::{self, Db, DbConn};
 use crate::domain::access::{Actor, OrgAccess, Scope};
 use crate::domain::api_key::{ApiKey, KeyPosition, PlaintextApiKey, ScopeSet};
@@ -93,14 +94,14 @@ fn create_locked(
 /// [`Error::NotFound`], then [`Error::Forbidden`] for a key with scopes that the caller does not
 /// have, then [`Refusal::ApiKeyRevoked`], then [`Error::KeysLimited`].
 pub async fn rotate(
-    db: &Db,
+    keys: &ApiKeys,
     clock: &Clock,
     access: OrgAccess,
     id: ApiKeyId,
     plaintext: PlaintextApiKey,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    db.write_revocation(move |conn| {
+    keys.revoke(move |conn| {
         let organization = organization::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
@@ -208,18 +209,18 @@ pub async fn list(
         .await
 }
 
-/// Revokes a key of any organization from the command line; one that is revoked already stays as
-/// it is.
+/// Revokes a key of any organization from the command line. A key that is revoked already stays as
+/// it is. Servers are other processes, whose caches only time invalidates.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such key.
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
-    db.write_revocation(move |conn| {
+    let revoked = db.write(move |conn| {
         let key = db::api_key::find_by_id(conn, &id)?.ok_or(NO_KEY)?;
         revoke_locked(conn, &OrgAccess::command_line(key.org_id), &id, now)
-    })
-    .await
+    });
+    Ok(revoked.await?.0)
 }
 
 /// Revokes a key of the organization that `access` is for, whatever its scopes are; one that is
@@ -227,9 +228,14 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when the organization has no such key.
-pub async fn delete(db: &Db, clock: &Clock, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
+pub async fn delete(
+    keys: &ApiKeys,
+    clock: &Clock,
+    access: OrgAccess,
+    id: ApiKeyId,
+) -> Result<ApiKey> {
     let now = clock.now();
-    db.write_revocation(move |conn| revoke_locked(conn, &access, &id, now))
+    keys.revoke(move |conn| revoke_locked(conn, &access, &id, now))
         .await
 }
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::db::{self, Db, DbConn};
+use crate::db::keys::ApiKeys;
+use crate::db::{self, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::organization::{Change, Organization};
 use crate::error::Result;
@@ -38,48 +39,46 @@ where
             // In a box: few requests need it, and it is most of what such a future holds.
             Box::pin(idempotency::run(state, access, once, work)).await
         }
-        None => run_unkeyed(&state.db, access, decide)
-            .await
-            .map(Outcome::Done),
+        None => run_unkeyed(state, access, decide).await.map(Outcome::Done),
     }
 }
 
 /// The key was looked up before the body was read, which may have taken seconds. One that was
 /// revoked in between changes nothing more. To be asked after the organization was read: a later
 /// revocation has changed that, so that nothing is stored without [`organization::lock`].
-async fn check_key(db: &Db, access: &OrgAccess) -> Result<()> {
+async fn check_key(keys: &ApiKeys, access: &OrgAccess) -> Result<()> {
     let Some(hash) = access.key_hash() else {
         return Ok(());
     };
-    let found = db.find_api_key(hash).await?;
+    let found = keys.find(hash).await?;
     match found.is_some_and(|found| found.key.revoked_at.is_none()) {
         true => Ok(()),
         false => Err(REVOKED),
     }
 }
 
-async fn run_unkeyed<D>(db: &Db, mut access: OrgAccess, decide: D) -> Result<Organization>
+async fn run_unkeyed<D>(state: &AppState, mut access: OrgAccess, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
     let decide = Arc::new(decide);
-    let seen = organization::see(db, &mut access).await?;
-    check_key(db, &access).await?;
+    let seen = organization::see(&state.db, &mut access).await?;
+    check_key(&state.keys, &access).await?;
     let Some(change) = decide(&seen)? else {
         return Ok(seen);
     };
-    let stored = db.write_statement(move |conn| {
+    let stored = state.db.write_statement(move |conn| {
         let is_stored = db::organization::store(conn, &change)?;
         Ok(is_stored.then_some(change.after))
     });
     if let Some(organization) = stored.await? {
         return Ok(organization);
     }
-    db.write(move |conn| {
+    let changed = state.db.write(move |conn| {
         let locked = organization::lock(conn, &access)?;
         change_locked(conn, locked, &*decide)
-    })
-    .await
+    });
+    changed.await
 }
 
 fn change_locked(

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use futures_util::future::{join, join_all};
 use quietline::app::api_key;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::access::{OrgAccess, Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::{Value, json};
@@ -153,8 +153,9 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     let admin = Admin::new().await;
     let other = admin.app.api_key(&[Scope::OrgRead]).await;
     assert_eq!(admin.get().await.status, 200);
-    let (db, clock) = (&admin.app.state.db, &admin.app.state.clock);
-    api_key::revoke(db, clock, admin.key_id().await)
+    let (keys, clock) = (&admin.app.state.keys, &admin.app.state.clock);
+    let access = OrgAccess::command_line(admin.app.org_id.clone());
+    api_key::delete(keys, clock, access, admin.key_id().await)
         .await
         .unwrap();
 
@@ -173,8 +174,8 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     );
 }
 
-/// Goal: what was looked up for earlier requests is not believed once the key is revoked. Method:
-/// requests before and while the key is revoked, and one after.
+/// Goal: a key that was cached for earlier requests is refused once it is revoked. Method: requests
+/// before and while the key is revoked, and one after.
 #[actix_web::test]
 async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
     let app = TestApp::new().await;
@@ -190,7 +191,8 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
             .id;
         let before = join_all((0..5).map(|_| app.get(PATH, &key))).await;
         assert!(before.iter().all(|answer| answer.status == 200), "{round}");
-        let revoking = api_key::revoke(&app.state.db, &app.state.clock, id);
+        let access = OrgAccess::command_line(app.org_id.clone());
+        let revoking = api_key::delete(&app.state.keys, &app.state.clock, access, id);
         let (revoked, _) = join(revoking, join_all((0..5).map(|_| app.get(PATH, &key)))).await;
         revoked.unwrap();
         assert_unauthorized(&app.get(PATH, &key).await, &format!("{round}"));

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use quietline::app::organization::NewOrganization;
 use quietline::auth::jwt::{JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
-use quietline::domain::access::{Role, Scope};
+use quietline::domain::access::{OrgAccess, Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
@@ -399,7 +399,8 @@ fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp
 
 async fn revoke(app: &TestApp, key: &str) {
     let id = app.key_id(key).await;
-    quietline::app::api_key::revoke(&app.state.db, &app.state.clock, id)
+    let access = OrgAccess::command_line(app.org_id.clone());
+    quietline::app::api_key::delete(&app.state.keys, &app.state.clock, access, id)
         .await
         .unwrap();
 }
