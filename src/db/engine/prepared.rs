@@ -49,6 +49,10 @@ impl<'b, DB: Backend> Bind<'_, 'b, DB> {
 
 /// Writes a statement, or a fragment of one, once for both databases. Through [`DbConn`] its SQL
 /// would be built anew for every execution.
+///
+/// The short form reads as SQL, with each bound value in braces after its type:
+/// `sql!(Touch<'_>, |touch| "UPDATE t SET n = n + 1 WHERE id = " {Text: touch.id})`.
+/// Before the SQL, `let` may take a row apart. The long form is code on a [`Bind`].
 macro_rules! sql {
     ($statement:ty, |$this:ident, $bind:ident| $build:block) => {
         $crate::db::engine::prepared::sql!(
@@ -57,6 +61,18 @@ macro_rules! sql {
         $crate::db::engine::prepared::sql!(
             @on diesel::pg::Pg, $statement, $this, $bind, $build
         );
+    };
+    (
+        $statement:ty,
+        |$this:ident|
+        $(let $pattern:pat = $row:expr;)*
+        $($text:literal $({ $kind:ty: $value:expr })?)+
+    ) => {
+        $crate::db::engine::prepared::sql!($statement, |$this, bind| {
+            $(let $pattern = $row;)*
+            $(bind.sql($text); $(bind.bind::<$kind, _>("", $value)?;)?)+
+            Ok(())
+        });
     };
     (@on $backend:ty, $statement:ty, $this:ident, $bind:ident, $build:block) => {
         impl diesel::query_builder::QueryFragment<$backend> for $statement {

@@ -181,11 +181,10 @@ impl QueryId for RevokeKey<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-sql!(RevokeKey<'_>, |revoke, pass| {
-    pass.bind::<Timestamp, _>("UPDATE api_keys SET revoked_at = ", &revoke.revoked_at)?;
-    pass.bind::<Text, _>(" WHERE org_id = ", revoke.org_id)?;
-    pass.bind::<Text, _>(" AND id = ", revoke.id)
-});
+sql!(RevokeKey<'_>, |revoke|
+    "UPDATE api_keys SET revoked_at = " {Timestamp: &revoke.revoked_at}
+    " WHERE org_id = " {Text: revoke.org_id} " AND id = " {Text: revoke.id}
+);
 
 // Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
 // place; and the uses of all organizations' keys are noted together.
