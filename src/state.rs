@@ -6,11 +6,14 @@ use crate::auth::jwt::JwtKeys;
 use crate::auth::limits::Limits;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::db::keys::ApiKeys;
 
 /// The database, the clock, the keys of tokens, and what the configuration says of answers.
 pub struct AppState {
     /// The one source of truth.
     pub db: Db,
+    /// The API keys of `db`, through a cache.
+    pub keys: ApiKeys,
     /// The time of day.
     pub clock: Clock,
     /// What tokens are verified with.
@@ -29,6 +32,7 @@ impl AppState {
     /// limits, and with answers for pages of its own origin only.
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
         Self {
+            keys: ApiKeys::new(db.clone()),
             db,
             clock,
             jwt_keys,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::db::keys::ApiKeys;
 use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey, PlaintextApiKey};
@@ -62,14 +63,14 @@ pub async fn create(
 /// [`Error::NotFound`], then [`Error::Forbidden`] for a key with scopes that the caller does not
 /// have, then [`Refusal::ApiKeyRevoked`], then [`Error::KeysLimited`].
 pub async fn rotate(
-    db: &Db,
+    keys: &ApiKeys,
     clock: &Clock,
     access: OrgAccess,
     id: ApiKeyId,
     plaintext: PlaintextApiKey,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    db.write_revocation(move |conn| {
+    keys.revoke(move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
@@ -158,9 +159,14 @@ pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage
 ///
 /// # Errors
 /// [`Error::NotFound`] when the organization has no such key.
-pub async fn delete(db: &Db, clock: &Clock, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
+pub async fn delete(
+    keys: &ApiKeys,
+    clock: &Clock,
+    access: OrgAccess,
+    id: ApiKeyId,
+) -> Result<ApiKey> {
     let now = clock.now();
-    db.write_revocation(move |conn| {
+    keys.revoke(move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let key = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         if key.revoked_at.is_some() {

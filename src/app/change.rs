@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::db::{self, Db, DbConn};
+use crate::db::keys::ApiKeys;
+use crate::db::{self, DbConn};
 use crate::domain::access::Authorized;
 use crate::domain::api_key::HashedApiKey;
 use crate::domain::change::Change;
@@ -39,11 +40,11 @@ where
         // Boxed: few requests need it, and it is most of what such a future holds.
         return Box::pin(idempotency::run(state, caller.access, request, work)).await;
     }
-    let changed = run_unkeyed(&state.db, caller, decide).await?;
+    let changed = run_unkeyed(state, caller, decide).await?;
     Ok(Outcome::Done(changed))
 }
 
-async fn run_unkeyed<D>(db: &Db, caller: Authorized, decide: D) -> Result<Organization>
+async fn run_unkeyed<D>(state: &AppState, caller: Authorized, decide: D) -> Result<Organization>
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
@@ -53,32 +54,32 @@ where
         prefetched,
     } = caller;
     let decide = Arc::new(decide);
-    let read = tenant::load(db, &access, prefetched).await?;
+    let read = tenant::load(&state.db, &access, prefetched).await?;
     if let Some(hash) = key_hash {
-        check_key(db, hash).await?;
+        check_key(&state.keys, hash).await?;
     }
     let Some(change) = decide(&read)? else {
         return Ok(read);
     };
-    let stored = db.write_statement(move |conn| {
+    let stored = state.db.write_statement(move |conn| {
         let is_stored = db::organization::store(conn, &change)?;
         Ok(is_stored.then_some(change.after))
     });
     if let Some(organization) = stored.await? {
         return Ok(organization);
     }
-    db.write(move |conn| {
+    let changed = state.db.write(move |conn| {
         let locked = tenant::lock(conn, &access)?;
         change_locked(conn, locked, &*decide)
-    })
-    .await
+    });
+    changed.await
 }
 
 /// Checks the API key again: reading the body may have taken seconds. Call after loading the
 /// organization. A later revocation appends an audit entry, so that the conditional store fails and
 /// the locked path checks the key once more.
-async fn check_key(db: &Db, hash: HashedApiKey) -> Result<()> {
-    let found = db.find_api_key(hash).await?;
+async fn check_key(keys: &ApiKeys, hash: HashedApiKey) -> Result<()> {
+    let found = keys.find(hash).await?;
     let found = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     found.key.check_live()
 }

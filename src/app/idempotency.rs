@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{self, Claim, DbConn};
+use crate::db::{self, DbConn, InFlightKey};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredResponse,
@@ -53,8 +53,8 @@ where
     W: FnOnce(&mut DbConn, Organization) -> Result<T> + Send + 'static,
 {
     let now = state.clock.now();
-    let claim = claim(&access, &request.key);
-    let outcome = state.db.write_claimed(claim, move |conn| {
+    let in_flight = in_flight_key(&access, &request.key);
+    let outcome = state.db.write_unless_in_flight(in_flight, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let owner = Owner {
             org_id: organization.id,
@@ -82,9 +82,9 @@ where
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 
-/// Returns the claim that requests with one key and one credential about one organization share.
-/// Users of two organizations may have the same name.
-fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
+/// Returns the same key for requests with one `Idempotency-Key` and one credential about one
+/// organization. Users of two organizations may have the same name.
+fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {
         OrganizationRef::Id(id) => id.encode(&mut buffer),
@@ -98,7 +98,7 @@ fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
     digest.update(key.as_str());
     let mut short = [0; 8];
     short.copy_from_slice(&digest.finalize()[..8]);
-    Claim::new(short)
+    InFlightKey::new(short)
 }
 
 /// Removes a batch of expired records and returns whether there may be more.

@@ -3,7 +3,7 @@
 
 use actix_web::HttpRequest;
 
-use crate::db::LookedUp;
+use crate::db::keys::KeyWithOrganization;
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
@@ -20,10 +20,11 @@ pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Cal
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
     let hash = plaintext.hash();
-    let found = state.db.find_api_key(hash).await?;
-    let LookedUp { key, organization } = found.ok_or(Error::Unauthenticated("unknown API key"))?;
+    let found = state.keys.find(hash).await?;
+    let KeyWithOrganization { key, organization } =
+        found.ok_or(Error::Unauthenticated("unknown API key"))?;
     key.check_live()?;
-    state.db.note_key_use(&key, state.clock.now());
+    state.keys.note_use(&key, state.clock.now());
     request::note(request, |context| {
         context.caller = Some(KnownCaller::ApiKey(key.id));
     });

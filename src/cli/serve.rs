@@ -48,7 +48,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
         drain: config.drain,
     };
     let (stop_uses, stopped) = oneshot::channel();
-    let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
+    let key_uses = rt::spawn(jobs::key_uses::run(state.keys.clone(), stopped));
     let (stop_sweep, stopped) = oneshot::channel();
     let sweep = jobs::idempotency_records::run(state.clone().into_inner(), stopped);
     let sweep = rt::spawn(sweep);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::db::Db;
+use crate::db::keys::ApiKeys;
 use crate::error::chain;
 
 /// How long uses are gathered, and how long at most until more that wait are stored.
@@ -17,21 +17,21 @@ const PAUSE: u32 = 20;
 
 /// Stores uses now and then until `stop` is heard or dropped, and then, as long as the database
 /// takes them, all that are left.
-pub async fn run(db: Db, mut stop: oneshot::Receiver<()>) {
+pub async fn run(keys: ApiKeys, mut stop: oneshot::Receiver<()>) {
     let mut pause = INTERVAL;
     while timeout(pause, &mut stop).await.is_err() {
         let started = Instant::now();
-        pause = match store(&db).await && db.has_key_uses() {
+        pause = match store(&keys).await && keys.has_uses() {
             true => INTERVAL.min(started.elapsed() * PAUSE),
             false => INTERVAL,
         };
     }
-    while db.has_key_uses() && store(&db).await {}
+    while keys.has_uses() && store(&keys).await {}
 }
 
 /// Says whether it could.
-async fn store(db: &Db) -> bool {
-    let stored = db.store_key_uses().await;
+async fn store(keys: &ApiKeys) -> bool {
+    let stored = keys.store_uses().await;
     if let Err(error) = &stored {
         log::warn!("uses of API keys are not stored yet: {}", chain(error));
     }

@@ -1,5 +1,5 @@
-//! Claims: of two writes with the same claim one is refused at once instead of waiting for the
-//! other, in this process and, on PostgreSQL, in any.
+//! In-flight guards. A second write with the same key fails at once instead of waiting for the
+//! first. Guards are per process, and on PostgreSQL also a transaction-level advisory lock.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,64 +9,64 @@ use diesel::sql_types::BigInt;
 
 use crate::error::Result;
 
-use crate::db::engine::connection::DbConn;
+use super::connection::DbConn;
 
-/// What only one write may be about at a time; two that differ are the same by chance only.
+/// Key of a write: 64 bits of a digest, so that two different writes share one by chance only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Claim(i64);
+pub struct InFlightKey(i64);
 
-impl Claim {
-    /// From a digest of what is claimed.
+impl InFlightKey {
+    /// Makes the key of a digest.
     pub fn new(digest: [u8; 8]) -> Self {
         Self(i64::from_le_bytes(digest))
     }
 }
 
-/// The claims of writes under way in this process.
+/// Keys of the writes in flight in this process.
 #[derive(Default)]
-pub(in crate::db) struct Claims(Mutex<HashSet<Claim>>);
+pub(in crate::db) struct InFlight(Mutex<HashSet<InFlightKey>>);
 
-impl Claims {
-    /// Takes `claim` until the answer is dropped; `None` if somebody has it.
-    pub(in crate::db) fn take(self: &Arc<Self>, claim: Claim) -> Option<Held> {
-        let is_free = self.lock().insert(claim);
-        is_free.then(|| Held {
-            claims: Arc::clone(self),
-            claim,
+impl InFlight {
+    /// Returns a guard of `key`, or `None` while another guard of it lives.
+    pub(in crate::db) fn acquire(self: &Arc<Self>, key: InFlightKey) -> Option<InFlightGuard> {
+        let is_free = self.lock().insert(key);
+        is_free.then(|| InFlightGuard {
+            in_flight: Arc::clone(self),
+            key,
         })
     }
 
     /// A panic elsewhere cannot leave the set half changed.
-    fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<InFlightKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A claim that is taken.
-pub(in crate::db) struct Held {
-    claims: Arc<Claims>,
-    claim: Claim,
+/// Guard of one key. Dropping it releases the key.
+pub(in crate::db) struct InFlightGuard {
+    in_flight: Arc<InFlight>,
+    key: InFlightKey,
 }
 
-impl Held {
-    /// Takes the claim in other processes too, until the transaction ends; `false` if one has it.
-    /// A SQLite file has only one server, and the command line makes no claims.
-    pub(in crate::db) fn extend(&self, conn: &mut DbConn) -> Result<bool> {
+impl InFlightGuard {
+    /// Locks the key for all processes until the transaction ends. Returns `false` if another
+    /// process has locked it. A SQLite file has one server, and the command line takes no guards.
+    pub(in crate::db) fn lock_for_all_processes(&self, conn: &mut DbConn) -> Result<bool> {
         diesel::define_sql_function! {
             fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
         }
         match conn {
             DbConn::Postgres(conn) => {
-                Ok(diesel::select(pg_try_advisory_xact_lock(self.claim.0)).get_result(conn)?)
+                Ok(diesel::select(pg_try_advisory_xact_lock(self.key.0)).get_result(conn)?)
             }
             DbConn::Sqlite(_) => Ok(true),
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.claims.lock().remove(&self.claim);
+        self.in_flight.lock().remove(&self.key);
     }
 }
 
@@ -75,12 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_is_free_again_when_it_is_dropped() {
-        let claims = Arc::new(Claims::default());
-        let (one, other) = (Claim::new([1; 8]), Claim::new([2; 8]));
-        let held = claims.take(one);
-        assert!(held.is_some() && claims.take(one).is_none() && claims.take(other).is_some());
-        drop(held);
-        assert!(claims.take(one).is_some());
+    fn a_key_is_free_again_when_its_guard_is_dropped() {
+        let in_flight = Arc::new(InFlight::default());
+        let (one, other) = (InFlightKey::new([1; 8]), InFlightKey::new([2; 8]));
+        let guard = in_flight.acquire(one);
+        assert!(guard.is_some() && in_flight.acquire(one).is_none());
+        assert!(in_flight.acquire(other).is_some());
+        drop(guard);
+        assert!(in_flight.acquire(one).is_some());
     }
 }

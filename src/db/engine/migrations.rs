@@ -11,33 +11,27 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{BoxError, Error, Result};
 
-use crate::db::engine::connection::{DbConn, create_if_missing, open_postgres, open_sqlite};
-use crate::db::engine::sqlite;
-use crate::db::engine::url::DatabaseUrl;
+use super::connection::DbConn;
+use super::postgres;
+use super::sqlite;
+use super::url::DatabaseUrl;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Another process may be migrating a large file.
-const SQLITE_PATIENCE: &str = "PRAGMA busy_timeout = 600000";
-
-/// Any number that no other program uses for an advisory lock in this database.
+/// Key of the advisory lock: any number that no other program uses in this database.
 const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
 
-/// Applies what is missing; returns the connection that did it.
+/// Applies the pending migrations and returns the connection that did it.
 pub(in crate::db) fn run(url: &DatabaseUrl) -> Result<DbConn> {
     match url {
         DatabaseUrl::Sqlite(path) => {
-            create_if_missing(path).map_err(Error::unavailable)?;
-            let mut conn = open_sqlite(path).map_err(Error::unavailable)?;
-            sqlite::check_version(&mut conn)?;
-            sqlite::use_write_ahead_log(&mut conn)?;
-            conn.batch_execute(SQLITE_PATIENCE)?;
+            let mut conn = sqlite::open(path)?;
             migrate_sqlite(&mut conn).map_err(Error::internal)?;
             Ok(DbConn::Sqlite(conn))
         }
         DatabaseUrl::Postgres(url) => {
-            let mut conn = open_postgres(url).map_err(Error::unavailable)?;
+            let mut conn = postgres::connect(url).map_err(Error::unavailable)?;
             migrate_postgres(&mut conn).map_err(Error::internal)?;
             Ok(DbConn::Postgres(conn))
         }
@@ -55,17 +49,17 @@ fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
     if is_current(conn)? {
         return Ok(());
     }
-    // The lock is the session's, and the session is this connection, which ends soon. Waiting for
-    // another server's migrations, and migrating a large table, may take as long as it takes.
-    conn.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")?;
+    // The session holds the lock, and ends soon with this connection.
+    conn.batch_execute(postgres::MIGRATION_SESSION)?;
     diesel::sql_query("SELECT pg_advisory_lock($1)")
         .bind::<BigInt, _>(POSTGRES_LOCK)
         .execute(conn)?;
     run_pending(conn, POSTGRES)
 }
 
-/// Whether every migration is applied. Diesel's own look makes its table first, for which a role
-/// that only serves, or only reads, has no right.
+/// Returns whether all migrations are applied. `has_pending_migration` creates Diesel's table
+/// first, which a role that only serves, or only reads, may not do.
+/// <https://github.com/diesel-rs/diesel/pull/2062>. Remove when it only reads.
 fn is_current(conn: &mut PgConnection) -> Result<bool, BoxError> {
     #[derive(QueryableByName)]
     struct Applied {

@@ -1,32 +1,88 @@
-//! A pool whose connections work on threads that may wait, with bounded waits for one.
+//! A pool of connections for blocking work, with threads of its own. Every wait is bounded.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::r2d2::{Builder, Pool};
+use diesel::connection::{SimpleConnection, TransactionManager};
+use diesel::{Connection, ConnectionError, ConnectionResult};
+use r2d2::{Builder, ManageConnection, Pool};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{BoxError, Error, Result};
 
-use crate::db::engine::connection::Manager;
-use crate::db::engine::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::connection::DbConn;
+use super::fault;
+use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
-/// How long work may take that has a connection. PostgreSQL ends a statement sooner by itself;
-/// later than this it does not answer at all.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest time that work may take on a connection. PostgreSQL ends a statement sooner by itself,
+/// so a server that takes longer is not reachable any more.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Connections that `Manager` makes, so many at most.
-pub(in crate::db) struct BlockingPool {
+/// Opens a connection.
+pub(super) type Connect = Box<dyn Fn() -> ConnectionResult<DbConn> + Send + Sync>;
+
+/// Pool of a fixed number of connections.
+pub(super) struct BlockingPool {
     pool: Pool<Manager>,
-    // Waiting for a permit costs nothing; waiting for a connection would hold a thread.
+    // Waiting for a permit costs nothing, while waiting for a connection would hold a thread.
     permits: Arc<Semaphore>,
     threads: Threads,
 }
 
-/// As many threads as connections, for all workers together: each worker's own would be idle while
-/// another's work, and take their memory.
+impl BlockingPool {
+    /// Opens a pool of `connections`, which `connect` makes. `builder` has the settings in which
+    /// pools differ.
+    pub(super) fn open(
+        builder: Builder<Manager>,
+        connect: Connect,
+        connections: u32,
+    ) -> Result<Self> {
+        let pool = builder
+            .max_size(connections)
+            .connection_timeout(ACQUIRE_TIMEOUT)
+            .build(Manager(connect))
+            .map_err(Error::unavailable)?;
+        Ok(Self {
+            pool,
+            permits: Arc::new(Semaphore::new(connections as usize)),
+            threads: Threads::start(connections)?,
+        })
+    }
+
+    /// Runs `work` without a transaction around it, to its end even if the caller has gone.
+    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        let permit = acquire_permit(&self.permits, deadline).await?;
+        let pool = self.pool.clone();
+        let work = move || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut conn = pool.get_timeout(left).map_err(Error::unavailable)?;
+            let outcome = conn.run(work);
+            drop(conn);
+            drop(permit);
+            outcome
+        };
+        timeout(RESPONSE_TIMEOUT, self.threads.run(work))
+            .await
+            .map_err(Error::unavailable)?
+    }
+}
+
+/// Returns one of `permits`, or [`Error::Unavailable`] if none is free before `deadline`.
+pub(super) async fn acquire_permit(
+    permits: &Arc<Semaphore>,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit> {
+    timeout_at(deadline, Arc::clone(permits).acquire_owned())
+        .await
+        .map_err(Error::unavailable)?
+        .map_err(Error::internal)
+}
+
+/// Threads for blocking work, one for each connection, shared by all workers. Threads of each
+/// worker would idle while another worker's are all busy, and take memory.
 struct Threads(Option<Runtime>);
 
 impl Threads {
@@ -56,57 +112,67 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Whoever drops it may be a thread that must not wait; what was begun goes on.
+            // The dropping thread may be one that must not block. Work that has begun goes on.
             runtime.shutdown_background();
         }
     }
 }
 
-impl BlockingPool {
-    /// A pool of `connections`; what else is particular about it is in `builder`.
-    pub(in crate::db) fn open(
-        builder: Builder<Manager>,
-        manager: Manager,
-        connections: u32,
-    ) -> Result<Self> {
-        let pool = builder
-            .max_size(connections)
-            .connection_timeout(ACQUIRE_TIMEOUT)
-            .build(manager)
-            .map_err(Error::unavailable)?;
-        Ok(Self {
-            pool,
-            permits: Arc::new(Semaphore::new(connections as usize)),
-            threads: Threads::start(connections)?,
-        })
-    }
+/// Makes and checks the connections of a pool.
+pub(super) struct Manager(Connect);
 
-    /// Runs `work` without a transaction around it. It goes on when nobody waits for it any more.
-    pub(in crate::db) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let permit = permit(&self.permits, deadline).await?;
-        let pool = self.pool.clone();
-        let work = move || {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut conn = pool.get_timeout(left).map_err(Error::unavailable)?;
-            let outcome = conn.run(|conn| run_caught(work, conn));
-            drop(conn);
-            drop(permit);
-            outcome
-        };
-        timeout(ANSWER_TIMEOUT, self.threads.run(work))
-            .await
-            .map_err(Error::unavailable)?
+/// Connection of a pool, with its health.
+pub(super) struct PooledConn {
+    conn: DbConn,
+    used_at: Instant,
+    is_suspect: bool,
+    /// A session that began while PostgreSQL was read-only may stay read-only for good.
+    is_read_only: bool,
+}
+
+impl PooledConn {
+    /// Age up to which a connection is used without a check, which would cost every request a round
+    /// trip. If the server is gone, one request on the connection fails (503).
+    const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
+
+    /// Runs `work` on the connection and updates its health.
+    fn run<T>(&mut self, work: Work<T>) -> Result<T> {
+        let outcome = run_caught(work, &mut self.conn);
+        self.used_at = Instant::now();
+        self.is_suspect = matches!(outcome, Err(Error::Unavailable(_) | Error::Internal(_)));
+        self.is_read_only = outcome.as_ref().is_err_and(fault::is_read_only);
+        outcome
     }
 }
 
-/// One of `permits`, if there is one before `deadline`.
-pub(in crate::db) async fn permit(
-    permits: &Arc<Semaphore>,
-    deadline: Instant,
-) -> Result<OwnedSemaphorePermit> {
-    timeout_at(deadline, Arc::clone(permits).acquire_owned())
-        .await
-        .map_err(Error::unavailable)?
-        .map_err(Error::internal)
+impl ManageConnection for Manager {
+    type Connection = PooledConn;
+    type Error = ConnectionError;
+
+    fn connect(&self) -> ConnectionResult<PooledConn> {
+        Ok(PooledConn {
+            conn: (self.0)()?,
+            used_at: Instant::now(),
+            is_suspect: false,
+            is_read_only: false,
+        })
+    }
+
+    fn is_valid(&self, pooled: &mut PooledConn) -> ConnectionResult<()> {
+        if !pooled.is_suspect && pooled.used_at.elapsed() < PooledConn::TRUSTED_AFTER_USE {
+            return Ok(());
+        }
+        pooled
+            .conn
+            .batch_execute("SELECT 1")
+            .map_err(ConnectionError::CouldntSetupConfiguration)
+    }
+
+    fn has_broken(&self, pooled: &mut PooledConn) -> bool {
+        std::thread::panicking()
+            || pooled.is_read_only
+            || <DbConn as Connection>::TransactionManager::is_broken_transaction_manager(
+                &mut pooled.conn,
+            )
+    }
 }

@@ -1,40 +1,59 @@
-//! PostgreSQL: a pool of connections, and transactions on them.
+//! PostgreSQL: its sessions, a pool of them, and transactions.
 
 use std::sync::Arc;
 
-use diesel::Connection;
-use diesel::connection::TransactionManager;
-use diesel::r2d2::Pool;
+use diesel::connection::{SimpleConnection, TransactionManager};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
+use r2d2::Pool;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::error::Result;
 
-use crate::db::engine::connection::{DbConn, Manager};
-use crate::db::engine::pool::{BlockingPool, permit};
-use crate::db::engine::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::connection::DbConn;
+use super::pool::{BlockingPool, acquire_permit};
+use super::prepared::{self, Statement};
+use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
-type Transactions = <DbConn as Connection>::TransactionManager;
+/// Settings of every session. Times are milliseconds: a statement that takes longer than the
+/// timeouts allow is not one of ours. READ COMMITTED, because a change reads a row again once it
+/// has locked the row, and must then see what others have committed.
+const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 2000; \
+     SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
+     SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
+
+/// Settings of the session that migrates. Another server's migrations, and those of a large table,
+/// may take as long as they take.
+pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
+
+/// Parameters of libpq, in seconds but for the second one (milliseconds), for URLs without them.
+const LIMITS: [(&str, &str); 3] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "30"),
+];
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
     pool: BlockingPool,
-    /// Turns for lists, each of which may keep a connection busy for a while: a quarter of them, so
-    /// that no flood of lists holds up everything else.
-    list_turns: Arc<Semaphore>,
+    /// Permits for lists, each of which may keep a connection busy for a while: a quarter of the
+    /// connections, so that a flood of lists does not hold up everything else.
+    list_permits: Arc<Semaphore>,
 }
 
 impl PostgresDb {
     pub(in crate::db) fn open(url: &str, connections: u32) -> Result<Self> {
         let builder = Pool::builder().min_idle(Some(1));
-        let manager = Manager::Postgres(url.to_owned());
+        let url = url.to_owned();
+        let connect = Box::new(move || connect(&url).map(DbConn::Postgres));
         let lists = (connections / 4).max(1);
         Ok(Self {
-            pool: BlockingPool::open(builder, manager, connections)?,
-            list_turns: Arc::new(Semaphore::new(lists as usize)),
+            pool: BlockingPool::open(builder, connect, connections)?,
+            list_permits: Arc::new(Semaphore::new(lists as usize)),
         })
     }
 
+    /// Runs `work` in a transaction.
     pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         self.run(Box::new(|conn| transaction(conn, work))).await
     }
@@ -44,19 +63,49 @@ impl PostgresDb {
         self.pool.run(work).await
     }
 
-    /// As [`PostgresDb::run`], when it is a list's turn.
+    /// Runs `work` like [`PostgresDb::run`], once it has a permit for lists.
     pub(in crate::db) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let turn = permit(&self.list_turns, Instant::now() + ACQUIRE_TIMEOUT).await?;
+        let permit = acquire_permit(&self.list_permits, Instant::now() + ACQUIRE_TIMEOUT).await?;
         self.run(Box::new(move |conn| {
             let outcome = work(conn);
-            drop(turn);
+            drop(permit);
             outcome
         }))
         .await
     }
+
+    /// Asks the server for any response.
+    pub(in crate::db) async fn ping(&self) -> Result<()> {
+        self.run(Box::new(|conn| prepared::run(conn, &Statement("SELECT 1"))))
+            .await
+    }
+}
+
+/// Opens a session. [`LIMITS`] that the URL does not set itself are added to it.
+pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
+    let (server, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut parameters: Vec<String> = query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
+    for (name, value) in LIMITS {
+        let is_set = parameters
+            .iter()
+            .any(|part| part.split('=').next() == Some(name));
+        if !is_set {
+            parameters.push(format!("{name}={value}"));
+        }
+    }
+    let url = format!("{server}?{}", parameters.join("&"));
+    let mut conn = PgConnection::establish(&url)?;
+    conn.batch_execute(SESSION)
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
 }
 
 fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
+    type Transactions = <DbConn as Connection>::TransactionManager;
     Transactions::begin_transaction(conn)?;
     match run_caught(work, conn) {
         Ok(value) => {
@@ -64,7 +113,8 @@ fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
             Ok(value)
         }
         Err(error) => {
-            // The refusal is the answer; a connection that cannot even roll back leaves the pool.
+            // The caller gets the error of its work. A connection that cannot even roll back leaves
+            // the pool.
             if let Err(failed) = Transactions::rollback_transaction(conn) {
                 log::warn!("rollback failed: {failed}");
             }

@@ -1,7 +1,10 @@
-//! Statements of fixed text whose prepared form stays in the connection's cache. Diesel keeps no
-//! UPDATE and no raw SQL there, and preparing costs more than running. Only changes of single rows
-//! and the few statements around them belong here; all others are written with Diesel's query
-//! builder.
+//! Statements of fixed SQL whose prepared form stays in the connection's cache, because preparing
+//! costs more than running. Diesel caches neither its own UPDATE nor raw SQL. Only changes of
+//! single rows and the few statements around them belong here. All other statements are written
+//! with Diesel's query builder.
+//!
+//! Diesel's rule: <https://github.com/diesel-rs/diesel/pull/279>. Remove when it caches an UPDATE
+//! with a fixed list of columns.
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
@@ -14,18 +17,18 @@ use diesel::sqlite::Sqlite;
 
 use crate::error::Result;
 
-use crate::db::engine::connection::DbConn;
+use super::connection::DbConn;
 
-/// Takes up the text of a statement and its binds.
-pub(in crate::db) struct Pass<'a, 'b, DB: Backend>(pub(in crate::db) AstPass<'a, 'b, DB>);
+/// Collects the SQL of a statement and its bound values.
+pub(in crate::db) struct Bind<'a, 'b, DB: Backend>(pub(in crate::db) AstPass<'a, 'b, DB>);
 
-impl<'b, DB: Backend> Pass<'_, 'b, DB> {
-    /// Text as it stands.
+impl<'b, DB: Backend> Bind<'_, 'b, DB> {
+    /// Appends SQL.
     pub(in crate::db) fn sql(&mut self, text: &'static str) {
         self.0.push_sql(text);
     }
 
-    /// Text, then a bound value.
+    /// Appends SQL, then a bound value.
     pub(in crate::db) fn bind<ST, T>(&mut self, text: &'static str, value: &'b T) -> QueryResult<()>
     where
         DB: HasSqlType<ST>,
@@ -35,33 +38,56 @@ impl<'b, DB: Backend> Pass<'_, 'b, DB> {
         self.0.push_bind_param::<ST, T>(value)
     }
 
-    /// Another piece of the statement.
-    pub(in crate::db) fn piece(&mut self, piece: &'b impl QueryFragment<DB>) -> QueryResult<()> {
-        piece.walk_ast(self.0.reborrow())
+    /// Appends another fragment.
+    pub(in crate::db) fn fragment(
+        &mut self,
+        fragment: &'b impl QueryFragment<DB>,
+    ) -> QueryResult<()> {
+        fragment.walk_ast(self.0.reborrow())
     }
 }
 
-/// Writes a piece of a statement once for both databases. Through Diesel's own wrapper of several
-/// connection types the text would be built anew for every execution.
-macro_rules! piece {
-    ($piece:ty, |$this:ident, $pass:ident| $build:block) => {
-        $crate::db::engine::prepared::piece!(@on diesel::sqlite::Sqlite, $piece, $this, $pass, $build);
-        $crate::db::engine::prepared::piece!(@on diesel::pg::Pg, $piece, $this, $pass, $build);
+/// Writes a statement, or a fragment of one, once for both databases. Through [`DbConn`] its SQL
+/// would be built anew for every execution.
+///
+/// The short form reads as SQL, with each bound value in braces after its type:
+/// `sql!(Touch<'_>, |touch| "UPDATE t SET n = n + 1 WHERE id = " {Text: touch.id})`.
+/// Before the SQL, `let` may take a row apart. The long form is code on a [`Bind`].
+macro_rules! sql {
+    ($statement:ty, |$this:ident, $bind:ident| $build:block) => {
+        $crate::db::engine::prepared::sql!(
+            @on diesel::sqlite::Sqlite, $statement, $this, $bind, $build
+        );
+        $crate::db::engine::prepared::sql!(
+            @on diesel::pg::Pg, $statement, $this, $bind, $build
+        );
     };
-    (@on $backend:ty, $piece:ty, $this:ident, $pass:ident, $build:block) => {
-        impl diesel::query_builder::QueryFragment<$backend> for $piece {
+    (
+        $statement:ty,
+        |$this:ident|
+        $(let $pattern:pat = $row:expr;)*
+        $($text:literal $({ $kind:ty: $value:expr })?)+
+    ) => {
+        $crate::db::engine::prepared::sql!($statement, |$this, bind| {
+            $(let $pattern = $row;)*
+            $(bind.sql($text); $(bind.bind::<$kind, _>("", $value)?;)?)+
+            Ok(())
+        });
+    };
+    (@on $backend:ty, $statement:ty, $this:ident, $bind:ident, $build:block) => {
+        impl diesel::query_builder::QueryFragment<$backend> for $statement {
             fn walk_ast<'b>(
                 &'b self,
                 pass: diesel::query_builder::AstPass<'_, 'b, $backend>,
             ) -> diesel::result::QueryResult<()> {
-                let ($this, $pass) = (self, &mut $crate::db::engine::prepared::Pass(pass));
+                let ($this, $bind) = (self, &mut $crate::db::engine::prepared::Bind(pass));
                 $build
             }
         }
     };
 }
 
-pub(in crate::db) use piece;
+pub(in crate::db) use sql;
 
 /// Runs `statement` and returns the number of rows that it touched.
 pub(in crate::db) fn execute<S>(conn: &mut DbConn, statement: &S) -> Result<usize>
@@ -83,35 +109,16 @@ where
     execute(conn, statement).map(drop)
 }
 
-/// Declares a statement without binds.
-macro_rules! plain_statement {
-    ($($(#[$meta:meta])* $name:ident = $text:literal;)+) => {$(
-        $(#[$meta])*
-        #[derive(QueryId)]
-        pub(in crate::db) struct $name;
+/// SQL without values.
+pub(super) struct Statement(pub(super) &'static str);
 
-        piece!($name, |_this, pass| {
-            pass.sql($text);
-            Ok(())
-        });
-    )+};
+impl QueryId for Statement {
+    type QueryId = ();
+    // One type for all texts, so that the cache finds each by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-plain_statement! {
-    /// Answers if the database does.
-    Ping = "SELECT 1";
-    /// Reads the least that there is: on SQLite BEGIN alone takes no lock.
-    TakeReadLock = "SELECT 1 FROM sqlite_schema LIMIT 1";
-    /// Takes SQLite's write lock at once: a transaction that reads first fails when another writes.
-    BeginImmediate = "BEGIN IMMEDIATE";
-    /// Marks where one request's part of a shared transaction begins.
-    Savepoint = "SAVEPOINT request";
-    /// Keeps a request's part.
-    ReleaseSavepoint = "RELEASE request";
-    /// Undoes a request's part.
-    RollbackToSavepoint = "ROLLBACK TO request";
-    /// Makes the transaction durable.
-    Commit = "COMMIT";
-    /// Gives the transaction up.
-    Rollback = "ROLLBACK";
-}
+sql!(Statement, |statement, bind| {
+    bind.sql(statement.0);
+    Ok(())
+});

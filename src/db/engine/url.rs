@@ -1,5 +1,5 @@
-//! Which database a URL names. The scheme decides, so that a mistyped one is an error and not a
-//! file.
+//! URLs of databases. The scheme decides between the two, so that a mistyped scheme is an error and
+//! not a file.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ fn redact(url: &str) -> String {
         return "***".to_owned();
     };
     let (credentials, place) = match rest.rsplit_once('@') {
-        // Either the password has a `?` or a parameter has an `@`: nobody can tell.
+        // Either the password has a `?` or a parameter has an `@`, and the two look alike.
         Some((credentials, _)) if credentials.contains('?') => return format!("{scheme}://***"),
         Some((credentials, place)) => (Some(credentials), place),
         None => (None, rest),

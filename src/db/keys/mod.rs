@@ -1,4 +1,140 @@
-//! API keys as requests see them: cached for less than a second, their uses gathered.
+//! API keys as requests see them: looked up through a cache of less than a second, with their uses
+//! gathered in memory and stored later.
 
-pub(in crate::db) mod cache;
-pub(in crate::db) mod uses;
+mod cache;
+mod uses;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use cache::CachedKey;
+
+use crate::domain::api_key::{ApiKey, HashedApiKey};
+use crate::domain::organization::Organization;
+use crate::error::{Error, Result};
+
+use super::Db;
+use super::engine::connection::DbConn;
+use super::tables::api_key;
+
+use cache::{KeyCache, Lookup, LookupStart};
+use uses::{KeyUses, USES_PER_STORE};
+
+/// The API keys of a database. Cloning is cheap, and all clones share one cache.
+#[derive(Clone)]
+pub struct ApiKeys {
+    db: Db,
+    cache: Arc<KeyCache>,
+    uses: Arc<KeyUses>,
+}
+
+/// API key, with its organization if that was read with it. A request whose key is not cached
+/// nearly always needs the organization next.
+pub struct KeyWithOrganization {
+    /// The key.
+    pub key: Arc<CachedKey>,
+    /// The organization that it belongs to. `None` after a cache hit or a refresh.
+    pub organization: Option<Organization>,
+}
+
+impl ApiKeys {
+    /// The keys of `db`, with an empty cache.
+    pub fn new(db: Db) -> Self {
+        Self {
+            db,
+            cache: Arc::default(),
+            uses: Arc::default(),
+        }
+    }
+
+    /// Returns the API key with this hash, revoked or not, as it was less than a second ago.
+    ///
+    /// # Errors
+    /// Errors of [`Db::read`].
+    pub async fn find(&self, hash: HashedApiKey) -> Result<Option<KeyWithOrganization>> {
+        let start = self.cache.start();
+        let (key, organization) = match self.cache.get(start, &hash) {
+            Lookup::Fresh(key) => (key, None),
+            Lookup::Stale => {
+                let find = move |conn: &mut DbConn| api_key::find_by_hash(conn, &hash);
+                let Some(key) = self.db.read(find).await? else {
+                    return Ok(None);
+                };
+                (self.cached(start, hash, key), None)
+            }
+            Lookup::Miss => {
+                let find = move |conn: &mut DbConn| api_key::find_with_organization(conn, &hash);
+                let Some((key, organization)) = self.db.read(find).await? else {
+                    return Ok(None);
+                };
+                (self.cached(start, hash, key), Some(organization))
+            }
+        };
+        Ok(Some(KeyWithOrganization { key, organization }))
+    }
+
+    fn cached(&self, start: LookupStart, hash: HashedApiKey, key: ApiKey) -> Arc<CachedKey> {
+        let key = Arc::new(CachedKey::new(key));
+        self.cache.insert(start, hash, &key);
+        key
+    }
+
+    /// Runs `work`, a write that may revoke API keys and returns whether it has. The cache is
+    /// bypassed during the write, and invalidated before this returns if a key was revoked. Runs in
+    /// its own task, so that a client that disconnects does not skip the invalidation.
+    ///
+    /// # Errors
+    /// Errors of [`Db::write`].
+    pub async fn revoke<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut DbConn) -> Result<(T, bool)> + Send + 'static,
+    {
+        let (db, cache) = (self.db.clone(), Arc::clone(&self.cache));
+        let written = tokio::spawn(async move {
+            let _bypass = cache.bypass();
+            let outcome = db.write(work).await;
+            match &outcome {
+                // After a fault the write may be stored or not.
+                Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => {
+                    cache.invalidate_all();
+                }
+                Ok((_, false)) | Err(_) => {}
+            }
+            outcome.map(|(value, _)| value)
+        });
+        written.await.map_err(Error::internal)?
+    }
+
+    /// Notes that `key` was used at `now`. [`ApiKeys::store_uses`] stores it, to the minute.
+    pub fn note_use(&self, key: &CachedKey, now: DateTime<Utc>) {
+        let minute = cache::minute_of(now);
+        key.note_use(minute, |id| self.uses.note(id, minute));
+    }
+
+    /// Stores the oldest noted uses, of one minute and a thousand keys at most. Returns the number
+    /// of changed keys. Uses that cannot be stored now are kept for the next call.
+    ///
+    /// # Errors
+    /// Errors of [`Db::write`].
+    pub async fn store_uses(&self) -> Result<usize> {
+        let (minute, ids) = self.uses.take(USES_PER_STORE);
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let taken = ids.clone();
+        let used_at = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
+        let store = move |conn: &mut DbConn| api_key::update_last_used(conn, &taken, used_at);
+        let stored = self.db.write(store).await;
+        if stored.is_err() {
+            self.uses.put_back(minute, ids);
+        }
+        stored
+    }
+
+    /// Returns whether there are uses to store.
+    pub fn has_uses(&self) -> bool {
+        !self.uses.is_empty()
+    }
+}

@@ -1,35 +1,29 @@
 //! Uses of API keys that are not stored yet. Storing each with its request would make every read a
-//! write; kept to the minute and stored together, they cost next to nothing.
+//! write. Kept to the minute and stored together, they cost next to nothing.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::DateTime;
-
 use crate::domain::ids::ApiKeyId;
-use crate::error::Result;
 
-use crate::db::engine::connection::DbConn;
-use crate::db::tables::api_key;
-
-/// Uses from which no more are noted, about 100 bytes each. A use that is not noted is noted at the
+/// Uses that are kept at most, about 100 bytes each. One more is dropped, and noted again at the
 /// key's next request.
 const CAPACITY: usize = 16_384;
 
 /// Uses that one transaction stores. With a million organizations each is a row on a page of its
 /// own, and all other writes wait for them: 1,000 took 14 to 38 ms.
-pub(in crate::db) const USES_PER_STORE: usize = 200;
+pub(super) const USES_PER_STORE: usize = 200;
 
-/// A minute, counted since 1970, and a key that was used in it.
-pub(in crate::db) type Use = (i64, ApiKeyId);
+/// Minute, counted since 1970, and a key that was used in it.
+type Use = (i64, ApiKeyId);
 
-/// What is not stored yet.
+/// The uses, oldest first.
 #[derive(Default)]
-pub(in crate::db) struct KeyUses(Mutex<BTreeSet<Use>>);
+pub(super) struct KeyUses(Mutex<BTreeSet<Use>>);
 
 impl KeyUses {
-    /// Notes that a key was used; `false` if there is no room.
-    pub(in crate::db) fn note(&self, id: &ApiKeyId, minute: i64) -> bool {
+    /// Notes that a key was used. Returns `false` at the capacity.
+    pub(super) fn note(&self, id: &ApiKeyId, minute: i64) -> bool {
         let mut uses = self.lock();
         if uses.len() >= CAPACITY {
             return false;
@@ -38,13 +32,13 @@ impl KeyUses {
         true
     }
 
-    pub(in crate::db) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Takes the oldest of what was noted, `most` uses at most: a minute, and keys in their order.
-    /// All servers lock rows in that order, and so never wait for each other in a circle.
-    pub(in crate::db) fn take(&self, most: usize) -> (i64, Vec<ApiKeyId>) {
+    /// Takes the oldest uses, of one minute and `most` at most: the minute, and the keys in order.
+    /// All servers lock rows in that order, which prevents deadlocks.
+    pub(super) fn take(&self, most: usize) -> (i64, Vec<ApiKeyId>) {
         let mut uses = self.lock();
         let oldest = uses.first().map_or(0, |(minute, _)| *minute);
         let of_oldest = || match uses.first() {
@@ -54,20 +48,14 @@ impl KeyUses {
         (oldest, std::iter::from_fn(of_oldest).take(most).collect())
     }
 
-    /// Puts back what could not be stored.
-    pub(in crate::db) fn put_back(&self, minute: i64, ids: Vec<ApiKeyId>) {
+    /// Puts back uses that could not be stored.
+    pub(super) fn put_back(&self, minute: i64, ids: Vec<ApiKeyId>) {
         self.lock().extend(ids.into_iter().map(|id| (minute, id)));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Use>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Stores that the keys `ids` were used in `minute`; returns how many rows that changed.
-pub(in crate::db) fn store(conn: &mut DbConn, minute: i64, ids: &[ApiKeyId]) -> Result<usize> {
-    let minute = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
-    api_key::update_last_used(conn, ids, minute)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use crate::error::Result;
 
 use crate::db::engine::connection::DbConn;
 use crate::db::engine::connection::on_each_backend;
-use crate::db::engine::prepared::{self, piece};
-use crate::db::tables::organization::{OrganizationRow, stored_hash};
+use crate::db::engine::prepared::{self, sql};
+use crate::db::tables::organization::OrganizationRow;
 use crate::db::tables::schema::{api_keys, organizations};
 use crate::db::tables::types::StoredTime;
 
@@ -182,11 +182,10 @@ impl QueryId for RevokeKey<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-piece!(RevokeKey<'_>, |revoke, pass| {
-    pass.bind::<Timestamp, _>("UPDATE api_keys SET revoked_at = ", &revoke.revoked_at)?;
-    pass.bind::<Text, _>(" WHERE org_id = ", revoke.org_id)?;
-    pass.bind::<Text, _>(" AND id = ", revoke.id)
-});
+sql!(RevokeKey<'_>, |revoke|
+    "UPDATE api_keys SET revoked_at = " {Timestamp: &revoke.revoked_at}
+    " WHERE org_id = " {Text: revoke.org_id} " AND id = " {Text: revoke.id}
+);
 
 // Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
 // place; and the uses of all organizations' keys are noted together.
@@ -200,27 +199,7 @@ pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<Api
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 
-/// The keys with these hashes, revoked or not, in no order.
-pub fn find_by_hashes(
-    conn: &mut DbConn,
-    hashes: &[HashedApiKey],
-) -> Result<Vec<(HashedApiKey, ApiKey)>> {
-    let hashes = hashes.iter().map(|hash| hash.as_bytes().as_slice());
-    let rows: Vec<(Vec<u8>, ApiKeyRow)> = api_keys::table
-        .filter(api_keys::hash.eq_any(hashes))
-        .select((api_keys::hash, ApiKeyRow::as_select()))
-        .load(conn)?;
-    rows.into_iter()
-        .map(|(hash, key)| {
-            Ok((
-                HashedApiKey::from_stored(stored_hash(hash)?),
-                key.into_domain(),
-            ))
-        })
-        .collect()
-}
-
-/// As [`find_by_hash`], with the organization that the key belongs to.
+/// Finds the key with this hash, revoked or not, with the organization that it belongs to.
 pub fn find_with_organization(
     conn: &mut DbConn,
     hash: &HashedApiKey,

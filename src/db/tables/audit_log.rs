@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 use crate::db::engine::connection::DbConn;
 use crate::db::engine::connection::on_each_backend;
-use crate::db::engine::prepared::{self, piece};
+use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::stored_hash;
 use crate::db::tables::schema::{audit_log, organizations};
 use crate::db::tables::types::StoredTime;
@@ -80,11 +80,11 @@ impl QueryId for AppendEntry<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-piece!(AppendEntry<'_>, |append, pass| {
+sql!(AppendEntry<'_>, |append, pass| {
     pass.sql(INSERT);
     pass.bind::<Text, _>("VALUES (", &append.0.entry.org_id)?;
     pass.sql(", ");
-    pass.piece(&append.0)?;
+    pass.fragment(&append.0)?;
     pass.sql(")");
     Ok(())
 });
@@ -99,12 +99,12 @@ impl<'a> InsertForEachChanged<'a> {
     }
 }
 
-piece!(InsertForEachChanged<'_>, |insert, pass| {
+sql!(InsertForEachChanged<'_>, |insert, pass| {
     pass.sql(INSERT);
     for (index, entry) in insert.0.iter().enumerate() {
         pass.sql(if index == 0 { "" } else { " UNION ALL " });
         pass.sql("SELECT changed.id, ");
-        pass.piece(entry)?;
+        pass.fragment(entry)?;
         pass.sql(" FROM changed");
     }
     Ok(())
@@ -125,7 +125,7 @@ impl<'a> AllButOrganization<'a> {
     }
 }
 
-piece!(AllButOrganization<'_>, |all, pass| {
+sql!(AllButOrganization<'_>, |all, pass| {
     let entry = all.entry;
     pass.bind::<BigInt, _>("", &entry.seq)?;
     pass.bind::<Text, _>(", ", &entry.id)?;

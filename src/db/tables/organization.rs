@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 use crate::db::engine::connection::DbConn;
 use crate::db::engine::connection::on_each_backend;
-use crate::db::engine::prepared::{self, piece};
+use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::InsertForEachChanged;
 use crate::db::tables::schema::organizations;
@@ -148,7 +148,7 @@ impl QueryId for UpdateOrganization<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-piece!(UpdateOrganization<'_>, |update, pass| {
+sql!(UpdateOrganization<'_>, |update, pass| {
     let row = &update.row;
     pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
     pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
@@ -190,11 +190,11 @@ impl QueryId for UpdateAndRecord<'_> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-piece!(UpdateAndRecord<'_>, |both, pass| {
+sql!(UpdateAndRecord<'_>, |both, pass| {
     pass.sql("WITH changed AS (");
-    pass.piece(&both.update)?;
+    pass.fragment(&both.update)?;
     pass.sql(" RETURNING id) ");
-    pass.piece(&both.entries)
+    pass.fragment(&both.entries)
 });
 
 /// Where the audit log of an organization ends, whatever the rest of its row looks like.

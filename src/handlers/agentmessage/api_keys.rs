@@ -123,7 +123,7 @@ pub(super) async fn rotate(
     let id = ApiKeyId::from_uuid(params.id);
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
-    let key = app::api_key::rotate(&state.db, &state.clock, caller.access, id, plaintext).await?;
+    let key = app::api_key::rotate(&state.keys, &state.clock, caller.access, id, plaintext).await?;
     let body = issued(key, Some(shown));
     Ok(RotateApiKeySuccess::Created { body })
 }
@@ -134,7 +134,7 @@ pub(super) async fn delete(
     params: DeleteApiKeyParams,
 ) -> Result<DeleteApiKeySuccess> {
     let id = ApiKeyId::from_uuid(params.id);
-    app::api_key::delete(&state.db, &state.clock, caller.access, id).await?;
+    app::api_key::delete(&state.keys, &state.clock, caller.access, id).await?;
     Ok(DeleteApiKeySuccess::NoContent)
 }
 

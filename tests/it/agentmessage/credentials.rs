@@ -171,8 +171,8 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     );
 }
 
-/// Goal: what was looked up for earlier requests is not believed once the key is revoked. Method:
-/// requests before and while the key is revoked, and one after.
+/// Goal: a key that was cached for earlier requests is refused once it is revoked. Method: requests
+/// before and while the key is revoked, and one after.
 #[actix_web::test]
 async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
     let app = TestApp::new().await;

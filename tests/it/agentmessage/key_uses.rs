@@ -10,10 +10,10 @@ use super::keys::Keys;
 use crate::support::app::now;
 
 async fn store(keys: &Keys) -> usize {
-    let db = &keys.app.state.db;
+    let api_keys = &keys.app.state.keys;
     let mut changed = 0;
-    while db.has_key_uses() {
-        changed += db.store_key_uses().await.expect("stored");
+    while api_keys.has_uses() {
+        changed += api_keys.store_uses().await.expect("stored");
     }
     changed
 }
@@ -84,7 +84,7 @@ async fn the_time_never_goes_back_also_when_a_server_s_clock_does() {
         .request(actix_web::http::Method::GET, "/v1/api-keys");
     let answer = request.bearer(&keys.key).on(state.clone()).send().await;
     assert_eq!(answer.status, 200);
-    assert_eq!(state.db.store_key_uses().await.expect("stored"), 0);
+    assert_eq!(state.keys.store_uses().await.expect("stored"), 0);
     assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:10:00Z");
 }
 
@@ -119,7 +119,7 @@ async fn what_cannot_be_stored_is_stored_the_next_time() {
     keys.app
         .database
         .execute("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden");
-    assert!(keys.app.state.db.store_key_uses().await.is_err());
+    assert!(keys.app.state.keys.store_uses().await.is_err());
     keys.app
         .database
         .execute("ALTER TABLE api_keys RENAME COLUMN hidden TO last_used_at");
@@ -144,10 +144,8 @@ async fn two_servers_store_the_uses_of_the_same_keys_without_a_quarrel() {
         assert_eq!(answer.status, 200);
         ids.push(id);
     }
-    let (one, other) = futures_util::join!(
-        keys.app.state.db.store_key_uses(),
-        second.db.store_key_uses(),
-    );
+    let (one, other) =
+        futures_util::join!(keys.app.state.keys.store_uses(), second.keys.store_uses(),);
     assert_eq!(one.expect("stored") + other.expect("stored"), 30);
     for id in ids {
         assert_eq!(last_used(&keys, &id).await, json!("2026-01-04T12:00:00Z"));

@@ -171,8 +171,8 @@ async fn change_until_refused(app: &TestApp, key: &str, client: &str, changes: &
     panic!("the key is never refused");
 }
 
-/// Goal: whoever has lost a key cannot save himself by another one. Method: a server that believes
-/// the key for a moment yet, asked for a new one after another server has revoked it.
+/// Goal: a lost key cannot be used to get another one. Method: a server that still has the key in
+/// its cache gets a request for a new key, after another server has revoked the old one.
 #[actix_web::test]
 async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     let app = TestApp::new().await;
@@ -190,7 +190,7 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
 }
 
 /// Goal: a key that another server has revoked is refused within a second, also while it and others
-/// are always in use. Method: keys that are used without a pause for longer than they are believed.
+/// are always in use. Method: keys that are used without a pause for longer than they are cached.
 #[actix_web::test]
 async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_second() {
     let app = TestApp::new().await;
@@ -222,8 +222,9 @@ async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_seco
     }
 }
 
-/// Goal: whoever revokes a key and leaves has revoked it. Method: the request is begun and dropped;
-/// once the revocation is stored, the key is refused long before the server would ask again.
+/// Goal: a client that disconnects while it revokes a key has revoked it. Method: the request is
+/// begun and dropped. Once the revocation is stored, the key is refused long before its cache entry
+/// ends.
 #[actix_web::test]
 async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     let app = TestApp::new().await;
@@ -231,8 +232,8 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     let id = app.key_id(&key).await;
     assert_eq!(app.get("/v1/organization", &key).await.status, 200);
     let access = superadmin_of(&app.org_id).access;
-    let (db, clock) = (&app.state.db, &app.state.clock);
-    let mut revocation = Box::pin(app::api_key::delete(db, clock, access, id));
+    let (keys, clock) = (&app.state.keys, &app.state.clock);
+    let mut revocation = Box::pin(app::api_key::delete(keys, clock, access, id));
     assert!(futures_util::poll!(&mut revocation).is_pending());
     drop(revocation);
     for _ in 0..50_000 {
@@ -272,7 +273,7 @@ async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() 
     };
     let access = caller.require(demand, Target::Own).unwrap();
     let admin = superadmin_of(&app.org_id).access;
-    app::api_key::delete(&app.state.db, &app.state.clock, admin, id)
+    app::api_key::delete(&app.state.keys, &app.state.clock, admin, id)
         .await
         .unwrap();
     let changes = SettingsChanges {

@@ -77,8 +77,10 @@ impl TestApp {
 
     /// The same server at another time.
     pub fn at(self, moment: DateTime<Utc>) -> Self {
+        let mut state = AppState::new(self.state.db.clone(), Clock::Fixed(moment), jwt_keys());
+        state.keys = self.state.keys.clone();
         Self {
-            state: state(self.state.db.clone(), moment),
+            state: web::Data::new(state),
             ..self
         }
     }
@@ -120,7 +122,7 @@ impl TestApp {
     /// Revokes a key of the tests' organization on this server, which refuses it at once.
     pub async fn revoke_key(&self, id: ApiKeyId) {
         let access = superadmin_of(&self.org_id).access;
-        quietline::app::api_key::delete(&self.state.db, &self.state.clock, access, id)
+        quietline::app::api_key::delete(&self.state.keys, &self.state.clock, access, id)
             .await
             .expect("revoked");
     }
@@ -230,12 +232,7 @@ impl TestApp {
 
 /// The state of one more server on a database that is open.
 pub fn state_of(db: Db) -> web::Data<AppState> {
-    state(db, now())
-}
-
-/// The state of a server whose time stands still.
-fn state(db: Db, moment: DateTime<Utc>) -> web::Data<AppState> {
-    state_with_clock(db, Clock::Fixed(moment))
+    state_with_clock(db, Clock::Fixed(now()))
 }
 
 /// The state of one more server, with a time of its own.

@@ -1,5 +1,5 @@
-//! SQLite's one writer: a thread that runs whatever writes are waiting in one transaction and
-//! answers them once it is durable. It knows nothing of what they write.
+//! SQLite's one writer: a thread with group commit. It runs the queued writes in one transaction
+//! and completes them once that is durable. Nothing is known here of what they write.
 
 use std::error::Error as _;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -10,38 +10,43 @@ use tokio::sync::oneshot;
 
 use crate::error::{BoxError, Error, Result, chain};
 
-use crate::db::engine::connection::{DbConn, is_locked};
-use crate::db::engine::prepared::{
-    self, BeginImmediate, Commit, ReleaseSavepoint, Rollback, RollbackToSavepoint, Savepoint,
-};
-use crate::db::engine::{Work, run_caught};
+use crate::db::engine::connection::DbConn;
+use crate::db::engine::fault::is_locked;
+use crate::db::engine::prepared::{self, Statement};
+use crate::db::engine::work::{Work, run_caught};
 
-/// Writes that may wait; one more is refused. At the slowest disks' rate this is a second of work.
+/// Length of the queue. One more write is refused. On the slowest disks this is a second of work.
 const QUEUE_LENGTH: usize = 1024;
 
 /// Writes that share one commit at most, so that the first of them does not wait for long.
 const BATCH_LENGTH: usize = 64;
 
-/// How long a write may wait for its turn, the file's lock that another process holds included.
-const TURN_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait of a write for its transaction, including the wait for another process's lock.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The pause between two attempts to get the lock.
+/// Pause between two attempts to get the lock.
 const LOCK_POLL: Duration = Duration::from_millis(1);
 
-/// Hands writes to the writer thread; dropping it lets the thread finish them all first.
-pub(in crate::db) struct Writer {
+/// Takes the write lock at once, because a transaction that reads first fails when another process
+/// has written since.
+const BEGIN: Statement = Statement("BEGIN IMMEDIATE");
+const COMMIT: Statement = Statement("COMMIT");
+const ROLLBACK: Statement = Statement("ROLLBACK");
+
+/// Marks the beginning of one write in the shared transaction.
+const SAVEPOINT: Statement = Statement("SAVEPOINT request");
+const RELEASE: Statement = Statement("RELEASE request");
+const ROLLBACK_TO_SAVEPOINT: Statement = Statement("ROLLBACK TO request");
+
+/// Queue of the writer thread. Dropping it lets the thread finish all queued writes first.
+pub(super) struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// SQLite itself waits only this long for another process's lock, and [`begin`] asks again: its
-    /// own waits grow to 100 ms, too long to catch the short moments in which a busy server lets
-    /// go.
-    pub(in crate::db) const PATIENCE: &str = "PRAGMA busy_timeout = 8";
-
-    /// Starts the thread; it calls `after_batch` between two transactions.
-    pub(in crate::db) fn start(
+    /// Starts the thread. It calls `after_batch` between two transactions.
+    pub(super) fn start(
         mut conn: DbConn,
         mut after_batch: impl FnMut(&mut DbConn) + Send + 'static,
     ) -> Result<Self> {
@@ -61,9 +66,10 @@ impl Writer {
         })
     }
 
-    pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    /// Queues `work` and waits for its result.
+    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + TURN_TIMEOUT;
+        let deadline = Instant::now() + BEGIN_TIMEOUT;
         let job = Write {
             work: Some(work),
             outcome: None,
@@ -82,11 +88,9 @@ impl Writer {
             })?;
         answer.await.map_err(Error::internal)?
     }
-}
 
-impl Writer {
-    /// Whether the thread still runs; it ends only by a defect or when the writer is dropped.
-    pub(in crate::db) fn is_running(&self) -> bool {
+    /// Returns whether the thread runs. It ends only by a defect or when the writer is dropped.
+    pub(super) fn is_running(&self) -> bool {
         self.thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())
@@ -106,16 +110,16 @@ impl Drop for Writer {
 
 /// A write whose types the writer need not know.
 trait Job: Send {
-    /// Does the work; says whether it is to be kept.
+    /// Runs the work. Returns `false` if its changes are to be undone.
     fn run(&mut self, conn: &mut DbConn) -> bool;
 
-    /// Whether nobody waits for it any more, or nobody should.
+    /// Returns whether the caller has gone or the deadline has passed.
     fn is_stale(&self) -> bool;
 
-    /// When it has waited too long.
+    /// End of the wait for the transaction.
     fn deadline(&self) -> Instant;
 
-    /// Tells the caller, with the fault that undid the work if one did.
+    /// Completes the write, with the fault that undid the whole transaction if one did.
     fn reply(self: Box<Self>, fault: Option<String>);
 }
 
@@ -147,11 +151,11 @@ impl<T: Send> Job for Write<T> {
 
     fn reply(self: Box<Self>, fault: Option<String>) {
         let outcome = match (self.outcome, fault) {
-            // A refusal stays what it was: nothing was to be kept of it.
+            // The work's own error stays, because none of its changes were to be kept.
             (Some(Err(error)), _) => Err(error),
             (_, Some(fault)) => Err(Error::unavailable(fault)),
             (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(Error::internal("a write was answered before it ran")),
+            (None, None) => Err(Error::internal("a write was completed before it ran")),
         };
         if self.reply.send(outcome).is_err() {
             log::debug!("the caller of a write has gone");
@@ -159,14 +163,14 @@ impl<T: Send> Job for Write<T> {
     }
 }
 
-/// Waits for a write and takes along what else is there; `None` when there will be no more.
+/// Waits for a write and takes the others that are queued. Returns `None` once the queue is closed.
 fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
     let first = waiting.recv().ok()?;
     let others = waiting.try_iter().take(BATCH_LENGTH - 1);
     Some(std::iter::once(first).chain(others).collect())
 }
 
-/// Runs every write of `batch` in one transaction, commits, and only then answers them.
+/// Runs every write of `batch` in one transaction, commits, and only then completes them.
 fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
     let Some(mut batch) = begin_for(conn, batch) else {
         return;
@@ -176,8 +180,8 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
         Err(error) => {
             let fault = cause(&error);
             log::debug!("a transaction of {} writes failed: {fault}", batch.len());
-            // SQLite may have rolled back already; then there is nothing to give up.
-            if let Err(error) = prepared::run(conn, &Rollback) {
+            // Fails when SQLite has rolled back already.
+            if let Err(error) = prepared::run(conn, &ROLLBACK) {
                 log::debug!("rollback: {}", chain(&error));
             }
             answer(batch, Some(&fault));
@@ -185,8 +189,8 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
     }
 }
 
-/// Begins the transaction of those that have time left to wait for it, which are returned; all
-/// others are answered.
+/// Begins the transaction for the writes whose deadline has not passed, and returns them. Completes
+/// all others.
 fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
     let mut fault = "waited too long for its turn to write".to_owned();
     loop {
@@ -207,7 +211,7 @@ fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<
     }
 }
 
-/// What `error` is due to: each caller is told of an error of its own.
+/// Returns the source of `error` as text, because every caller needs an error of its own.
 fn cause(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
 }
@@ -218,10 +222,10 @@ fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
     }
 }
 
-/// Takes the write lock, which another process may hold for a while, but not beyond `deadline`.
+/// Takes the write lock. Waits until `deadline` while another process holds it.
 fn begin(conn: &mut DbConn, deadline: Instant) -> Result<()> {
     loop {
-        match prepared::run(conn, &BeginImmediate) {
+        match prepared::run(conn, &BEGIN) {
             Err(error) if is_locked(&error) && Instant::now() < deadline => {
                 std::thread::sleep(LOCK_POLL);
             }
@@ -232,12 +236,13 @@ fn begin(conn: &mut DbConn, deadline: Instant) -> Result<()> {
 
 fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
-        prepared::run(conn, &Savepoint)?;
+        prepared::run(conn, &SAVEPOINT)?;
         if !job.run(conn) {
-            prepared::run(conn, &RollbackToSavepoint)?;
+            prepared::run(conn, &ROLLBACK_TO_SAVEPOINT)?;
         }
-        // Fails when SQLite itself gave the whole transaction up (a full disk): so does the batch.
-        prepared::run(conn, &ReleaseSavepoint)?;
+        // Fails when SQLite itself has rolled the whole transaction back (a full disk). Then the
+        // batch fails too.
+        prepared::run(conn, &RELEASE)?;
     }
-    prepared::run(conn, &Commit)
+    prepared::run(conn, &COMMIT)
 }

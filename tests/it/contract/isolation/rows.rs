@@ -97,7 +97,7 @@ pub async fn check(app: &TestApp, tenants: &[Tenant]) {
         let found = app.database.values(sql);
         assert!(found.is_empty(), "{what}: {found:?}");
     }
-    app.state.db.store_key_uses().await.expect("uses of keys");
+    app.state.keys.store_uses().await.expect("uses of keys");
     for own in tenants {
         check_settings(&app.database, own);
         check_keys(&app.database, own);

@@ -1,0 +1,114 @@
+//! Errors of the databases: temporary ones, after which a client may retry (503), and defects of
+//! ours (500).
+//!
+//! Works around Diesel, which tells few conditions apart and hides the codes of both databases, so
+//! that only messages in English are left. A PostgreSQL with another `lc_messages` answers 500
+//! where 503 would be right.
+//! <https://github.com/diesel-rs/diesel/pull/5232> adds SQLSTATE for PostgreSQL.
+//! Remove when `DatabaseErrorInformation` has the codes.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::error::{Error, chain};
+
+/// Message of SQLITE_BUSY: another connection holds the lock.
+const LOCKED: &str = "database is locked";
+
+/// Messages of SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_READONLY, in lower case.
+/// <https://sqlite.org/rescode.html>
+const SQLITE_UNAVAILABLE: [&str; 5] = [
+    LOCKED,
+    "database or disk is full",
+    "disk i/o error",
+    "unable to open database file",
+    "attempt to write a readonly database",
+];
+
+/// Messages of the classes 40 (deadlock), 53 (no resources), 55 (lock timeout) and 57 (operator
+/// intervention), and libpq's of a lost connection, in lower case.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const POSTGRES_UNAVAILABLE: [&str; 8] = [
+    "canceling statement due to",
+    "terminating connection",
+    "the database system is",
+    "could not extend file",
+    "no space left on device",
+    "remaining connection slots",
+    "server closed the connection",
+    "deadlock detected",
+];
+
+/// Part of PostgreSQL's message of a change in a read-only session.
+const READ_ONLY: &str = "in a read-only transaction";
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        if is_unavailable(&error) {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+/// Returns whether another process holds SQLite's write lock.
+pub(super) fn is_locked(error: &Error) -> bool {
+    chain(error).contains(LOCKED)
+}
+
+/// Returns whether PostgreSQL refused a change because its session is read-only.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    chain(error).contains(READ_ONLY)
+}
+
+fn is_unavailable(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(kind, info) => match kind {
+            DatabaseErrorKind::ClosedConnection
+            | DatabaseErrorKind::SerializationFailure
+            | DatabaseErrorKind::ReadOnlyTransaction
+            | DatabaseErrorKind::UnableToSendCommand => true,
+            _ => {
+                let message = info.message().to_ascii_lowercase();
+                let mut known = SQLITE_UNAVAILABLE.iter().chain(&POSTGRES_UNAVAILABLE);
+                known.any(|text| message.contains(text))
+            }
+        },
+        DieselError::BrokenTransactionManager => true,
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_unavailable(commit_error),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_without_space_or_lock_is_unavailable_and_a_defect_is_internal() {
+        let fault = |message: &str| {
+            let message = Box::new(message.to_owned());
+            Error::from(DieselError::DatabaseError(
+                DatabaseErrorKind::Unknown,
+                message,
+            ))
+        };
+        for message in [
+            "database or disk is full",
+            "disk I/O error",
+            "database is locked",
+            "canceling statement due to lock timeout",
+            "FATAL:  the database system is shutting down",
+        ] {
+            let error = fault(message);
+            assert!(matches!(error, Error::Unavailable(_)), "{message}");
+            assert_eq!(is_locked(&error), message == LOCKED);
+        }
+        for message in [
+            "no such table: organizations",
+            "database disk image is malformed",
+        ] {
+            assert!(matches!(fault(message), Error::Internal(_)), "{message}");
+        }
+    }
+}

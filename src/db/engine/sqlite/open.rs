@@ -1,0 +1,92 @@
+//! Opens the SQLite file: creates it, turns the write-ahead log on, and connects to it.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::IntoRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use diesel::{
+    Connection, ConnectionError, ConnectionResult, RunQueryDsl, SqliteConnection, select,
+};
+
+use crate::error::{Error, Result};
+
+use super::pragmas::{self, Role};
+
+/// Before this version SQLite could corrupt a database when two connections reset the log at once.
+const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
+
+/// Opens the file at `path`, which need not be there yet, to migrate it.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it cannot be opened, [`Error::Internal`] when this SQLite is known
+/// to lose data.
+pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
+    create_if_missing(path).map_err(Error::unavailable)?;
+    let mut conn = connect(path, Role::Migration).map_err(Error::unavailable)?;
+    check_version(&mut conn)?;
+    use_write_ahead_log(&mut conn)?;
+    Ok(conn)
+}
+
+/// Connects to the file at `path`.
+pub(super) fn connect(path: &Path, role: Role) -> ConnectionResult<SqliteConnection> {
+    let path = path
+        .to_str()
+        .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
+    let mut conn = SqliteConnection::establish(path)?;
+    conn.batch_execute(pragmas::EVERY_CONNECTION)
+        .and_then(|()| conn.batch_execute(role.settings()))
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// Creates the file with access for its owner only, because it will hold attestations and all audit
+/// logs. SQLite gives its other files the same mode.
+fn create_if_missing(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    match options.append(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => {
+            // Never closed, because on POSIX that would drop the locks which this process's
+            // connections hold on the file. Other processes would take the file for unused.
+            // <https://sqlite.org/howtocorrupt.html>, section 2.2.
+            let _kept_open = file.into_raw_fd();
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn use_write_ahead_log(conn: &mut SqliteConnection) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let started = Instant::now();
+    // The change of mode ignores the busy timeout when another server makes the same change.
+    while let Err(error) = conn.batch_execute(pragmas::WRITE_AHEAD_LOG) {
+        if started.elapsed() > PATIENCE {
+            return Err(error.into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+fn check_version(conn: &mut SqliteConnection) -> Result<()> {
+    diesel::define_sql_function! {
+        fn sqlite_version() -> diesel::sql_types::Text;
+    }
+    let version: String = select(sqlite_version()).get_result(conn)?;
+    let numbers: Vec<u32> = version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    if numbers.as_slice() < OLDEST_VERSION.as_slice() {
+        return Err(Error::internal(format!(
+            "SQLite {version} is older than {OLDEST_VERSION:?}"
+        )));
+    }
+    Ok(())
+}

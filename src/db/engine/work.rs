@@ -1,0 +1,21 @@
+//! Work for a connection: a closure that returns a value or an error, on whichever thread runs it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+use super::connection::DbConn;
+
+/// Longest wait for a connection or a permit before a request is refused (503).
+pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Work in a box. Boxed from the start, because every future that passes it on would otherwise hold
+/// all that it captures.
+pub(in crate::db) type Work<T> = Box<dyn FnOnce(&mut DbConn) -> Result<T> + Send>;
+
+/// Runs `work` and returns a panic as [`Error::Internal`].
+pub(super) fn run_caught<T>(work: Work<T>, conn: &mut DbConn) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(|| work(conn)))
+        .unwrap_or_else(|_| Err(Error::internal("a database transaction panicked")))
+}
