@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
-use crate::auth::limits::LimitSettings;
+use crate::limits::LimitSettings;
 use crate::db::DatabaseUrl;
 use crate::logging::LogFormat;
 

@@ -1,33 +1,32 @@
-//! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with
-//! them.
+//! Authenticates requests by API key. Every unusable key gets the same response.
 
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use chrono::{DateTime, Utc};
 
-use crate::db::LookedUp;
+use crate::db::{Db, LookedUp};
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
 use crate::request::{self, KnownCaller};
-use crate::state::AppState;
 
 use super::bearer_token;
 
-/// Finds out which key made `request`.
+/// Returns the caller of `request`, and notes the use of the API key at `now`.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a missing, malformed, unknown or revoked key.
-pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Caller> {
+pub async fn authenticate(db: &Db, now: DateTime<Utc>, request: &HttpRequest) -> Result<Caller> {
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
     let hash = plaintext.hash();
-    let found = state.db.find_api_key(hash).await?;
+    let found = db.find_api_key(hash).await?;
     let LookedUp { key, organization } = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     if key.revoked_at.is_some() {
         return Err(Error::Unauthenticated("revoked API key"));
     }
-    state.db.note_key_use(&key, state.clock.now());
+    db.note_key_use(&key, now);
     request::note(request, |context| {
         context.caller = Some(KnownCaller::ApiKey(key.id.clone()));
     });

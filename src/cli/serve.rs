@@ -7,10 +7,11 @@ use actix_web::{rt, web};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::auth::limits::Limits;
 use crate::config::Config;
+use crate::http::Options;
 use crate::http::server::{self, Serving};
 use crate::jobs;
+use crate::limits::Limits;
 use crate::logging;
 use crate::state::AppState;
 
@@ -26,11 +27,8 @@ pub(super) async fn run(config: &Config) -> Outcome {
         );
     }
     let context = open(config)?;
-    let mut state = AppState::new(context.db, context.clock, keys);
-    state.has_docs = config.has_docs;
-    state.limits = Limits::new(config.limits.clone(), &state.clock);
-    state.cors_origins = config.cors_origins.clone();
-    let state = web::Data::new(state);
+    let limits = Limits::new(config.limits.clone(), &context.clock);
+    let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses
             .iter()
@@ -46,6 +44,10 @@ pub(super) async fn run(config: &Config) -> Outcome {
         listen: &config.listen,
         workers: config.workers,
         drain: config.drain,
+        options: Options {
+            has_docs: config.has_docs,
+            cors_origins: config.cors_origins.clone(),
+        },
     };
     let (stop_uses, stopped) = oneshot::channel();
     let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
@@ -70,7 +72,7 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
     Ok(true)
 }
 
-/// A panic is one line of the log like everything else. Its message is left out: it may quote data.
+/// Logs a panic as one line like every event. Leaves out its message, because it may quote data.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic
         .location()

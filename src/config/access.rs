@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use ipnet::IpNet;
 use url::Url;
 
-use crate::auth::limits::LimitSettings;
+use crate::limits::LimitSettings;
 
 use super::sources::{Setting, Sources};
 use super::{

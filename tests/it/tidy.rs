@@ -60,7 +60,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         place: "state.rs",
-        may_use: &["auth::jwt", "auth::limits", "clock", "db"],
+        may_use: &["auth::jwt", "clock", "db", "limits"],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
     },
     Layer {
@@ -70,7 +70,12 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         place: "auth",
-        may_use: &["auth", "clock", "domain", "db", "error", "state", "request"],
+        may_use: &["auth", "domain", "db", "error", "request"],
+        must_not_name: &[DIESEL, GENERATED],
+    },
+    Layer {
+        place: "limits",
+        may_use: &["clock", "domain", "error", "limits", "request"],
         must_not_name: &[DIESEL, GENERATED],
     },
     Layer {
@@ -78,8 +83,8 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "config",
             "auth::jwt",
-            "auth::limits",
             "db::DatabaseUrl",
+            "limits::LimitSettings",
             "logging",
         ],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
@@ -89,8 +94,8 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "config",
             "auth::jwt",
-            "auth::limits",
             "db::DatabaseUrl",
+            "limits::LimitSettings",
             "logging",
         ],
         must_not_name: &[DIESEL, ACTIX, GENERATED],
@@ -98,7 +103,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         place: "handlers",
         may_use: &[
-            "handlers", "app", "auth", "domain", "error", "state", "request",
+            "handlers", "app", "auth", "domain", "error", "limits", "state", "request",
         ],
         must_not_name: &[DIESEL],
     },

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::{with_toml, with_variables};
-use crate::auth::limits::LimitSettings;
+use crate::limits::LimitSettings;
 
 /// The limits in the order of the settings, with 0 for none.
 pub(super) fn quotas(limits: &LimitSettings) -> [u32; 4] {

@@ -12,6 +12,7 @@ use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
 use quietline::domain::text_enum::TextEnum;
+use quietline::limits::Limits;
 use quietline::state::AppState;
 use serde_json::{Value, json};
 
@@ -390,7 +391,12 @@ async fn add_organization(app: &TestApp, external_id: &str) -> OrgId {
 
 fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp {
     let keys = JwtKeys::new(settings).unwrap();
-    let state = AppState::new(app.state.db.clone(), Clock::Fixed(at), keys);
+    let state = AppState::new(
+        app.state.db.clone(),
+        Clock::Fixed(at),
+        keys,
+        Limits::default(),
+    );
     TestApp {
         state: web::Data::new(state),
         ..app

@@ -1,9 +1,9 @@
 //! The limit of requests without a valid credential, per address.
 
 use actix_web::http::Method;
-use quietline::auth::limits::LimitSettings;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::limits::LimitSettings;
 
 use crate::db::parallel::in_parallel;
 

@@ -1,9 +1,9 @@
 //! Limits of requests, per credential, per organization and per address.
 
 use actix_web::http::Method;
-use quietline::auth::limits::LimitSettings;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::organization::OrganizationKind;
+use quietline::limits::LimitSettings;
 use serde_json::json;
 
 use super::{Limited, ORGANIZATION, assert_refused, limit_fields, per_minute};

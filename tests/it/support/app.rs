@@ -18,6 +18,8 @@ use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef};
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::text_enum::TextEnum;
+use quietline::http::Options;
+use quietline::limits::Limits;
 use quietline::state::AppState;
 use serde_json::Value;
 
@@ -39,6 +41,7 @@ pub fn now() -> DateTime<Utc> {
 /// The real application on a database of its own, and one commercial organization.
 pub struct TestApp {
     pub state: web::Data<AppState>,
+    pub options: Options,
     pub org_id: OrgId,
     // Dropped last: nothing may hold a connection when the data goes.
     pub database: TestDatabase,
@@ -61,7 +64,7 @@ impl TestApp {
 
     async fn start(database: TestDatabase, change: impl FnOnce(&mut AppState)) -> Self {
         let db = Db::open(&database.url(), 4).expect("a new database");
-        let mut state = AppState::new(db, Clock::Fixed(now()), jwt_keys());
+        let mut state = AppState::new(db, Clock::Fixed(now()), jwt_keys(), Limits::default());
         change(&mut state);
         let state = web::Data::new(state);
         let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
@@ -69,6 +72,7 @@ impl TestApp {
             .id;
         Self {
             state,
+            options: Options::default(),
             org_id,
             database,
         }
@@ -232,7 +236,7 @@ fn state(db: Db, moment: DateTime<Utc>) -> web::Data<AppState> {
 
 /// The state of one more server, with a time of its own.
 pub fn state_with_clock(db: Db, clock: Clock) -> web::Data<AppState> {
-    web::Data::new(AppState::new(db, clock, jwt_keys()))
+    web::Data::new(AppState::new(db, clock, jwt_keys(), Limits::default()))
 }
 
 /// The keys of a server that signs its own tokens.
