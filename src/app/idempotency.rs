@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::db::{self, Claim, DbConn};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
-    Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredAnswer,
+    Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredAnswer,
 };
 use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
@@ -14,9 +14,6 @@ use crate::error::{Error, Result};
 use crate::state::AppState;
 
 use super::organization;
-
-/// Records removed in one transaction at most, so that nobody waits long for it.
-const SWEEP_BATCH: i64 = 500;
 
 /// What a request with an `Idempotency-Key` says beyond what it asks for.
 pub struct Once<T> {
@@ -98,15 +95,4 @@ fn claim(access: &OrgAccess, key: &IdempotencyKey) -> Claim {
     let mut short = [0; 8];
     short.copy_from_slice(&digest.finalize()[..8]);
     Claim::new(short)
-}
-
-/// Removes a batch of records that are no longer given; returns whether there may be more.
-///
-/// # Errors
-/// Only those of the database.
-pub async fn sweep(state: &AppState) -> Result<bool> {
-    let oldest = state.clock.now() - KEPT_FOR;
-    let work = move |conn: &mut DbConn| db::idempotency::delete_before(conn, oldest, SWEEP_BATCH);
-    let removed = state.db.write(work).await?;
-    Ok(i64::try_from(removed).is_ok_and(|removed| removed >= SWEEP_BATCH))
 }

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 
-use actix_web::{rt, web};
+use actix_web::web;
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::http::Options;
@@ -49,15 +48,9 @@ pub(super) async fn run(config: &Config) -> Outcome {
             cors_origins: config.cors_origins.clone(),
         },
     };
-    let (stop_uses, stopped) = oneshot::channel();
-    let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));
-    let (stop_sweep, stopped) = oneshot::channel();
-    let sweep = jobs::idempotency_records::run(state.clone().into_inner(), stopped);
-    let sweep = rt::spawn(sweep);
+    let jobs = jobs::start(&state);
     let served = server::serve(serving, state, announce).await;
-    drop((stop_uses, stop_sweep));
-    key_uses.await?;
-    sweep.await?;
+    jobs.stop().await?;
     served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
 }
