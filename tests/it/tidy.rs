@@ -90,17 +90,6 @@ const LAYERS: &[Layer] = &[
         must_not_name: &[DIESEL, ACTIX, GENERATED],
     },
     Layer {
-        place: "config.rs",
-        may_use: &[
-            "config",
-            "auth::jwt",
-            "db::DatabaseUrl",
-            "limits::LimitSettings",
-            "logging",
-        ],
-        must_not_name: &[DIESEL, ACTIX, GENERATED],
-    },
-    Layer {
         place: "handlers",
         may_use: &[
             "handlers", "app", "auth", "domain", "error", "limits", "state", "request",
