@@ -80,10 +80,10 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// `None` if the setting cannot be given on the command line.
     pub flag: Option<Flag>,
-    /// Whether the TOML file has an integer here, not a string.
+    /// True if the TOML file has an integer here, not a string.
     pub is_number: bool,
-    /// Whether the TOML file may have the setting. The file cannot name itself, and a secret may
-    /// only be a file of its own.
+    /// False if the TOML file must not have the setting: it cannot name itself, and a secret may
+    /// only be in a file of its own.
     pub is_allowed_in_file: bool,
 }
 

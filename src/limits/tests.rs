@@ -29,7 +29,7 @@ fn address(number: u32) -> IpAddr {
 fn a_flood_of_addresses_takes_a_fixed_number_of_buckets() {
     let (limiter, millis) = limiter(2);
     for number in 0..FLOOD {
-        // Those that find no room share one bucket.
+        // Addresses that find no room share one bucket.
         let expected = (number as usize) < MAX_BUCKETS + 2;
         let outcome = limiter.take(&address(number));
         assert_eq!(outcome.is_ok(), expected, "{number}");
