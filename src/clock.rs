@@ -1,5 +1,5 @@
-//! The time that rules and records depend on, so that tests can hold it still and move it. Ids and
-//! log lines take the system's, and how long something lasts is measured with the monotonic clock.
+//! The time that rules and records depend on, so that tests can hold it still and move it. Not for
+//! ids and log lines, which take the system's time, and durations, which take the monotonic clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Where `now` comes from.
+/// Source of the time.
 #[derive(Debug, Clone)]
 pub enum Clock {
     /// The system's clock.
     System,
     /// Always this moment.
     Fixed(DateTime<Utc>),
-    /// This moment and so many milliseconds more; whoever holds the number moves the time.
+    /// A start plus a shared offset in milliseconds, which tests advance.
     Moved(DateTime<Utc>, Arc<AtomicU64>),
 }
 
 impl Clock {
-    /// The present moment, to the millisecond: both databases and every document hold that exactly.
+    /// Returns the present moment, to the millisecond: both databases and every document hold that
+    /// exactly.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             #[expect(
@@ -32,7 +33,7 @@ impl Clock {
         }
     }
 
-    /// The time since some moment in the past. Unlike `now` it never goes back.
+    /// Returns the time since some moment in the past. Unlike `now` it never goes back.
     pub fn elapsed(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod handlers;
 pub mod http;
 pub mod jobs;
+pub mod limits;
 pub mod logging;
 pub mod operator;
 pub mod request;

@@ -1,31 +1,40 @@
 //! Writes log events to stderr, as text or as JSON: one event is always exactly one line.
 //!
-//! Logging threads only queue their lines; one background thread writes them in batches, so that
-//! a busy server makes a few hundred system calls a second for its log, not one per line.
-//! Not here: what is logged. Nothing is masked; callers must not log tokens or secrets.
+//! env_logger filters and formats. A background thread writes the lines in batches, so that a busy
+//! server makes a few hundred system calls a second for its log, not one per line. Not here: the
+//! choice of what is logged. Nothing is masked; callers must not log tokens or secrets.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use log::{Log, Metadata, Record};
+use env_logger::Target;
+use log::Record;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// When so many bytes wait to be written, a logging thread waits too: no line is lost, and a
-/// reader of stderr that stalls also stalls the server, as it would without a queue.
-const QUEUE_BYTES: usize = 1024 * 1024;
+/// Lines that may wait to be written. When the queue is full, logging threads wait: no line is
+/// lost, and a reader of stderr that stalls also stalls the server, as it would without a queue.
+const QUEUE_LINES: usize = 4096;
 
-/// Room for a usual line.
-const LINE_BYTES: usize = 320;
+/// Bytes that are written at once at most, unless a single line is longer.
+const BATCH_BYTES: usize = 64 * 1024;
 
-/// How long the writer rests after a batch. Lines gather, and queueing one wakes nobody.
+/// Rest of the writer after a batch. Lines gather meanwhile, and queueing a line wakes no thread.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// How long a flush waits when nobody reads stderr.
+/// Longest wait of a flush, for the case that nothing reads stderr.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a line of the log looks like.
+/// Pause between two checks of a flush.
+const FLUSH_POLL: Duration = Duration::from_millis(1);
+
+/// The queue of the process. It is never dropped, so that lines are written until the very end.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Appearance of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// `2026-11-21T19:47:47.123Z INFO  quietline::http: message`
@@ -41,13 +50,13 @@ pub enum LogFormat {
 ///
 /// # Errors
 ///
-/// The background thread cannot be started, or a logger is installed already.
+/// A logger is installed already.
 pub fn init(filter: &str, format: LogFormat) -> io::Result<LogGuard> {
-    let queue = start_writer(io::stderr())?;
-    let logger = build_logger(filter, format, queue);
-    let level = logger.inner.filter();
-    log::set_boxed_logger(Box::new(logger)).map_err(io::Error::other)?;
-    log::set_max_level(level);
+    let (queue, pipe) = start_queue(io::stderr());
+    builder(filter, format, pipe)
+        .try_init()
+        .map_err(io::Error::other)?;
+    QUEUE.get_or_init(|| queue);
     Ok(LogGuard(()))
 }
 
@@ -55,10 +64,12 @@ pub fn init(filter: &str, format: LogFormat) -> io::Result<LogGuard> {
 ///
 /// For a panic hook, and before `std::process::exit`, which drops no guard.
 pub fn flush() {
-    log::logger().flush();
+    if let Some(queue) = QUEUE.get() {
+        queue.flush();
+    }
 }
 
-/// Writes what is still queued when it is dropped.
+/// Writes the queued lines when it is dropped.
 #[derive(Debug)]
 #[must_use = "a guard dropped at once does not flush at the end of the process"]
 pub struct LogGuard(());
@@ -69,136 +80,115 @@ impl Drop for LogGuard {
     }
 }
 
-/// env_logger decides what is logged. Its own way to a writer takes a lock more for each line, and
-/// has no `flush` that does something.
-struct QueueLogger {
-    inner: env_logger::Logger,
-    format: LogFormat,
-    queue: Arc<Queue>,
-}
-
-fn build_logger(filter: &str, format: LogFormat, queue: Arc<Queue>) -> QueueLogger {
-    let inner = env_logger::Builder::new().parse_filters(filter).build();
-    QueueLogger {
-        inner,
-        format,
-        queue,
-    }
-}
-
-impl Log for QueueLogger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if !self.inner.matches(record) {
-            return;
-        }
-        let mut line = Vec::with_capacity(LINE_BYTES);
+fn builder(filter: &str, format: LogFormat, pipe: Pipe) -> env_logger::Builder {
+    let mut builder = env_logger::Builder::new();
+    builder
+        .parse_filters(filter)
+        .target(Target::Pipe(Box::new(pipe)))
         // The wall clock, not the product's: an event is logged when it happens.
-        let written = write_event(&mut line, self.format, SystemTime::now(), record);
-        // It fails for a message that cannot be shown, which is nobody's fault here.
-        if written.is_ok() {
-            self.queue.push(&line);
-        }
-    }
-
-    fn flush(&self) {
-        self.queue.wait_until_written();
-    }
+        .format(move |out, record| write_event(out, format, SystemTime::now(), record));
+    builder
 }
 
-/// The lines on their way from the logging threads to the writer.
+/// Byte counts of a queue. `NonBlocking` cannot tell when its lines are written.
 #[derive(Default)]
+struct Progress {
+    queued: AtomicU64,
+    written: AtomicU64,
+}
+
+/// Lines on their way from the logging threads to the writer.
 struct Queue {
-    state: Mutex<QueueState>,
-    /// Lines came while the writer was idle.
-    has_lines: Condvar,
-    /// The writer has taken or written a batch.
-    has_progress: Condvar,
-}
-
-#[derive(Default)]
-struct QueueState {
-    lines: Vec<u8>,
-    is_idle: bool,
-    /// Bytes of all lines ever queued, and how many of them are written.
-    queued: u64,
-    written: u64,
+    progress: Arc<Progress>,
+    /// The thread ends when its guard is dropped.
+    _writer: WorkerGuard,
 }
 
 impl Queue {
-    /// A panic elsewhere cannot leave the state half changed, so poisoning means nothing here.
-    fn lock(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn push(&self, line: &[u8]) {
-        let is_full = |state: &mut QueueState| state.lines.len() >= QUEUE_BYTES;
-        let mut state = self
-            .has_progress
-            .wait_while(self.lock(), is_full)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.lines.extend_from_slice(line);
-        state.queued += line.len() as u64;
-        if state.is_idle {
-            state.is_idle = false;
-            self.has_lines.notify_one();
+    /// Waits until every line queued so far is written, or the timeout.
+    fn flush(&self) {
+        let queued = self.progress.queued.load(Ordering::SeqCst);
+        let end = Instant::now() + FLUSH_TIMEOUT;
+        while self.progress.written.load(Ordering::SeqCst) < queued && Instant::now() < end {
+            thread::sleep(FLUSH_POLL);
         }
-    }
-
-    fn wait_until_written(&self) {
-        let state = self.lock();
-        let queued = state.queued;
-        let is_pending = |state: &mut QueueState| state.written < queued;
-        // After the timeout nothing better can be done than to go on.
-        drop(
-            self.has_progress
-                .wait_timeout_while(state, FLUSH_TIMEOUT, is_pending),
-        );
-    }
-
-    /// Rests, waits for lines and swaps them with `batch`, which is empty.
-    fn take(&self, batch: &mut Vec<u8>) {
-        let is_empty = |state: &mut QueueState| {
-            state.is_idle = state.lines.is_empty();
-            state.is_idle
-        };
-        // Before it looks: a busy server has lines by then, and never has to wake it.
-        thread::sleep(GATHER);
-        let mut state = self
-            .has_lines
-            .wait_while(self.lock(), is_empty)
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut state.lines, batch);
-        self.has_progress.notify_all();
-    }
-
-    fn mark_written(&self, batch: &[u8]) {
-        self.lock().written += batch.len() as u64;
-        self.has_progress.notify_all();
     }
 }
 
-/// Starts the thread that writes all queued lines into `output` until the process ends.
-fn start_writer(mut output: impl Write + Send + 'static) -> io::Result<Arc<Queue>> {
-    let queue = Arc::new(Queue::default());
-    let lines = Arc::clone(&queue);
-    let work = move || {
-        let mut batch = Vec::new();
-        loop {
-            lines.take(&mut batch);
-            // When stderr is closed there is nobody to tell; the server must go on regardless.
-            output.write_all(&batch).unwrap_or_default();
-            lines.mark_written(&batch);
-            batch.clear();
-        }
+/// Starts the thread that writes queued lines into `output`. Returns the pipe that queues them.
+fn start_queue(output: impl Write + Send + 'static) -> (Queue, Pipe) {
+    let progress = Arc::new(Progress::default());
+    let batches = Batches {
+        output,
+        batch: Vec::new(),
+        progress: Arc::clone(&progress),
     };
-    thread::Builder::new()
-        .name("log-writer".to_owned())
-        .spawn(work)?;
-    Ok(queue)
+    let (lines, writer) = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(QUEUE_LINES)
+        .thread_name("log-writer")
+        .finish(batches);
+    let pipe = Pipe {
+        lines,
+        progress: Arc::clone(&progress),
+    };
+    let queue = Queue {
+        progress,
+        _writer: writer,
+    };
+    (queue, pipe)
+}
+
+/// The end of the queue that logging threads write whole lines into.
+struct Pipe {
+    lines: NonBlocking,
+    progress: Arc<Progress>,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let bytes = line.len() as u64;
+        self.progress.queued.fetch_add(bytes, Ordering::SeqCst);
+        self.lines.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The end of the queue that the writer thread takes lines from. It calls `flush` whenever the
+/// queue is empty.
+struct Batches<W> {
+    output: W,
+    batch: Vec<u8>,
+    progress: Arc<Progress>,
+}
+
+impl<W: Write> Batches<W> {
+    fn write_batch(&mut self) {
+        // When stderr is closed there is nobody to tell. The server must go on regardless.
+        self.output.write_all(&self.batch).unwrap_or_default();
+        let bytes = self.batch.len() as u64;
+        self.progress.written.fetch_add(bytes, Ordering::SeqCst);
+        self.batch.clear();
+    }
+}
+
+impl<W: Write> Write for Batches<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.batch.len() + line.len() > BATCH_BYTES {
+            self.write_batch();
+        }
+        self.batch.extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_batch();
+        thread::sleep(GATHER);
+        Ok(())
+    }
 }
 
 fn write_event(
@@ -233,7 +223,7 @@ fn write_escaped(
         .map_err(io::Error::other)
 }
 
-/// Passes text on, with everything escaped that could end or disguise a line.
+/// Passes text on, and escapes everything that could end or disguise a line.
 struct Escaped<'a, W> {
     out: &'a mut W,
     format: LogFormat,
@@ -248,7 +238,7 @@ impl<W: Write> fmt::Write for Escaped<'_, W> {
 impl<W: Write> Escaped<'_, W> {
     fn write_runs(&mut self, text: &str) -> io::Result<()> {
         let format = self.format;
-        // Nearly every line: one quick look at its bytes instead of one at each character.
+        // Nearly every line is plain, and bytes are checked faster than characters.
         if text.bytes().all(|byte| is_plain_ascii(format, byte)) {
             return self.out.write_all(text.as_bytes());
         }
@@ -263,7 +253,7 @@ impl<W: Write> Escaped<'_, W> {
         self.out.write_all(&text.as_bytes()[plain_from..])
     }
 
-    /// All escaped characters are below U+10000, so four digits suffice (RFC 8259 §7).
+    /// Writes four digits, since all escaped characters are below U+10000 (RFC 8259 §7).
     fn write_escape(&mut self, character: char) -> io::Result<()> {
         match character {
             '\n' => self.out.write_all(b"\\n"),
@@ -276,13 +266,14 @@ impl<W: Write> Escaped<'_, W> {
     }
 }
 
-/// Whether a byte stands for itself, and cannot be part of anything that does not.
+/// Returns whether a byte is a whole character that is not escaped.
 fn is_plain_ascii(format: LogFormat, byte: u8) -> bool {
     (b' '..=b'~').contains(&byte) && (format == LogFormat::Text || !matches!(byte, b'"' | b'\\'))
 }
 
-/// Control characters, the Unicode line separators and the marks that reorder displayed text;
-/// in JSON also what its syntax demands. Text keeps backslashes as they are, to stay readable.
+/// Returns whether a character is a control character, a Unicode line separator or a mark that
+/// reorders displayed text, and in JSON also a quote or backslash. Text keeps backslashes as they
+/// are, to stay readable.
 fn must_be_escaped(format: LogFormat, character: char) -> bool {
     match character {
         '"' | '\\' => format == LogFormat::Json,
@@ -293,11 +284,10 @@ fn must_be_escaped(format: LogFormat, character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::Instant;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-    use log::Level;
+    use log::{Level, Log};
     use serde_json::Value;
 
     use super::*;
@@ -386,7 +376,7 @@ mod tests {
         }
     }
 
-    fn log_from_four_threads(logger: &QueueLogger, lines: usize, message: &str) {
+    fn log_from_four_threads(logger: &impl Log, lines: usize, message: &str) {
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| log_lines(logger, lines, message));
@@ -394,7 +384,7 @@ mod tests {
         });
     }
 
-    fn log_lines(logger: &QueueLogger, lines: usize, message: &str) {
+    fn log_lines(logger: &impl Log, lines: usize, message: &str) {
         for number in 0..lines {
             let mut record = Record::builder();
             record.level(Level::Info).target("t");
@@ -406,20 +396,20 @@ mod tests {
     #[test]
     fn no_line_is_lost_or_torn_and_many_share_one_write() {
         let sink = Sink::default();
-        let queue = start_writer(sink.clone()).expect("the thread starts");
-        let logger = build_logger("info", LogFormat::Json, queue);
-        // Together these lines are several times as large as the queue.
+        let (queue, pipe) = start_queue(sink.clone());
+        let logger = builder("info", LogFormat::Json, pipe).build();
+        // More lines than the queue has room for, and many times as large as a batch.
         let message = "x".repeat(1000);
-        log_from_four_threads(&logger, 1000, &message);
-        logger.flush();
+        log_from_four_threads(&logger, 2000, &message);
+        queue.flush();
         let written = sink.bytes.lock().expect("no panic while held");
-        assert!(written.len() > 3 * QUEUE_BYTES);
+        assert!(written.len() > 3 * BATCH_BYTES);
         let text = std::str::from_utf8(&written).expect("UTF-8");
         let is_whole = |line: &str| serde_json::from_str::<Value>(line).is_ok();
-        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), 4000);
+        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), 8000);
         assert!(
-            sink.writes.load(Ordering::SeqCst) < 400,
-            "about one write per gathering"
+            sink.writes.load(Ordering::SeqCst) < 800,
+            "about one write per gathering or full batch"
         );
     }
 
@@ -429,24 +419,25 @@ mod tests {
             delay: Duration::from_millis(50),
             ..Sink::default()
         };
-        let queue = start_writer(sink.clone()).expect("the thread starts");
-        let logger = build_logger("info", LogFormat::Text, queue);
+        let (queue, pipe) = start_queue(sink.clone());
+        let logger = builder("info", LogFormat::Text, pipe).build();
         log_from_four_threads(&logger, 1, "slow");
-        logger.flush();
+        queue.flush();
         let written = sink.bytes.lock().expect("no panic while held");
         assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 4);
     }
 
     /// Queues a line with every write, until it is told to stop.
     struct Endless {
-        queue: Arc<OnceLock<Arc<Queue>>>,
+        pipe: Arc<OnceLock<Mutex<Pipe>>>,
         is_over: Arc<AtomicBool>,
     }
 
     impl Write for Endless {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if !self.is_over.load(Ordering::SeqCst) {
-                self.queue.wait().push(b"and another\n");
+                let mut pipe = self.pipe.wait().lock().expect("no panic while held");
+                pipe.write_all(b"and another\n")?;
             }
             Ok(bytes.len())
         }
@@ -458,15 +449,18 @@ mod tests {
 
     #[test]
     fn a_flush_does_not_wait_for_lines_that_come_after_it() {
-        let (queue, is_over) = (Arc::default(), Arc::default());
+        let (pipe, is_over) = (Arc::default(), Arc::default());
         let output = Endless {
-            queue: Arc::clone(&queue),
+            pipe: Arc::clone(&pipe),
             is_over: Arc::clone(&is_over),
         };
-        let started = queue.get_or_init(|| start_writer(output).expect("the thread starts"));
-        started.push(b"first\n");
+        let (queue, started) = start_queue(output);
+        let started = pipe.get_or_init(|| Mutex::new(started));
+        let mut first = started.lock().expect("no panic while held");
+        first.write_all(b"first\n").expect("queued");
+        drop(first);
         let asked = Instant::now();
-        started.wait_until_written();
+        queue.flush();
         assert!(asked.elapsed() < FLUSH_TIMEOUT);
         is_over.store(true, Ordering::SeqCst);
     }
@@ -474,10 +468,10 @@ mod tests {
     #[test]
     fn filtered_events_are_not_queued() {
         let sink = Sink::default();
-        let queue = start_writer(sink.clone()).expect("the thread starts");
-        let logger = build_logger("warn", LogFormat::Text, queue);
+        let (queue, pipe) = start_queue(sink.clone());
+        let logger = builder("warn", LogFormat::Text, pipe).build();
         log_from_four_threads(&logger, 10, "quiet");
-        logger.flush();
+        queue.flush();
         assert_eq!(sink.writes.load(Ordering::SeqCst), 0);
     }
 }

@@ -1,17 +1,16 @@
-//! What is known of a request while it is answered; it travels in the request's extensions.
+//! Facts about a request, noted in its extensions while it is processed.
 
 use std::fmt;
-use std::time::Duration;
 
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::ids::{ApiKeyId, RequestId};
 use crate::error::Error;
 
-/// The time that the quota of every rate limit is for, in seconds.
+/// Period of the quota of every rate limit, in seconds.
 pub const LIMIT_WINDOW_SECS: u64 = 60;
 
-/// How much a rate limit leaves to the caller of a request.
+/// State of a rate limit after a request, for the response headers. `limits` does the counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// The limit's name.
@@ -20,16 +19,11 @@ pub struct RateLimit {
     pub quota: u32,
     /// Requests that are left.
     pub remaining: u32,
-    /// Seconds until there is one more, at least 1.
+    /// Seconds until one more request is allowed, at least 1.
     pub seconds: u64,
 }
 
-/// A wait as clients are told it: never too short, and at least a second.
-pub fn whole_seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
-}
-
-/// Who made a request, as the access log says it.
+/// Caller of a request in the access log.
 #[derive(Debug)]
 pub enum KnownCaller {
     /// A valid API key.
@@ -47,23 +41,23 @@ impl fmt::Display for KnownCaller {
     }
 }
 
-/// What the access log, the error bodies and the headers of the answer say of a request.
+/// Facts for the access log, the error bodies and the response headers.
 #[derive(Debug)]
 pub struct RequestContext {
-    /// Its id.
+    /// Id of the request, in the log and in the response.
     pub id: RequestId,
-    /// The path template of its operation; `None` if it reached none.
+    /// Path template of the operation. `None` if the request reached no operation.
     pub route: Option<&'static str>,
-    /// Who made it, once that is known.
+    /// `None` until the credential is verified.
     pub caller: Option<KnownCaller>,
-    /// Why it failed, if it did, with the code or words that the caller got.
+    /// Error that ended the request, with the code or message that the caller got.
     pub failure: Option<(&'static str, Error)>,
-    /// The rate limit that leaves the least; `None` if nothing is limited.
+    /// Rate limit that leaves the least. `None` is unlimited.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl RequestContext {
-    /// A request of which nothing is known yet.
+    /// Starts with the id only.
     pub fn new(id: RequestId) -> Self {
         Self {
             id,
@@ -75,7 +69,7 @@ impl RequestContext {
     }
 }
 
-/// The id of `request`. The outermost middleware gave it one.
+/// Returns the id that the outermost middleware gave `request`.
 pub fn id_of(request: &HttpRequest) -> RequestId {
     let context = request.extensions();
     context

@@ -1,14 +1,14 @@
-//! What every part of the running program shares.
+//! Shared application state.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::jwt::JwtKeys;
-use crate::auth::limits::Limits;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::keys::ApiKeys;
+use crate::limits::Limits;
 
-/// The database, the clock, the keys of tokens, and what the configuration says of answers.
+/// State that all workers and jobs of one process share.
 pub struct AppState {
     /// The one source of truth.
     pub db: Db,
@@ -16,39 +16,32 @@ pub struct AppState {
     pub keys: ApiKeys,
     /// The time of day.
     pub clock: Clock,
-    /// What tokens are verified with.
+    /// Keys that verify tokens.
     pub jwt_keys: JwtKeys,
-    /// Whether `/docs` and `/openapi` are served.
-    pub has_docs: bool,
-    /// What may be asked in a minute; `None` is without limits.
-    pub limits: Option<Limits>,
-    /// The origins whose pages may read answers (CORS).
-    pub cors_origins: Vec<String>,
+    /// Rate limits.
+    pub limits: Limits,
     is_draining: AtomicBool,
 }
 
 impl AppState {
-    /// The state of a server that has just started, with the docs, without
-    /// limits, and with answers for pages of its own origin only.
-    pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
+    /// Makes the state of a server that has just started.
+    pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys, limits: Limits) -> Self {
         Self {
             keys: ApiKeys::new(db.clone()),
             db,
             clock,
             jwt_keys,
-            has_docs: true,
-            limits: None,
-            cors_origins: Vec::new(),
+            limits,
             is_draining: AtomicBool::new(false),
         }
     }
 
-    /// From now on the server finishes what it has and wants no new requests.
+    /// Starts draining: the server finishes its requests and wants no new ones.
     pub fn begin_draining(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`AppState::begin_draining`] was called.
+    /// Returns whether [`AppState::begin_draining`] was called.
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::db::{self, DbConn, InFlightKey};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
-    Fingerprint, IdempotencyKey, IdempotencyRecord, KEPT_FOR, Owner, StoredResponse,
+    Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredResponse,
 };
 use crate::domain::ids::{ID_LENGTH, OrganizationRef};
 use crate::domain::organization::Organization;
@@ -14,9 +14,6 @@ use crate::error::{Error, Result};
 use crate::state::AppState;
 
 use super::tenant;
-
-/// Records removed in one transaction at most. Bounds how long other writes wait for it.
-const SWEEP_BATCH: i64 = 500;
 
 /// A request with an `Idempotency-Key`.
 pub struct IdempotentRequest<T> {
@@ -99,15 +96,4 @@ fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     let mut short = [0; 8];
     short.copy_from_slice(&digest.finalize()[..8]);
     InFlightKey::new(short)
-}
-
-/// Removes a batch of expired records and returns whether there may be more.
-///
-/// # Errors
-/// Only those of the database.
-pub async fn sweep(state: &AppState) -> Result<bool> {
-    let oldest = state.clock.now() - KEPT_FOR;
-    let work = move |conn: &mut DbConn| db::idempotency::delete_before(conn, oldest, SWEEP_BATCH);
-    let removed = state.db.write(work).await?;
-    Ok(i64::try_from(removed).is_ok_and(|removed| removed >= SWEEP_BATCH))
 }

@@ -1,30 +1,33 @@
-//! API keys of requests: read, looked up by their hash, and refused alike whatever is wrong with
-//! them.
+//! Authenticates requests by API key. Every unusable key gets the same response.
 
 use actix_web::HttpRequest;
+use chrono::{DateTime, Utc};
 
-use crate::db::keys::KeyWithOrganization;
+use crate::db::keys::{ApiKeys, KeyWithOrganization};
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
 use crate::error::{Error, Result};
 use crate::request::{self, KnownCaller};
-use crate::state::AppState;
 
 use super::bearer_token;
 
-/// Finds out which key made `request`.
+/// Returns the caller of `request`, and notes the use of the API key at `now`.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a missing, malformed, unknown or revoked key.
-pub async fn authenticate(state: &AppState, request: &HttpRequest) -> Result<Caller> {
+pub async fn authenticate(
+    keys: &ApiKeys,
+    now: DateTime<Utc>,
+    request: &HttpRequest,
+) -> Result<Caller> {
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
     let hash = plaintext.hash();
-    let found = state.keys.find(hash).await?;
+    let found = keys.find(hash).await?;
     let KeyWithOrganization { key, organization } =
         found.ok_or(Error::Unauthenticated("unknown API key"))?;
     key.check_live()?;
-    state.keys.note_use(&key, state.clock.now());
+    keys.note_use(&key, now);
     request::note(request, |context| {
         context.caller = Some(KnownCaller::ApiKey(key.id));
     });

@@ -1,9 +1,8 @@
-//! Credentials become a [`Caller`](crate::domain::access::Caller). What the caller may do is
-//! decided in `domain::access`.
+//! Turns credentials into a [`Caller`](crate::domain::access::Caller). Not here: permissions of the
+//! caller, which `domain::access` checks, and rate limits.
 
 pub mod api_key;
 pub mod jwt;
-pub mod limits;
 pub mod user;
 
 use actix_web::HttpRequest;
@@ -11,13 +10,13 @@ use actix_web::http::header::AUTHORIZATION;
 
 use crate::error::{Error, Result};
 
-/// The token of the request's one `Authorization: Bearer` header (RFC 6750, section 2.1).
+/// Returns the token of the only `Authorization: Bearer` header (RFC 6750, section 2.1).
 fn bearer_token(request: &HttpRequest) -> Result<&str> {
     let mut values = request.headers().get_all(AUTHORIZATION);
     let value = values
         .next()
         .ok_or(Error::Unauthenticated("no credential"))?;
-    // Two credentials could be read differently by what stands in front of us.
+    // A proxy in front of the server could read the other one of two credentials.
     if values.next().is_some() {
         return Err(Error::Unauthenticated("two credentials"));
     }
@@ -28,8 +27,9 @@ fn bearer_token(request: &HttpRequest) -> Result<&str> {
     let token = std::str::from_utf8(token)
         .unwrap_or_default()
         .trim_matches(' ');
-    match scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty() {
-        true => Ok(token),
-        false => Err(Error::Unauthenticated("not a bearer token")),
+    if scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty() {
+        Ok(token)
+    } else {
+        Err(Error::Unauthenticated("not a bearer token"))
     }
 }

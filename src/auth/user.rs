@@ -1,31 +1,33 @@
-//! Users of the Tether dialect: a verified token becomes a caller, with every name of the
-//! organization that the token belongs to.
+//! Authenticates users of the Tether dialect: a verified token becomes a caller, with every name of
+//! the organization that the token belongs to.
 
 use actix_web::HttpRequest;
+use chrono::{DateTime, Utc};
 
-use crate::db;
+use crate::db::{self, Db};
 use crate::domain::access::{Caller, Credential, OwnOrganization};
 use crate::domain::actor::Role;
-use crate::domain::ids::OrganizationRef;
-use crate::error::Error;
-use crate::error::Result;
+use crate::domain::ids::{OrgId, OrganizationRef};
+use crate::domain::organization::Organization;
+use crate::error::{Error, Result};
 use crate::request::{self, KnownCaller};
-use crate::state::AppState;
 
 use super::bearer_token;
+use super::jwt::JwtKeys;
 
-/// Finds out which user made `request`, which is about the organization `named`.
+/// Returns the caller of `request`, which is about the organization `named`.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] for a missing or invalid token.
 pub async fn authenticate(
-    state: &AppState,
+    db: &Db,
+    jwt_keys: &JwtKeys,
+    now: DateTime<Utc>,
     request: &HttpRequest,
     named: Option<&OrganizationRef>,
 ) -> Result<Caller> {
-    let claims = state
-        .jwt_keys
-        .verify(bearer_token(request)?, state.clock.now())
+    let claims = jwt_keys
+        .verify(bearer_token(request)?, now)
         .map_err(Error::Unauthenticated)?;
     request::note(request, |context| {
         context.caller = Some(KnownCaller::User(claims.subject.clone()));
@@ -36,7 +38,7 @@ pub async fn authenticate(
         .as_deref()
         .and_then(OrganizationRef::parse)
     {
-        Some(claimed) => Some(own_organization(state, claimed, role, named).await?),
+        Some(claimed) => Some(own_organization(db, claimed, role, named).await?),
         None => None,
     };
     let credential = Credential::User {
@@ -51,11 +53,10 @@ pub async fn authenticate(
     })
 }
 
-/// The token's organization. Its other name is looked up only where that can decide anything: an
-/// admin's path names an organization by its id and the token by its external id, or the other way
-/// round.
+/// Returns the organization of the token. Looks up its other name only where that can decide the
+/// permission: for an admin, if the path has the id and the token the external id, or the reverse.
 async fn own_organization(
-    state: &AppState,
+    db: &Db,
     claimed: OrganizationRef,
     role: Option<Role>,
     named: Option<&OrganizationRef>,
@@ -68,14 +69,24 @@ async fn own_organization(
             alias: None,
         });
     }
-    let name = claimed.clone();
-    let found = state
-        .db
-        .read(move |conn| db::organization::find(conn, &name))
-        .await?;
+    let found = find(db, claimed.clone()).await?;
     let alias = found.and_then(|organization| match claimed {
         OrganizationRef::Id(_) => organization.external_id.map(OrganizationRef::External),
         OrganizationRef::External(_) => Some(OrganizationRef::Id(organization.id)),
     });
     Ok(OwnOrganization { claimed, alias })
+}
+
+/// Returns the id of the organization `name`, if it exists.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn organization_id(db: &Db, name: &OrganizationRef) -> Result<Option<OrgId>> {
+    let found = find(db, name.clone()).await?;
+    Ok(found.map(|organization| organization.id))
+}
+
+async fn find(db: &Db, name: OrganizationRef) -> Result<Option<Organization>> {
+    db.read(move |conn| db::organization::find(conn, &name))
+        .await
 }

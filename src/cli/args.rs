@@ -3,10 +3,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use strum::VariantArray;
 
-use crate::config::Overrides;
+use crate::config::settings::{Flags, SETTINGS, Setting};
 use crate::domain::actor::Role;
 use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
@@ -18,7 +18,7 @@ use super::audit::AuditCommand;
 #[command(name = "quietline", version)]
 pub(super) struct Cli {
     #[command(flatten)]
-    settings: SettingArgs,
+    pub(super) settings: SettingArgs,
     /// Print data as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -26,91 +26,48 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// Each of these can also be set as QUIETLINE_… in the environment or in the TOML file.
-#[derive(Args)]
-#[command(next_help_heading = "Settings")]
-struct SettingArgs {
-    /// TOML file to read settings from
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<String>,
-    /// sqlite://PATH or postgres://… [default: sqlite://quietline.db]
-    #[arg(long, global = true, value_name = "URL")]
-    database_url: Option<String>,
-    /// Connections to PostgreSQL, 1 to 256 [default: 16]
-    #[arg(long, global = true, value_name = "N")]
-    database_pool_size: Option<String>,
-    /// Address and port to serve on [default: 127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
-    /// Threads that serve requests [default: processors + 1]
-    #[arg(long, global = true, value_name = "N")]
-    workers: Option<String>,
-    /// Seconds to serve on, not ready, when told to stop [default: 0]
-    #[arg(long, global = true, value_name = "N")]
-    drain_seconds: Option<String>,
-    /// Whether /docs and /openapi are served, on or off [default: on]
-    #[arg(long, global = true, value_name = "ON|OFF")]
-    docs: Option<String>,
-    /// File with the public keys (JWK set) of tokens
-    #[arg(long, global = true, value_name = "FILE")]
-    jwks_file: Option<String>,
-    /// `iss` that tokens must have
-    #[arg(long, global = true, value_name = "TEXT")]
-    jwt_issuer: Option<String>,
-    /// `aud` that tokens must have
-    #[arg(long, global = true, value_name = "TEXT")]
-    jwt_audience: Option<String>,
-    /// Requests in a minute with one API key or of one user, 0 for any number [default: 0]
-    #[arg(long, global = true, value_name = "N")]
-    credential_requests_per_minute: Option<String>,
-    /// Requests in a minute for one organization [default: 0]
-    #[arg(long, global = true, value_name = "N")]
-    organization_requests_per_minute: Option<String>,
-    /// Requests in a minute from one client address [default: 0]
-    #[arg(long, global = true, value_name = "N")]
-    address_requests_per_minute: Option<String>,
-    /// Requests in a minute without a valid credential, from one client address [default: 0]
-    #[arg(long, global = true, value_name = "N")]
-    address_failures_per_minute: Option<String>,
-    /// Proxies that are believed about client addresses, such as 10.0.0.0/8,::1
-    #[arg(long, global = true, value_name = "NETWORKS")]
-    trusted_proxies: Option<String>,
-    /// Origins whose pages may read answers, such as https://app.example.com
-    #[arg(long, global = true, value_name = "ORIGINS")]
-    cors_origins: Option<String>,
-    /// What is logged [default: info,actix_server=warn,actix_http=off,r2d2=off]
-    #[arg(long, global = true, value_name = "FILTER")]
-    log: Option<String>,
-    /// text or json [default: text]
-    #[arg(long, global = true, value_name = "FORMAT")]
-    log_format: Option<String>,
+/// Flags of the settings, made from the table in `config`.
+pub(super) struct SettingArgs(pub(super) Flags);
+
+impl Args for SettingArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+            .next_help_heading("Settings")
+            .args(SETTINGS.iter().filter_map(to_arg))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
 }
 
-impl Cli {
-    /// The settings that were given as flags.
-    pub(super) fn overrides(&self) -> Overrides {
-        let settings = &self.settings;
-        Overrides {
-            config_file: settings.config.clone(),
-            database_url: settings.database_url.clone(),
-            database_pool_size: settings.database_pool_size.clone(),
-            listen: settings.listen.clone(),
-            workers: settings.workers.clone(),
-            drain_seconds: settings.drain_seconds.clone(),
-            docs: settings.docs.clone(),
-            jwks_file: settings.jwks_file.clone(),
-            jwt_issuer: settings.jwt_issuer.clone(),
-            jwt_audience: settings.jwt_audience.clone(),
-            credential_requests_per_minute: settings.credential_requests_per_minute.clone(),
-            organization_requests_per_minute: settings.organization_requests_per_minute.clone(),
-            address_requests_per_minute: settings.address_requests_per_minute.clone(),
-            address_failures_per_minute: settings.address_failures_per_minute.clone(),
-            trusted_proxies: settings.trusted_proxies.clone(),
-            cors_origins: settings.cors_origins.clone(),
-            log: settings.log.clone(),
-            log_format: settings.log_format.clone(),
-        }
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = SETTINGS
+            .iter()
+            .filter(|setting| setting.flag.is_some())
+            .filter_map(|setting| {
+                let text = matches.get_one::<String>(setting.name)?;
+                Some((setting.name, text.clone()))
+            });
+        Ok(Self(given.collect()))
     }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Makes the flag of `setting`. Its default is only help: `config` has to see that it is absent.
+fn to_arg(setting: &Setting) -> Option<Arg> {
+    let flag = setting.flag.as_ref()?;
+    let help = match setting.default {
+        Some(default) => format!("{} [default: {default}]", flag.help),
+        None => flag.help.to_owned(),
+    };
+    let arg = Arg::new(setting.name).long(setting.long_flag());
+    Some(arg.value_name(flag.value_name).help(help).global(true))
 }
 
 #[derive(Subcommand)]
@@ -281,9 +238,10 @@ where
 fn ttl(text: &str) -> Result<Duration, String> {
     const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
     let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match (Duration::from_secs(1)..=TEN_YEARS).contains(&ttl) {
-        true => Ok(ttl),
-        false => Err("must be one second to ten years".to_owned()),
+    if (Duration::from_secs(1)..=TEN_YEARS).contains(&ttl) {
+        Ok(ttl)
+    } else {
+        Err("must be one second to ten years".to_owned())
     }
 }
 
@@ -300,31 +258,21 @@ mod tests {
 
     use super::*;
 
-    /// Its defaults are those that hold, as a test of `config` says.
-    const EXAMPLE: &str = include_str!("../../.env.example");
-
     #[test]
-    fn help_states_the_defaults_that_hold() {
-        let command = Cli::command();
-        let settings = EXAMPLE
-            .lines()
-            .filter_map(|line| line.strip_prefix("# QUIETLINE_"));
-        let mut stated = 0;
-        for (name, default) in settings.filter_map(|setting| setting.split_once('=')) {
-            let flag = name.to_ascii_lowercase().replace('_', "-");
-            let is_meant = |argument: &&clap::Arg| argument.get_long() == Some(flag.as_str());
-            let Some(argument) = command.get_arguments().find(is_meant) else {
-                continue;
-            };
-            if !default.is_empty() {
-                let help = argument
-                    .get_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
-                stated += 1;
-            }
+    fn every_flag_of_a_setting_becomes_its_setting() {
+        Cli::command().debug_assert();
+        for setting in SETTINGS {
+            let flag = format!("--{}", setting.long_flag());
+            let parsed = Cli::try_parse_from(["quietline", "org", "list", &flag, "x"]);
+            let given = parsed.ok().and_then(|cli| {
+                let SettingArgs(flags) = cli.settings;
+                flags.get(setting).cloned()
+            });
+            assert_eq!(
+                given.as_deref(),
+                setting.flag.as_ref().map(|_| "x"),
+                "{flag}"
+            );
         }
-        assert_eq!(stated, 11);
     }
 }

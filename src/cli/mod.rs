@@ -33,7 +33,7 @@ pub fn run() -> ExitCode {
     {
         return exit_code(outcome);
     }
-    let config = match Config::load(cli.overrides()) {
+    let config = match Config::load(cli.settings.0) {
         Ok(config) => config,
         Err(problems) => return fail(&format!("the configuration is not usable:\n{problems}")),
     };

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 
-use actix_web::{rt, web};
+use actix_web::web;
 use serde_json::json;
-use tokio::sync::oneshot;
 
-use crate::auth::limits::Limits;
 use crate::config::Config;
+use crate::http::Options;
 use crate::http::server::{self, Serving};
 use crate::jobs;
+use crate::limits::Limits;
 use crate::logging;
 use crate::state::AppState;
 
@@ -26,11 +26,8 @@ pub(super) async fn run(config: &Config) -> Outcome {
         );
     }
     let context = open(config)?;
-    let mut state = AppState::new(context.db, context.clock, keys);
-    state.has_docs = config.has_docs;
-    state.limits = Limits::new(config.limits.clone(), &state.clock);
-    state.cors_origins = config.cors_origins.clone();
-    let state = web::Data::new(state);
+    let limits = Limits::new(config.limits.clone(), &context.clock);
+    let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses
             .iter()
@@ -46,16 +43,14 @@ pub(super) async fn run(config: &Config) -> Outcome {
         listen: &config.listen,
         workers: config.workers,
         drain: config.drain,
+        options: Options {
+            has_docs: config.has_docs,
+            cors_origins: config.cors_origins.clone(),
+        },
     };
-    let (stop_uses, stopped) = oneshot::channel();
-    let key_uses = rt::spawn(jobs::key_uses::run(state.keys.clone(), stopped));
-    let (stop_sweep, stopped) = oneshot::channel();
-    let sweep = jobs::idempotency_records::run(state.clone().into_inner(), stopped);
-    let sweep = rt::spawn(sweep);
+    let jobs = jobs::start(&state);
     let served = server::serve(serving, state, announce).await;
-    drop((stop_uses, stop_sweep));
-    key_uses.await?;
-    sweep.await?;
+    jobs.stop().await?;
     served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
 }
@@ -70,7 +65,7 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
     Ok(true)
 }
 
-/// A panic is one line of the log like everything else. Its message is left out: it may quote data.
+/// Logs a panic as one line like every event. Leaves out its message, because it may quote data.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic
         .location()

@@ -1,78 +1,88 @@
-//! Settings of who may ask how often, and which pages may read the answers.
+//! Settings of access to the APIs: keys of tokens, rate limits, and origins of browser pages.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use ipnet::IpNet;
-use url::Url;
+use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
+use crate::limits::LimitSettings;
 
-use crate::auth::limits::LimitSettings;
-
-use super::sources::{Setting, Sources};
-use super::{
-    ADDRESS_FAILURES, ADDRESS_REQUESTS, CORS_ORIGINS, CREDENTIAL_REQUESTS, ORGANIZATION_REQUESTS,
-    TRUSTED_PROXIES,
-};
+use super::sources::Sources;
+use super::values::{any_text, network, number_in, origin};
 
 /// The largest limit; more in a minute than one process answers.
 const MAX_PER_MINUTE: u32 = 1_000_000;
 
+pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
+    let mut settings = JwtSettings {
+        secret: jwt_secret(sources),
+        jwks_json: None,
+        issuer: sources.optional("jwt_issuer", any_text),
+        audience: sources.optional("jwt_audience", any_text),
+    };
+    if let Some((origin, jwks_json)) = sources.content_of("jwks_file") {
+        // Built only for its verdict, so that a bad key set is reported with everything else.
+        let jwks_json = Some(jwks_json);
+        let only_jwks = JwtSettings {
+            jwks_json,
+            ..JwtSettings::default()
+        };
+        if let Err(problems) = JwtKeys::new(&only_jwks) {
+            problems
+                .iter()
+                .for_each(|problem| sources.report(&origin, problem));
+        }
+        settings.jwks_json = only_jwks.jwks_json;
+    }
+    settings
+}
+
+fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
+    let in_variable = sources.has_variable("jwt_secret");
+    if in_variable && sources.has_variable("jwt_secret_file") {
+        sources.report(
+            "QUIETLINE_JWT_SECRET_FILE",
+            "is set together with QUIETLINE_JWT_SECRET; set only one",
+        );
+        return None;
+    }
+    let (origin, secret) = if in_variable {
+        let secret = sources.optional("jwt_secret", any_text)?;
+        ("QUIETLINE_JWT_SECRET".to_owned(), secret)
+    } else {
+        let (origin, mut secret) = sources.content_of("jwt_secret_file")?;
+        // Editors and `echo` end a file with one newline, which is not part of the secret.
+        let line = secret.strip_suffix('\n').unwrap_or(&secret);
+        let length = line.strip_suffix('\r').unwrap_or(line).len();
+        secret.truncate(length);
+        (origin, secret)
+    };
+    if secret.len() < MIN_SECRET_BYTES {
+        let problem = format!("the secret is under {MIN_SECRET_BYTES} bytes");
+        sources.report(&origin, &problem);
+    }
+    Some(Secret::new(secret))
+}
+
 pub(super) fn limits(sources: &mut Sources<'_>) -> LimitSettings {
-    let mut limit = |setting: &Setting| sources.parse(setting, limit_per_minute).flatten();
+    let mut limit = |name| NonZeroU32::new(sources.required(name, number_in(0..=MAX_PER_MINUTE)));
     LimitSettings {
-        credential_requests: limit(&CREDENTIAL_REQUESTS),
-        organization_requests: limit(&ORGANIZATION_REQUESTS),
-        address_requests: limit(&ADDRESS_REQUESTS),
-        address_failures: limit(&ADDRESS_FAILURES),
-        trusted_proxies: list(sources, &TRUSTED_PROXIES, network),
+        credential_requests: limit("credential_requests_per_minute"),
+        organization_requests: limit("organization_requests_per_minute"),
+        address_requests: limit("address_requests_per_minute"),
+        address_failures: limit("address_failures_per_minute"),
+        trusted_proxies: list(sources, "trusted_proxies", network),
     }
 }
 
 pub(super) fn cors_origins(sources: &mut Sources<'_>) -> Vec<String> {
-    list(sources, &CORS_ORIGINS, origin)
+    list(sources, "cors_origins", origin)
 }
 
-/// What stands between the commas; nothing if the setting is absent.
+/// Parses each item between the commas. Empty if the setting is absent.
 fn list<T>(
     sources: &mut Sources<'_>,
-    setting: &Setting,
+    name: &str,
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Vec<T> {
     let all = |text: &str| text.split(',').map(|item| parse(item.trim())).collect();
-    sources.parse(setting, all).unwrap_or_default()
-}
-
-fn limit_per_minute(text: &str) -> Result<Option<NonZeroU32>, String> {
-    let number = text.parse().ok().filter(|number| *number <= MAX_PER_MINUTE);
-    let wrong = || format!("{text:?} is not a whole number from 0 to {MAX_PER_MINUTE}");
-    number.map(NonZeroU32::new).ok_or_else(wrong)
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let single = || text.parse().map(|address: IpAddr| IpNet::from(address));
-    match text.parse().or_else(|_| single()) {
-        Ok(network) if network.prefix_len() > 0 => Ok(network),
-        Ok(_) => Err(format!(
-            "{text:?} is everybody: nobody can be believed then"
-        )),
-        Err(_) => Err(format!(
-            "{text:?} is not an address or a network such as 10.0.0.0/8"
-        )),
-    }
-}
-
-/// An origin exactly as browsers write it in `Origin`, since it is compared as text.
-fn origin(text: &str) -> Result<String, String> {
-    let written = Url::parse(text)
-        .ok()
-        .filter(|url| ["http", "https"].contains(&url.scheme()))
-        .map(|url| url.origin().ascii_serialization());
-    match written {
-        _ if text.contains('*') => Err("* would let in every page; list the origins".to_owned()),
-        Some(written) if written == text => Ok(written),
-        Some(written) => Err(format!("{text:?} is not an origin; is {written:?} meant?")),
-        None => Err(format!(
-            "{text:?} is not an origin such as https://app.example.com"
-        )),
-    }
+    sources.optional(name, all).unwrap_or_default()
 }

@@ -1,62 +1,17 @@
-//! Where the text of a setting comes from: flag, environment variable, TOML file or default.
+//! Looks up the text of a setting: flag, environment variable, TOML file or default.
 //!
-//! Collects every problem under the name of the source at fault. Not here: what the settings
-//! mean; `config` parses them.
+//! Collects every problem under the name of the source at fault. Not here: the meaning of the
+//! settings, which `config` parses.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{CONFIG, JWT_SECRET, SETTINGS, VARIABLE_PREFIX};
-
-/// One setting, known by its environment variable; flag and TOML key follow from that name.
-pub struct Setting {
-    /// The environment variable.
-    pub variable: &'static str,
-    /// The text that stands for an absent value; `None`: absent, or computed by `config`.
-    pub default: Option<&'static str>,
-    is_number: bool,
-}
-
-impl Setting {
-    /// A setting that is a string in the TOML file.
-    pub const fn text(variable: &'static str, default: Option<&'static str>) -> Setting {
-        Setting {
-            variable,
-            default,
-            is_number: false,
-        }
-    }
-
-    /// A setting that is an integer in the TOML file.
-    pub const fn number(variable: &'static str, default: Option<&'static str>) -> Setting {
-        Setting {
-            variable,
-            default,
-            is_number: true,
-        }
-    }
-
-    /// The TOML key: `database_url` for `QUIETLINE_DATABASE_URL`.
-    pub fn key(&self) -> String {
-        self.variable
-            .trim_start_matches(VARIABLE_PREFIX)
-            .to_ascii_lowercase()
-    }
-
-    fn flag(&self) -> String {
-        format!("--{}", self.key().replace('_', "-"))
-    }
-
-    /// The file cannot name itself, and a secret may only be a file of its own.
-    fn is_allowed_in_file(&self) -> bool {
-        self.variable != CONFIG.variable && self.variable != JWT_SECRET.variable
-    }
-}
+use super::settings::{Flags, SETTINGS, Setting, VARIABLE_PREFIX};
 
 /// All sources of one process and the problems found in them so far.
 pub struct Sources<'a> {
-    flags: BTreeMap<&'static str, String>,
+    flags: Flags,
     environment: &'a BTreeMap<String, String>,
     /// The TOML file: texts by key.
     file: BTreeMap<String, String>,
@@ -67,7 +22,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Reads the TOML file, if one is named, and looks for names that no setting has.
     pub fn new(
-        flags: BTreeMap<&'static str, String>,
+        flags: Flags,
         environment: &'a BTreeMap<String, String>,
         read_file: &'a dyn Fn(&Path) -> io::Result<String>,
     ) -> Sources<'a> {
@@ -86,19 +41,29 @@ impl<'a> Sources<'a> {
         {
             sources.report(variable, "is not a variable of this program");
         }
-        if let Some((origin, toml)) = sources.content_of(&CONFIG) {
+        if let Some((origin, toml)) = sources.content_of("config") {
             sources.read_toml(&origin, &toml);
         }
         sources
     }
 
-    /// The parsed value; `None` if it is absent and has no default, or after reporting a problem.
-    pub fn parse<T>(
+    /// Returns the parsed value of the setting `name`, which has a default. After reporting a
+    /// problem the default stands in, so that the other settings are checked as well.
+    pub fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let default = setting(name).default;
+        self.optional(name, &parse)
+            .or_else(|| parse(default?).ok())
+            .expect("required settings have a default that is valid")
+    }
+
+    /// Returns the parsed value of the setting `name`. `None` if it is absent and has no default,
+    /// or after reporting a problem.
+    pub fn optional<T>(
         &mut self,
-        setting: &Setting,
+        name: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let (origin, text) = self.given(setting)?;
+        let (origin, text) = self.given(setting(name))?;
         match parse(&text) {
             Ok(value) => Some(value),
             Err(problem) => {
@@ -108,9 +73,9 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The content of the file that a setting names, and the source that names it.
-    pub fn content_of(&mut self, setting: &Setting) -> Option<(String, String)> {
-        let (origin, path) = self.given(setting)?;
+    /// Returns the content of the file that the setting `name` names, and the source of that name.
+    pub fn content_of(&mut self, name: &str) -> Option<(String, String)> {
+        let (origin, path) = self.given(setting(name))?;
         match (self.read_file)(Path::new(&path)) {
             Ok(content) => Some((origin, content)),
             Err(error) => {
@@ -120,9 +85,9 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Whether the environment variable of this setting is set, empty or not.
-    pub fn has_variable(&self, setting: &Setting) -> bool {
-        self.environment.contains_key(setting.variable)
+    /// Returns whether the environment variable of the setting `name` is set, empty or not.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.environment.contains_key(&setting(name).variable())
     }
 
     /// Notes a problem; `origin` is the flag, variable or key at fault.
@@ -135,16 +100,17 @@ impl<'a> Sources<'a> {
         self.problems
     }
 
-    /// The text from the strongest source that has one, and the name of that source.
+    /// Returns the text from the strongest source that has one, and the name of that source.
     fn given(&mut self, setting: &Setting) -> Option<(String, String)> {
-        let (origin, text) = if let Some(text) = self.flags.get(setting.variable) {
-            (setting.flag(), text)
-        } else if let Some(text) = self.environment.get(setting.variable) {
-            (setting.variable.to_owned(), text)
-        } else if let Some(text) = self.file.get(&setting.key()) {
-            (in_file(&setting.key()), text)
+        let variable = setting.variable();
+        let (origin, text) = if let Some(text) = self.flags.get(setting) {
+            (format!("--{}", setting.long_flag()), text)
+        } else if let Some(text) = self.environment.get(&variable) {
+            (variable, text)
+        } else if let Some(text) = self.file.get(setting.name) {
+            (in_file(setting.name), text)
         } else {
-            return Some((setting.variable.to_owned(), setting.default?.to_owned()));
+            return Some((variable, setting.default?.to_owned()));
         };
         if text.trim().is_empty() {
             self.report(&origin, "is empty; remove it to use the default");
@@ -169,10 +135,10 @@ impl<'a> Sources<'a> {
     }
 
     fn read_key(&mut self, key: String, value: toml::Value) {
-        let setting = SETTINGS.iter().find(|setting| setting.key() == key);
+        let setting = SETTINGS.iter().find(|setting| setting.name == key);
         let problem = match (setting, value) {
             (None, _) => "is not a key of this program",
-            (Some(setting), _) if !setting.is_allowed_in_file() => {
+            (Some(setting), _) if !setting.is_allowed_in_file => {
                 "is not allowed in the file; use jwt_secret_file for a secret"
             }
             (Some(setting), toml::Value::Integer(number)) if setting.is_number => {
@@ -190,6 +156,14 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Finds the row of the table. `Config::from_sources` asks for every row in every test of it.
+fn setting(name: &str) -> &'static Setting {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.name == name)
+        .expect("a row of SETTINGS")
+}
+
 fn in_file(key: &str) -> String {
     format!("{key} (configuration file)")
 }
@@ -202,7 +176,9 @@ fn line_breaks(text: &str, end: usize) -> usize {
 fn is_unknown(variable: &str, value: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX)
         && !is_kubernetes_service_link(variable, value)
-        && SETTINGS.iter().all(|setting| setting.variable != variable)
+        && SETTINGS
+            .iter()
+            .all(|setting| setting.variable() != variable)
 }
 
 /// Kubernetes sets these in every pod beside a Service named `quietline`

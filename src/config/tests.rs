@@ -1,23 +1,24 @@
 //! Tests of `config`, with environment and files as values. Not here: whether the other parts of
 //! the program obey the settings.
 
-mod access;
-
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Config, DEFAULT_LOG, Overrides, SETTINGS, default_workers};
+use super::settings::SETTINGS;
+use super::{Config, default_workers};
+use crate::limits::LimitSettings;
 use crate::logging::LogFormat;
 
 const SECRET: &str = "canary canary canary canary canary";
 const JWKS: &str = r#"{"keys":[{"kty":"OKP","kid":"a","crv":"Ed25519",
     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
-/// A file with the given path exists; what is read elsewhere does not.
+/// Loads a configuration in a world where only `files` exist.
 fn with_files(
-    overrides: Overrides,
+    flags: &[(&'static str, &str)],
     variables: &[(&str, &str)],
     files: &[(&str, &str)],
 ) -> Result<Config, Vec<String>> {
@@ -29,24 +30,37 @@ fn with_files(
             .map(|(_, content)| (*content).to_owned())
             .ok_or(io::ErrorKind::NotFound.into())
     };
-    Config::from_sources(overrides, &environment, read_file).map_err(|problems| problems.0)
+    let flags = flags.iter().map(|(name, text)| (*name, (*text).to_owned()));
+    Config::from_sources(flags.collect(), &environment, read_file).map_err(|problems| problems.0)
 }
 
 fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-    with_files(Overrides::default(), variables, &[])
+    with_files(&[], variables, &[])
 }
 
 fn with_toml(toml: &str) -> Result<Config, Vec<String>> {
     let variables = [("QUIETLINE_CONFIG", "q.toml")];
-    with_files(
-        Overrides::default(),
-        &variables,
-        &[("q.toml", toml), ("s", SECRET)],
-    )
+    with_files(&[], &variables, &[("q.toml", toml), ("s", SECRET)])
 }
 
 fn secret_of(config: &Config) -> Option<&str> {
     config.jwt.secret.as_ref().map(|secret| secret.expose())
+}
+
+/// Returns the limits in the order of the settings, with 0 for none.
+fn quotas(limits: &LimitSettings) -> [u32; 4] {
+    let all = [
+        limits.credential_requests,
+        limits.organization_requests,
+        limits.address_requests,
+        limits.address_failures,
+    ];
+    all.map(|limit| limit.map_or(0, NonZeroU32::get))
+}
+
+fn networks(limits: &LimitSettings) -> Vec<String> {
+    let networks = limits.trusted_proxies.iter();
+    networks.map(ToString::to_string).collect()
 }
 
 #[test]
@@ -57,12 +71,12 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.listen, "127.0.0.1:8080");
     assert_eq!(config.workers, default_workers());
     assert!(config.has_docs);
-    assert_eq!(config.log, DEFAULT_LOG);
+    assert_eq!(config.log, "info,actix_server=warn,actix_http=off,r2d2=off");
     assert_eq!(config.log_format, LogFormat::Text);
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
     assert_eq!((jwt.issuer, jwt.audience), (None, None));
-    assert_eq!(access::quotas(&config.limits), [0; 4]);
+    assert_eq!(quotas(&config.limits), [0; 4]);
     assert!(config.limits.trusted_proxies.is_empty() && config.cors_origins.is_empty());
 }
 
@@ -74,12 +88,8 @@ fn flags_win_over_variables_over_the_file() {
         ("QUIETLINE_LOG", "warn"),
         ("UNRELATED", ""),
     ];
-    let overrides = Overrides {
-        config_file: Some("q.toml".to_owned()),
-        listen: Some("flag:3".to_owned()),
-        ..Overrides::default()
-    };
-    let config = with_files(overrides, &variables, &[("q.toml", toml)]).expect("all good");
+    let flags = [("config", "q.toml"), ("listen", "flag:3")];
+    let config = with_files(&flags, &variables, &[("q.toml", toml)]).expect("all good");
     assert_eq!(config.listen, "flag:3");
     assert_eq!(config.log, "warn");
     assert_eq!(config.jwt.issuer.as_deref(), Some("file"));
@@ -87,45 +97,74 @@ fn flags_win_over_variables_over_the_file() {
 }
 
 #[test]
-fn every_setting_has_its_flag() {
-    let text = |text: &str| Some(text.to_owned());
-    let overrides = Overrides {
-        config_file: text("q.toml"),
-        database_url: text("postgresql://h/db"),
-        database_pool_size: text("1"),
-        listen: text("localhost:0"),
-        workers: text("256"),
-        drain_seconds: text("300"),
-        docs: text("off"),
-        jwks_file: text("keys.json"),
-        jwt_issuer: text("iss"),
-        jwt_audience: text("aud"),
-        credential_requests_per_minute: text("1"),
-        organization_requests_per_minute: text("2"),
-        address_requests_per_minute: text("3"),
-        address_failures_per_minute: text("4"),
-        trusted_proxies: text("10.0.0.0/8"),
-        cors_origins: text("https://app.example.com"),
-        log: text("debug"),
-        log_format: text("json"),
-    };
-    let files = [("q.toml", ""), ("keys.json", JWKS)];
-    let config = with_files(overrides, &[], &files).expect("all good");
-    assert_eq!(config.database_url.to_string(), "postgresql://h/db");
-    assert_eq!((config.database_pool_size, config.workers), (1, 256));
-    assert_eq!(config.drain, Duration::from_secs(300));
-    assert!(!config.has_docs);
-    assert_eq!(
-        (config.listen.as_str(), config.log.as_str()),
-        ("localhost:0", "debug")
+fn every_setting_is_obeyed() {
+    let values = [
+        ("config", "q.toml"),
+        ("database_url", "postgresql://h/db"),
+        ("database_pool_size", "1"),
+        ("listen", "localhost:0"),
+        ("workers", "256"),
+        ("drain_seconds", "300"),
+        ("docs", "off"),
+        ("jwt_secret_file", "s"),
+        ("jwks_file", "keys.json"),
+        ("jwt_issuer", "iss"),
+        ("jwt_audience", "aud"),
+        ("credential_requests_per_minute", "1"),
+        ("organization_requests_per_minute", "2"),
+        ("address_requests_per_minute", "3"),
+        ("address_failures_per_minute", "4"),
+        ("trusted_proxies", "10.0.0.0/8"),
+        ("cors_origins", "https://app.example.com"),
+        ("anchor_key_file", "key.pem"),
+        ("log", "debug"),
+        ("log_format", "json"),
+    ];
+    let listed = SETTINGS.iter().map(|setting| setting.name);
+    let without_secret = listed.filter(|name| *name != "jwt_secret");
+    assert!(without_secret.eq(values.iter().map(|(name, _)| *name)));
+    let files = [("q.toml", ""), ("keys.json", JWKS), ("s", SECRET)];
+    let environment =
+        values.map(|(name, text)| (format!("QUIETLINE_{}", name.to_uppercase()), text));
+    let (secret_file, flags): (Vec<_>, Vec<_>) = values
+        .iter()
+        .partition(|(name, _)| *name == "jwt_secret_file");
+    let by_flag = with_files(
+        &flags,
+        &[("QUIETLINE_JWT_SECRET_FILE", secret_file[0].1)],
+        &files,
     );
-    assert_eq!(config.jwt.jwks_json.as_deref(), Some(JWKS));
-    let (issuer, audience) = (config.jwt.issuer.as_deref(), config.jwt.audience.as_deref());
-    assert_eq!((issuer, audience), (Some("iss"), Some("aud")));
-    assert_eq!(access::quotas(&config.limits), [1, 2, 3, 4]);
-    assert_eq!(access::networks(&config.limits), ["10.0.0.0/8"]);
-    assert_eq!(config.cors_origins, ["https://app.example.com"]);
-    assert_eq!(config.log_format, LogFormat::Json);
+    let variables = environment
+        .each_ref()
+        .map(|(name, text)| (name.as_str(), *text));
+    for config in [by_flag, with_files(&[], &variables, &files)] {
+        let config = config.expect("all good");
+        assert_eq!(config.database_url.to_string(), "postgresql://h/db");
+        assert_eq!((config.database_pool_size, config.workers), (1, 256));
+        assert_eq!(config.drain, Duration::from_secs(300));
+        assert!(!config.has_docs);
+        let texts = [&config.listen, &config.log].map(String::as_str);
+        assert_eq!(texts, ["localhost:0", "debug"]);
+        assert_eq!(secret_of(&config), Some(SECRET));
+        assert_eq!(config.jwt.jwks_json.as_deref(), Some(JWKS));
+        let (issuer, audience) = (config.jwt.issuer.as_deref(), config.jwt.audience.as_deref());
+        assert_eq!((issuer, audience), (Some("iss"), Some("aud")));
+        assert_eq!(quotas(&config.limits), [1, 2, 3, 4]);
+        assert_eq!(networks(&config.limits), ["10.0.0.0/8"]);
+        assert_eq!(config.cors_origins, ["https://app.example.com"]);
+        assert_eq!(config.anchor_key_file.as_deref(), Some("key.pem"));
+        assert_eq!(config.log_format, LogFormat::Json);
+    }
+}
+
+#[test]
+fn an_empty_value_is_a_problem_of_every_setting() {
+    for setting in SETTINGS {
+        let variable = setting.variable();
+        let problems = with_variables(&[(&variable, "")]).expect_err("empty");
+        let expected = format!("{variable}: is empty; remove it to use the default");
+        assert_eq!(problems, [expected]);
+    }
 }
 
 #[test]
@@ -152,7 +191,6 @@ fn unfit_values_are_problems_under_their_variable() {
         ("QUIETLINE_DATABASE_POOL_SIZE", "257", "from 1 to 256"),
         ("QUIETLINE_WORKERS", "-1", "from 1 to 256"),
         ("QUIETLINE_WORKERS", "many", "from 1 to 256"),
-        ("QUIETLINE_WORKERS", "", "is empty"),
         ("QUIETLINE_DOCS", "yes", "is not on or off"),
         ("QUIETLINE_LISTEN", "8080", "is not address:port"),
         ("QUIETLINE_LISTEN", ":8080", "is not address:port"),
@@ -164,7 +202,6 @@ fn unfit_values_are_problems_under_their_variable() {
             "31 bytes are one less than need",
             "under 32",
         ),
-        ("QUIETLINE_JWT_SECRET", "", "is empty"),
         (
             "QUIETLINE_JWT_SECRET_FILE",
             "missing",
@@ -174,8 +211,12 @@ fn unfit_values_are_problems_under_their_variable() {
         ("QUIETLINE_JWT_ISSUER", " ", "is empty"),
         ("QUIETLINE_DRAIN_SECONDS", "301", "from 0 to 300"),
         ("QUIETLINE_LOG", "info=loud", "is not a log filter"),
-        ("QUIETLINE_LOG", "warning", "\"warning\" is no level"),
-        ("QUIETLINE_LOG", "inof,actix=warn", "\"inof\" is no level"),
+        ("QUIETLINE_LOG", "warning", "\"warning\" must be a level"),
+        (
+            "QUIETLINE_LOG",
+            "inof,actix=warn",
+            "\"inof\" must be a level",
+        ),
         ("QUIETLINE_LOG_FORMAT", "JSON", "is not text or json"),
         ("QUIETLINE_CONFIG", "missing", "cannot read \"missing\""),
         ("QUIETLINE_LISTENN", "127.0.0.1:80", "is not a variable"),
@@ -210,10 +251,6 @@ fn addresses_and_hosts_to_listen_on_are_accepted() {
 
 #[test]
 fn all_problems_are_reported_at_once_one_per_line() {
-    let overrides = Overrides {
-        workers: Some("0".to_owned()),
-        ..Overrides::default()
-    };
     let variables = [
         ("QUIETLINE_CONFIG", "q.toml"),
         ("QUIETLINE_LISTEN", "nowhere"),
@@ -224,7 +261,8 @@ fn all_problems_are_reported_at_once_one_per_line() {
         ("q.toml", "log_format = 'xml'\nlogg = 'info'\nlog = 1"),
         ("keys.json", r#"{"keys":[{"kty":"oct"},{"kty":"RSA"}]}"#),
     ];
-    let mut problems = with_files(overrides, &variables, &files).expect_err("many problems");
+    let mut problems =
+        with_files(&[("workers", "0")], &variables, &files).expect_err("many problems");
     problems.sort();
     let names = [
         "--workers",
@@ -251,11 +289,11 @@ fn a_secret_comes_from_a_variable_or_a_file_but_not_both() {
     let variables = [("QUIETLINE_JWT_SECRET_FILE", "s")];
     for newline in ["", "\n", "\r\n"] {
         let content = format!("{SECRET}{newline}");
-        let config = with_files(Overrides::default(), &variables, &[("s", &content)]);
+        let config = with_files(&[], &variables, &[("s", &content)]);
         assert_eq!(secret_of(&config.expect("good")), Some(SECRET));
     }
     let content = format!("{SECRET}\n\n");
-    let two_newlines = with_files(Overrides::default(), &variables, &[("s", &content)]);
+    let two_newlines = with_files(&[], &variables, &[("s", &content)]);
     assert_eq!(
         secret_of(&two_newlines.expect("good")),
         Some(&content[..content.len() - 1])
@@ -264,7 +302,7 @@ fn a_secret_comes_from_a_variable_or_a_file_but_not_both() {
         ("QUIETLINE_JWT_SECRET", SECRET),
         ("QUIETLINE_JWT_SECRET_FILE", "s"),
     ];
-    let problems = with_files(Overrides::default(), &both, &[("s", SECRET)]);
+    let problems = with_files(&[], &both, &[("s", SECRET)]);
     let expected = "QUIETLINE_JWT_SECRET_FILE: is set together with QUIETLINE_JWT_SECRET; \
         set only one";
     assert_eq!(problems.map(|_| ()), Err(vec![expected.to_owned()]));
@@ -279,7 +317,7 @@ fn the_file_may_name_a_secret_file_but_hold_no_secret() {
         ("QUIETLINE_JWT_SECRET", SECRET),
     ];
     let files = [("q.toml", "jwt_secret_file = 'missing'")];
-    let config = with_files(Overrides::default(), &variables, &files).expect("the variable wins");
+    let config = with_files(&[], &variables, &files).expect("the variable wins");
     assert_eq!(secret_of(&config), Some(SECRET));
     for key in ["jwt_secret", "config"] {
         let problems = with_toml(&format!("{key} = '{SECRET}'")).expect_err("not allowed");
@@ -378,13 +416,84 @@ fn the_example_names_every_variable_with_its_default() {
     let example = include_str!("../../.env.example");
     let named: Vec<(&str, &str)> = example
         .lines()
-        .filter_map(|line| line.strip_prefix("# QUIETLINE_")?.split_once('='))
+        .filter(|line| line.starts_with("# QUIETLINE_"))
+        .filter_map(|line| line.strip_prefix("# ")?.split_once('='))
         .collect();
-    let suffix = |variable: &'static str| variable.trim_start_matches("QUIETLINE_");
-    let settings = SETTINGS.map(|s| (suffix(s.variable), s.default.unwrap_or_default()));
+    let variables: Vec<String> = SETTINGS.iter().map(|setting| setting.variable()).collect();
+    let defaults = SETTINGS
+        .iter()
+        .map(|setting| setting.default.unwrap_or_default());
+    let settings: Vec<(&str, &str)> = variables.iter().map(String::as_str).zip(defaults).collect();
     assert_eq!(named, settings);
     let all_commented = example
         .lines()
         .all(|line| line.is_empty() || line.starts_with("# "));
     assert!(all_commented, "a copy of the example must change nothing");
+}
+
+fn only_problem(variable: &str, value: &str) -> String {
+    let mut problems = with_variables(&[(variable, value)]).expect_err("the value is unfit");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let problem = problems.remove(0);
+    assert!(problem.starts_with(&format!("{variable}: ")), "{problem}");
+    problem
+}
+
+#[test]
+fn limits_and_networks_are_checked() {
+    let table = [
+        ("CREDENTIAL_REQUESTS_PER_MINUTE", "-1", "from 0 to 1000000"),
+        ("ORGANIZATION_REQUESTS_PER_MINUTE", "1000001", "from 0 to"),
+        ("ADDRESS_REQUESTS_PER_MINUTE", "10/s", "from 0 to"),
+        ("ADDRESS_FAILURES_PER_MINUTE", "", "is empty"),
+        (
+            "TRUSTED_PROXIES",
+            "proxy.local",
+            "\"proxy.local\" is not an",
+        ),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,", "\"\" is not an address"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "is not an address or a"),
+        ("TRUSTED_PROXIES", "::/0", "must not contain every address"),
+    ];
+    for (name, value, expected) in table {
+        let problem = only_problem(&format!("QUIETLINE_{name}"), value);
+        assert!(problem.contains(expected), "{problem}");
+    }
+    let variables = [("QUIETLINE_TRUSTED_PROXIES", "10.0.0.0/8, ::1,192.0.2.7")];
+    let config = with_variables(&variables).expect("good");
+    assert_eq!(
+        networks(&config.limits),
+        ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]
+    );
+    let config = with_toml("address_failures_per_minute = 1000000").expect("good");
+    assert_eq!(quotas(&config.limits), [0, 0, 0, 1_000_000]);
+}
+
+#[test]
+fn origins_are_written_as_browsers_write_them() {
+    let table = [
+        ("*", "* would let in every page"),
+        ("https://a.example,*", "* would let in every page"),
+        ("https://a.example/", "is \"https://a.example\" meant?"),
+        ("https://a.example:443", "is \"https://a.example\" meant?"),
+        ("https://A.example", "is \"https://a.example\" meant?"),
+        ("https://u:p@a.example", "is \"https://a.example\" meant?"),
+        ("https://*.example", "* would let in every page"),
+        ("a.example", "such as https://app"),
+        ("null", "such as https://app"),
+        ("ftp://a.example", "such as https://app"),
+        ("https://", "such as https://app"),
+    ];
+    for (text, expected) in table {
+        let problem = only_problem("QUIETLINE_CORS_ORIGINS", text);
+        assert!(problem.contains(expected), "{problem}");
+    }
+    let text = "https://a.example, http://localhost:5173,https://[::1]:8443";
+    let config = with_variables(&[("QUIETLINE_CORS_ORIGINS", text)]).expect("good");
+    let expected = [
+        "https://a.example",
+        "http://localhost:5173",
+        "https://[::1]:8443",
+    ];
+    assert_eq!(config.cors_origins, expected);
 }

@@ -10,7 +10,7 @@ use quietline_api::runtime::{Operation, Rejection};
 
 use crate::domain::access::Demand;
 use crate::error::{Error, Violation};
-use crate::request::whole_seconds;
+use crate::limits::whole_seconds;
 
 /// Seconds after which a request that met no database may be repeated.
 const UNAVAILABLE_RETRY_SECS: u64 = 1;

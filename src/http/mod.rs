@@ -27,9 +27,29 @@ use crate::state::AppState;
 
 use cors::Cors;
 
-/// The whole application over `state`; cheap enough to be made once per worker.
+/// Settings of the application apart from its state.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether `/docs` and `/openapi` are served.
+    pub has_docs: bool,
+    /// Origins whose pages may read responses (CORS).
+    pub cors_origins: Vec<String>,
+}
+
+impl Default for Options {
+    /// With the docs, and with responses for pages of its own origin only.
+    fn default() -> Self {
+        Self {
+            has_docs: true,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+/// Creates the whole application over `state`. Cheap enough to be called once per worker.
 pub fn create_app(
     state: web::Data<AppState>,
+    options: Options,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -41,8 +61,8 @@ pub fn create_app(
 > {
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
-    let has_docs = state.has_docs;
-    let cors = Cors::new(&state.cors_origins).map(Rc::new);
+    let has_docs = options.has_docs;
+    let cors = Cors::new(&options.cors_origins).map(Rc::new);
     let observe = from_fn(move |request, next| observe::observe(cors.clone(), request, next));
     App::new()
         .app_data(state)
@@ -62,8 +82,9 @@ pub fn create_app(
 /// A path that no operation has, in the words of the dialect that it would belong to.
 async fn no_such_path(request: HttpRequest) -> HttpResponse {
     let is_tether = request.path() == "/api" || request.path().starts_with("/api/");
-    match is_tether {
-        true => handlers::tether_relay::envelope::render(&request, Error::NoSuchPath),
-        false => handlers::agentmessage::envelope::render(&request, Error::NoSuchPath),
+    if is_tether {
+        handlers::tether_relay::envelope::render(&request, Error::NoSuchPath)
+    } else {
+        handlers::agentmessage::envelope::render(&request, Error::NoSuchPath)
     }
 }

@@ -1,26 +1,31 @@
-//! Removes answers that are no longer given again. Which those are is known to `app`.
+//! Removes idempotency records that are too old to be replayed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::app;
-use crate::error::chain;
+use crate::db::{self, Db, DbConn};
+use crate::domain::idempotency::KEPT_FOR;
+use crate::error::{Result, chain};
 use crate::state::AppState;
 
-/// How often records are looked at. Each was kept for a day, so that a minute matters to nobody.
+/// Interval between sweeps. A record is kept for a day, so that a minute more does not matter.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The pause between two batches, in which others may write.
+/// Pause between two batches, in which requests may write.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Removes batch after batch now and then, until `stop` is heard or dropped.
-pub async fn run(state: Arc<AppState>, mut stop: oneshot::Receiver<()>) {
+/// Records removed in one transaction at most, so that no other write waits long for it.
+const BATCH: i64 = 500;
+
+/// Removes batch after batch now and then, until the sender of `stop` is dropped.
+pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
     let mut pause = INTERVAL;
-    while timeout(pause, &mut stop).await.is_err() {
-        pause = match app::idempotency::sweep(&state).await {
+    while timeout(pause, stop.changed()).await.is_err() {
+        pause = match sweep_batch(&state.db, state.clock.now()).await {
             Ok(true) => PAUSE,
             Ok(false) => INTERVAL,
             Err(error) => {
@@ -29,4 +34,15 @@ pub async fn run(state: Arc<AppState>, mut stop: oneshot::Receiver<()>) {
             }
         };
     }
+}
+
+/// Removes a batch of records that are too old at `now`. Returns whether there may be more.
+///
+/// # Errors
+/// Only those of the database.
+pub async fn sweep_batch(db: &Db, now: DateTime<Utc>) -> Result<bool> {
+    let oldest = now - KEPT_FOR;
+    let work = move |conn: &mut DbConn| db::idempotency::delete_before(conn, oldest, BATCH);
+    let removed = db.write(work).await?;
+    Ok(i64::try_from(removed).is_ok_and(|removed| removed >= BATCH))
 }

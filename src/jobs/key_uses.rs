@@ -1,35 +1,39 @@
-//! Stores which API keys were used, a moment after their requests. That they were is noted by
-//! `auth`. A flood of keys is stored little by little, so that it does not hold up other writes.
+//! Stores the uses of API keys, which `auth` notes, a moment after their requests. A flood of keys
+//! is stored little by little, so that it does not hold up other writes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::db::keys::ApiKeys;
 use crate::error::chain;
+use crate::state::AppState;
 
-/// How long uses are gathered, and how long at most until more that wait are stored.
+/// Interval in which uses are gathered, and the longest pause while more wait.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// While more wait, the time until the next are stored, in multiples of what the last took.
+/// Pause while more wait, in multiples of the duration of the last write.
 const PAUSE: u32 = 20;
 
-/// Stores uses now and then until `stop` is heard or dropped, and then, as long as the database
-/// takes them, all that are left.
-pub async fn run(keys: ApiKeys, mut stop: oneshot::Receiver<()>) {
+/// Stores uses now and then until the sender of `stop` is dropped, and then, as long as the
+/// database takes them, all that are left.
+pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
+    let keys = &state.keys;
     let mut pause = INTERVAL;
-    while timeout(pause, &mut stop).await.is_err() {
+    while timeout(pause, stop.changed()).await.is_err() {
         let started = Instant::now();
-        pause = match store(&keys).await && keys.has_uses() {
-            true => INTERVAL.min(started.elapsed() * PAUSE),
-            false => INTERVAL,
+        pause = if store(keys).await && keys.has_uses() {
+            INTERVAL.min(started.elapsed() * PAUSE)
+        } else {
+            INTERVAL
         };
     }
-    while keys.has_uses() && store(&keys).await {}
+    while keys.has_uses() && store(keys).await {}
 }
 
-/// Says whether it could.
+/// Returns whether the database took a batch of uses.
 async fn store(keys: &ApiKeys) -> bool {
     let stored = keys.store_uses().await;
     if let Err(error) = &stored {

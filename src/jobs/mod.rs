@@ -1,4 +1,45 @@
-//! What a server does on its own, beside answering requests.
+//! Work that a server does besides answering requests. A new job is one line in [`start`].
 
-pub mod idempotency_records;
-pub mod key_uses;
+mod idempotency_records;
+mod key_uses;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::state::AppState;
+
+pub use idempotency_records::sweep_batch;
+
+/// The running jobs of one server.
+#[must_use = "jobs that are dropped end at once, without finishing their work"]
+pub struct Jobs {
+    stop: watch::Sender<()>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts every job.
+pub fn start(state: &Arc<AppState>) -> Jobs {
+    let (stop, stopped) = watch::channel(());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(key_uses::run(state.clone(), stopped.clone()));
+    tasks.spawn(idempotency_records::run(state.clone(), stopped));
+    Jobs { stop, tasks }
+}
+
+impl Jobs {
+    /// Tells every job to finish, and waits for it.
+    ///
+    /// # Errors
+    /// A job panicked.
+    pub async fn stop(mut self) -> Result<(), JoinError> {
+        // A job hears this as the end of its channel.
+        drop(self.stop);
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}

@@ -1,22 +1,23 @@
 //! Reads a JWK set (RFC 7517) into public keys, each with exactly one signature algorithm.
 //!
 //! Strict, because it runs once at the start: every fault of the file is reported, by position
-//! and `kid`. Keys for other purposes are left out, as RFC 7517 §5 has it: issuers publish all of
-//! theirs in one set. Not here: choosing the key for a token; that is [`super::JwtKeys`].
+//! and `kid`. Keys for other purposes are left out (RFC 7517 §5), because issuers publish all their
+//! keys in one set. Not here: choosing the key for a token, which is [`super::JwtKeys`].
 
 use std::collections::HashSet;
 
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
-/// Bounds the work for a token without `kid`, which is tried with every key of its algorithm.
+/// Largest set. Bounds the work for a token without `kid`, which every key of its algorithm tries.
 const MAX_KEYS: usize = 32;
 
 /// RFC 7518 §3.3: RSA keys have 2048 bits or more.
 const MIN_RSA_BITS: usize = 2048;
 
-/// The cryptographic library verifies no longer modulus.
+/// Longest modulus that the cryptographic library verifies.
 const MAX_RSA_BITS: usize = 8192;
 
 /// A public key of the set that may verify tokens.
@@ -29,43 +30,30 @@ pub struct PublicKey {
     pub key: DecodingKey,
 }
 
+/// Members that only private keys have (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2).
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
+/// A JWK set whose keys are read one by one, so that each fault has a position.
 #[derive(Deserialize)]
 struct JwkSet {
-    keys: Vec<serde_json::Value>,
+    keys: Vec<Value>,
 }
 
-/// The members that matter of all key types together (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(rename = "use")]
-    intended_use: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-    d: Option<IgnoredAny>,
-}
-
-/// Why a key of the set is not used.
+/// Reason not to use a key of the set.
 enum Unfit {
-    /// It is for something else, or of a kind that this server does not know.
+    /// The key is for another purpose, or of a kind that this server does not know.
     Foreign(String),
-    /// It is wrong, or has no business in a key set.
+    /// The key is invalid, or does not belong in a key set.
     Faulty(String),
 }
 
-impl From<String> for Unfit {
-    fn from(fault: String) -> Self {
-        Self::Faulty(fault)
+impl Unfit {
+    fn faulty(fault: &str) -> Self {
+        Self::Faulty(fault.to_owned())
     }
 }
 
-/// Reads the keys of `json` that may verify tokens; others are named in the log.
+/// Reads the keys of `json` that may verify tokens. Names the other keys in the log.
 ///
 /// # Errors
 ///
@@ -114,134 +102,130 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
     Ok(keys)
 }
 
-/// One key and the name that problems give it: its place in the list, and its `kid` if any.
-fn read_key(position: usize, value: &serde_json::Value) -> (String, Result<PublicKey, Unfit>) {
+/// Reads one key. Also returns its name in problems: its position, and its `kid` if any.
+fn read_key(position: usize, value: &Value) -> (String, Result<PublicKey, Unfit>) {
     let name = format!("key {position}");
-    // serde's own message could quote a value; a misplaced one may be secret.
-    let Ok(jwk) = Jwk::deserialize(value) else {
-        return (
-            name,
-            Err(Unfit::Faulty(
-                "not an object with `kty` and string members".to_owned(),
-            )),
-        );
+    // serde's own message could quote a value, and a misplaced value may be secret.
+    let (Ok(jwk), Some(_)) = (Jwk::deserialize(value), text(value, "kty")) else {
+        let fault = "not an object with `kty` and string members";
+        return (name, Err(Unfit::faulty(fault)));
     };
-    let name = match &jwk.kid {
+    let name = match &jwk.common.key_id {
         Some(kid) => format!("{name} (kid {kid:?})"),
         None => name,
     };
-    (name, public_key(jwk))
+    (name, public_key(&jwk, value))
 }
 
-fn public_key(jwk: Jwk) -> Result<PublicKey, Unfit> {
-    if jwk.kid.as_deref() == Some("") {
-        return Err("kid is empty".to_owned().into());
+/// Returns a member that is a text.
+fn text<'a>(key: &'a Value, member: &str) -> Option<&'a str> {
+    key.get(member)?.as_str()
+}
+
+/// Checks a key. `value` is the same key with all its members.
+fn public_key(jwk: &Jwk, value: &Value) -> Result<PublicKey, Unfit> {
+    if jwk.common.key_id.as_deref() == Some("") {
+        return Err(Unfit::faulty("kid is empty"));
     }
-    // Whatever they are for, secrets stop the start.
-    if jwk.kty == "oct" {
+    // A secret stops the start, whatever it is for.
+    if text(value, "kty") == Some("oct") {
         let fault = "symmetric keys do not belong in a key set; set the secret";
-        return Err(fault.to_owned().into());
+        return Err(Unfit::faulty(fault));
     }
-    if jwk.d.is_some() {
+    let is_private = |member: &&str| value.get(member).is_some_and(|member| !member.is_null());
+    if PRIVATE_MEMBERS.iter().any(is_private) {
         let fault = "it is a private key; give only its public members";
-        return Err(fault.to_owned().into());
+        return Err(Unfit::faulty(fault));
     }
-    if let Some(other) = jwk
-        .intended_use
-        .as_deref()
-        .filter(|intended| *intended != "sig")
+    if let Some(intended) = &jwk.common.public_key_use
+        && *intended != PublicKeyUse::Signature
     {
-        return Err(Unfit::Foreign(format!("its use is {other:?}, not \"sig\"")));
+        let intended = text(value, "use").unwrap_or_default();
+        return Err(Unfit::Foreign(format!(
+            "its use is {intended:?}, not \"sig\""
+        )));
     }
-    if jwk
-        .key_ops
-        .as_ref()
-        .is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
+    if let Some(operations) = &jwk.common.key_operations
+        && !operations.contains(&KeyOperations::Verify)
     {
-        return Err(Unfit::Foreign(
-            "its key_ops do not contain \"verify\"".to_owned(),
-        ));
+        let reason = "its key_ops do not contain \"verify\"".to_owned();
+        return Err(Unfit::Foreign(reason));
     }
-    let algorithm = algorithm(&jwk)?;
-    let key = match algorithm {
-        Algorithm::RS256 => rsa_key(jwk.n.as_deref(), jwk.e.as_deref())?,
-        Algorithm::ES256 => p256_key(jwk.x.as_deref(), jwk.y.as_deref())?,
-        _ => ed25519_key(jwk.x.as_deref())?,
-    };
+    let algorithm = algorithm(&jwk.algorithm, value)?;
+    let name = format!("{algorithm:?}");
+    if let Some(stated) = text(value, "alg").filter(|stated| *stated != name) {
+        return Err(Unfit::Foreign(format!(
+            "unsupported alg {stated:?}; a key of this type is used with {name}"
+        )));
+    }
     Ok(PublicKey {
-        kid: jwk.kid,
+        kid: jwk.common.key_id.clone(),
         algorithm,
-        key,
+        key: decoding_key(jwk)?,
     })
 }
 
-/// The one algorithm of a key of this type; a stated `alg` may only confirm it.
-fn algorithm(jwk: &Jwk) -> Result<Algorithm, Unfit> {
-    let (algorithm, name) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => (Algorithm::RS256, "RS256"),
-        ("EC", Some("P-256")) => (Algorithm::ES256, "ES256"),
-        ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, "EdDSA"),
-        ("EC" | "OKP", Some(curve)) => {
-            return Err(Unfit::Foreign(format!("unsupported curve {curve:?}")));
+/// Returns the only algorithm of a key of this type. A stated `alg` may only confirm it.
+fn algorithm(parameters: &AlgorithmParameters, value: &Value) -> Result<Algorithm, Unfit> {
+    match parameters {
+        AlgorithmParameters::RSA(_) => return Ok(Algorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            return Ok(Algorithm::ES256);
         }
-        ("EC" | "OKP", None) => return Err("crv is missing".to_owned().into()),
-        (other, _) => return Err(Unfit::Foreign(format!("unsupported key type {other:?}"))),
-    };
-    match jwk.alg.as_deref() {
-        Some(stated) if stated != name => Err(Unfit::Foreign(format!(
-            "unsupported alg {stated:?}; a key of this type is used with {name}"
-        ))),
-        Some(_) | None => Ok(algorithm),
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            return Ok(Algorithm::EdDSA);
+        }
+        // The library takes a key without a member of its type for a key of an unknown type.
+        _ => {}
+    }
+    let (kty, crv) = (text(value, "kty"), text(value, "crv"));
+    match (kty.unwrap_or_default(), crv) {
+        ("RSA", _) => Err(Unfit::faulty("n or e is missing")),
+        ("EC", Some("P-256")) => Err(Unfit::faulty("x or y is missing")),
+        ("OKP", Some("Ed25519")) => Err(Unfit::faulty("x is missing")),
+        ("EC" | "OKP", None) => Err(Unfit::faulty("crv is missing")),
+        ("EC" | "OKP", Some(curve)) => Err(Unfit::Foreign(format!("unsupported curve {curve:?}"))),
+        (other, _) => Err(Unfit::Foreign(format!("unsupported key type {other:?}"))),
     }
 }
 
-fn rsa_key(n: Option<&str>, e: Option<&str>) -> Result<DecodingKey, String> {
-    let (Some(n), Some(e)) = (n, e) else {
-        return Err("n or e is missing".to_owned());
+/// Makes the library's key, and checks what the library does not.
+fn decoding_key(jwk: &Jwk) -> Result<DecodingKey, Unfit> {
+    let faulty = |fault: &str| Err(Unfit::faulty(fault));
+    // RFC 7518 §6.2.1.2, RFC 8037 §2: each coordinate has its full length, 32 bytes or 43
+    // characters.
+    let has_full_length = match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(point) => point.x.len() == 43 && point.y.len() == 43,
+        AlgorithmParameters::OctetKeyPair(point) => point.x.len() == 43,
+        _ => true,
     };
-    let Ok(key) = DecodingKey::from_rsa_components(n, e) else {
-        return Err("n or e is not base64url".to_owned());
+    let key = match DecodingKey::from_jwk(jwk) {
+        Ok(key) if has_full_length => key,
+        Ok(_) | Err(_) if matches!(jwk.algorithm, AlgorithmParameters::RSA(_)) => {
+            return faulty("n or e is not base64url");
+        }
+        Ok(_) | Err(_) => return faulty("a coordinate is not base64url of 32 bytes"),
     };
-    let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() else {
-        return Err("n and e make no RSA key".to_owned());
-    };
-    let bits = bit_length(n);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-        return Err(format!(
-            "an RSA key of {bits} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} allowed"
-        ));
-    }
-    // An exponent of 1 would make every signature valid; even ones make no RSA key.
-    if bit_length(e) < 2 || e.last().is_some_and(|last| last % 2 == 0) {
-        return Err("e is not an odd number above 1".to_owned());
+    if let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() {
+        let bits = bit_length(n);
+        if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+            return faulty(&format!(
+                "an RSA key of {bits} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} allowed"
+            ));
+        }
+        // An exponent of 1 would make every signature valid, and even exponents make no RSA key.
+        if bit_length(e) < 2 || e.last().is_some_and(|last| last % 2 == 0) {
+            return faulty("e is not an odd number above 1");
+        }
     }
     Ok(key)
 }
 
-/// The length of a big-endian number without its leading zeros.
+/// Returns the length of a big-endian number without its leading zeros.
 fn bit_length(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let digits = &number[zeros..];
     digits
         .first()
         .map_or(0, |first| digits.len() * 8 - first.leading_zeros() as usize)
-}
-
-fn p256_key(x: Option<&str>, y: Option<&str>) -> Result<DecodingKey, String> {
-    let (Some(x), Some(y)) = (x, y) else {
-        return Err("x or y is missing".to_owned());
-    };
-    // RFC 7518 §6.2.1.2: each coordinate has its full length, 32 bytes or 43 characters.
-    match DecodingKey::from_ec_components(x, y) {
-        Ok(key) if x.len() == 43 && y.len() == 43 => Ok(key),
-        Ok(_) | Err(_) => Err("x or y is not base64url of 32 bytes".to_owned()),
-    }
-}
-
-fn ed25519_key(x: Option<&str>) -> Result<DecodingKey, String> {
-    let x = x.ok_or("x is missing")?;
-    match DecodingKey::from_ed_components(x) {
-        Ok(key) if x.len() == 43 => Ok(key),
-        Ok(_) | Err(_) => Err("x is not base64url of 32 bytes".to_owned()),
-    }
 }

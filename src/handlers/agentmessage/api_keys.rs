@@ -18,7 +18,8 @@ use crate::domain::ids::ApiKeyId;
 use crate::domain::scope::ScopeSet;
 use crate::error::{Error, Result, Violation};
 use crate::handlers::once::once;
-use crate::request::{RateLimit, whole_seconds};
+use crate::limits::whole_seconds;
+use crate::request::RateLimit;
 use crate::state::AppState;
 
 pub(super) async fn create(

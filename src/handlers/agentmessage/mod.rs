@@ -46,8 +46,16 @@ impl Api for AgentMessage {
         operation: &'static Operation,
     ) -> Result<Authorized> {
         request::note(request, |context| context.route = Some(operation.path));
-        let authentication = pin!(auth::api_key::authenticate(&self.state, request));
-        let caller = auth::limits::within(&self.state, request, authentication).await?;
+        let AppState {
+            keys,
+            clock,
+            limits,
+            ..
+        } = &**self.state;
+        let authentication = pin!(auth::api_key::authenticate(keys, clock.now(), request));
+        // An API key belongs to its organization by id.
+        let find_id = async |_: &_| Ok(None);
+        let caller = limits.within(request, authentication, find_id).await?;
         caller.require(super::demand(operation), Target::Own)
     }
 

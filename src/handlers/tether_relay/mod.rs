@@ -47,9 +47,19 @@ impl Api for TetherRelay {
         request::note(request, |context| context.route = Some(operation.path));
         let named = path_parameter(request, operation, "organizationId");
         let named = named.as_deref().and_then(OrganizationRef::parse);
-        let authentication = auth::user::authenticate(&self.state, request, named.as_ref());
-        let authentication = pin!(authentication);
-        let caller = auth::limits::within(&self.state, request, authentication).await?;
+        let AppState {
+            db,
+            clock,
+            jwt_keys,
+            limits,
+            ..
+        } = &**self.state;
+        let now = clock.now();
+        let authentication = auth::user::authenticate(db, jwt_keys, now, request, named.as_ref());
+        let find_id = async |name: &_| auth::user::organization_id(db, name).await;
+        let caller = limits
+            .within(request, pin!(authentication), find_id)
+            .await?;
         caller.require(super::demand(operation), Target::Named(named.as_ref()))
     }
 

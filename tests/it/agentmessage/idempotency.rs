@@ -180,7 +180,7 @@ async fn old_records_are_swept_and_younger_ones_are_not() {
     patch(&app, &key, "young", r#"{"name":"Second"}"#).await;
     let app = app.at(now() + TimeDelta::hours(24) + TimeDelta::seconds(1));
     assert!(
-        !quietline::app::idempotency::sweep(&app.state)
+        !quietline::jobs::sweep_batch(&app.state.db, app.state.clock.now())
             .await
             .expect("swept")
     );

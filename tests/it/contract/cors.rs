@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
 use quietline::domain::scope::Scope;
+use quietline::http::Options;
 use quietline_api::{agentmessage, tether_relay};
 use strum::VariantArray as _;
 
@@ -14,10 +15,13 @@ const OTHER: &str = "https://evil.example.com";
 const PATH: &str = "/v1/organization";
 
 async fn open() -> TestApp {
-    TestApp::with(|state| {
-        state.cors_origins = vec!["http://localhost:5173".to_owned(), LISTED.to_owned()];
-    })
-    .await
+    TestApp {
+        options: Options {
+            cors_origins: vec!["http://localhost:5173".to_owned(), LISTED.to_owned()],
+            ..Options::default()
+        },
+        ..TestApp::new().await
+    }
 }
 
 async fn preflight(app: &TestApp, path: &str, origin: &str, method: &str) -> Response {

@@ -11,6 +11,7 @@ use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::{ExternalId, OrgId};
 use quietline::domain::organization::{OrganizationKind, OrganizationName, Settings};
 use quietline::domain::scope::Scope;
+use quietline::limits::Limits;
 use quietline::operator::organization::NewOrganization;
 use quietline::state::AppState;
 use serde_json::{Value, json};
@@ -397,7 +398,12 @@ async fn add_organization(app: &TestApp, external_id: &str) -> OrgId {
 
 fn with_keys(app: TestApp, settings: &JwtSettings, at: DateTime<Utc>) -> TestApp {
     let keys = JwtKeys::new(settings).unwrap();
-    let state = AppState::new(app.state.db.clone(), Clock::Fixed(at), keys);
+    let state = AppState::new(
+        app.state.db.clone(),
+        Clock::Fixed(at),
+        keys,
+        Limits::default(),
+    );
     TestApp {
         state: web::Data::new(state),
         ..app

@@ -1,14 +1,9 @@
 //! `/`: where it leads a browser and a program, with the docs and without.
 
 use actix_web::http::Method;
-use actix_web::web;
-use quietline::auth::jwt::{JwtKeys, JwtSettings};
-use quietline::clock::Clock;
-use quietline::db::Db;
-use quietline::state::AppState;
+use quietline::http::Options;
 
 use crate::support::TestApp;
-use crate::support::database::TestDatabase;
 use crate::support::response::Response;
 
 const OF_A_BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -97,13 +92,11 @@ async fn it_is_only_read() {
 
 #[actix_web::test]
 async fn without_the_docs_a_browser_is_told_the_same_as_a_program() {
-    let database = TestDatabase::create();
-    let db = Db::open(&database.url(), 1).expect("a new database");
-    let keys = JwtKeys::new(&JwtSettings::default()).expect("no keys");
-    let mut state = AppState::new(db, Clock::System, keys);
-    state.has_docs = false;
     let app = TestApp {
-        state: web::Data::new(state),
+        options: Options {
+            has_docs: false,
+            ..Options::default()
+        },
         ..TestApp::new().await
     };
     let browser = get(&app, OF_A_BROWSER).await;

@@ -12,15 +12,10 @@
 //! nothing of the served side is normalised, a change there is noticed by the comparison itself.
 
 use actix_web::http::Method;
-use actix_web::web;
-use quietline::auth::jwt::{JwtKeys, JwtSettings};
-use quietline::clock::Clock;
-use quietline::db::Db;
-use quietline::state::AppState;
+use quietline::http::Options;
 use serde_json::{Value, json};
 
-use crate::support::app::{TestApp, now};
-use crate::support::database::TestDatabase;
+use crate::support::TestApp;
 use crate::support::response::Response;
 
 const AGENT_MESSAGE: (&str, &str) = (
@@ -268,13 +263,11 @@ async fn documents_and_page_are_only_read() {
 
 #[actix_web::test]
 async fn nothing_of_it_is_served_when_it_is_switched_off() {
-    let database = TestDatabase::create();
-    let db = Db::open(&database.url(), 1).expect("a new database");
-    let keys = JwtKeys::new(&JwtSettings::default()).expect("no keys");
-    let mut state = AppState::new(db, Clock::Fixed(now()), keys);
-    state.has_docs = false;
     let app = TestApp {
-        state: web::Data::new(state),
+        options: Options {
+            has_docs: false,
+            ..Options::default()
+        },
         ..TestApp::new().await
     };
     for path in [

@@ -1,8 +1,8 @@
 //! Which address a request counts for: what a client says of itself has no effect.
 
 use actix_web::http::Method;
-use quietline::auth::limits::LimitSettings;
 use quietline::domain::scope::Scope;
+use quietline::limits::LimitSettings;
 
 use super::{Limited, ORGANIZATION, per_minute};
 

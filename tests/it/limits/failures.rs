@@ -1,10 +1,10 @@
 //! The limit of requests without a valid credential, per address.
 
 use actix_web::http::Method;
-use quietline::auth::limits::LimitSettings;
 use quietline::domain::actor::Role;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::scope::Scope;
+use quietline::limits::LimitSettings;
 
 use crate::db::parallel::in_parallel;
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::http::Method;
-use quietline::auth::limits::{LimitSettings, Limits};
 use quietline::clock::Clock;
+use quietline::limits::{LimitSettings, Limits};
 use serde_json::json;
 
 use crate::support::TestApp;

@@ -1,10 +1,10 @@
 //! Limits of requests, per credential, per organization and per address.
 
 use actix_web::http::Method;
-use quietline::auth::limits::LimitSettings;
 use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline::limits::LimitSettings;
 use serde_json::json;
 
 use super::{Limited, ORGANIZATION, assert_refused, limit_fields, per_minute};

@@ -18,6 +18,8 @@ use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef, Reque
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::scope::Scope;
+use quietline::http::Options;
+use quietline::limits::Limits;
 use quietline::operator::organization::NewOrganization;
 use quietline::state::AppState;
 use serde_json::Value;
@@ -40,6 +42,7 @@ pub fn now() -> DateTime<Utc> {
 /// The real application on a database of its own, and one commercial organization.
 pub struct TestApp {
     pub state: web::Data<AppState>,
+    pub options: Options,
     pub org_id: OrgId,
     // Dropped last: nothing may hold a connection when the data goes.
     pub database: TestDatabase,
@@ -62,7 +65,7 @@ impl TestApp {
 
     async fn start(database: TestDatabase, change: impl FnOnce(&mut AppState)) -> Self {
         let db = Db::open(&database.url(), 4).expect("a new database");
-        let mut state = AppState::new(db, Clock::Fixed(now()), jwt_keys());
+        let mut state = AppState::new(db, Clock::Fixed(now()), jwt_keys(), Limits::default());
         change(&mut state);
         let state = web::Data::new(state);
         let org_id = create(&state, OrganizationKind::Commercial, Some(EXTERNAL_ID))
@@ -70,6 +73,7 @@ impl TestApp {
             .id;
         Self {
             state,
+            options: Options::default(),
             org_id,
             database,
         }
@@ -77,7 +81,8 @@ impl TestApp {
 
     /// The same server at another time.
     pub fn at(self, moment: DateTime<Utc>) -> Self {
-        let mut state = AppState::new(self.state.db.clone(), Clock::Fixed(moment), jwt_keys());
+        let (db, clock) = (self.state.db.clone(), Clock::Fixed(moment));
+        let mut state = AppState::new(db, clock, jwt_keys(), Limits::default());
         state.keys = self.state.keys.clone();
         Self {
             state: web::Data::new(state),
@@ -237,7 +242,7 @@ pub fn state_of(db: Db) -> web::Data<AppState> {
 
 /// The state of one more server, with a time of its own.
 pub fn state_with_clock(db: Db, clock: Clock) -> web::Data<AppState> {
-    web::Data::new(AppState::new(db, clock, jwt_keys()))
+    web::Data::new(AppState::new(db, clock, jwt_keys(), Limits::default()))
 }
 
 /// The keys of a server that signs its own tokens.

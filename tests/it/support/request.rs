@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, Heade
 use actix_web::{test, web};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use quietline::http::create_app;
+use quietline::http::{Options, create_app};
 use quietline::state::AppState;
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ impl<'a> TestRequest<'a> {
     /// Sends it; the answer has been held against the spec.
     pub async fn send(self) -> Response {
         let state = self.other_server.as_ref().unwrap_or(&self.app.state);
-        let server = TestServer::start(state.clone()).await;
+        let server = TestServer::configured(state.clone(), self.app.options.clone()).await;
         self.send_to(&server).await
     }
 
@@ -105,7 +105,11 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(state: web::Data<AppState>) -> Self {
-        let service = Rc::new(test::init_service(create_app(state)).await);
+        Self::configured(state, Options::default()).await
+    }
+
+    async fn configured(state: web::Data<AppState>, options: Options) -> Self {
+        let service = Rc::new(test::init_service(create_app(state, options)).await);
         let answer = move |request: test::TestRequest, is_chunked| {
             let service = service.clone();
             let mut request = request.to_request();

@@ -8,6 +8,7 @@ use quietline::clock::Clock;
 use quietline::db::Db;
 use quietline::domain::actor::Role;
 use quietline::domain::scope::Scope;
+use quietline::limits::Limits;
 use quietline::state::AppState;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
@@ -59,7 +60,12 @@ fn parts(token: &str) -> [&str; 3] {
 fn with_settings(mut app: TestApp, settings: JwtSettings) -> TestApp {
     let db = Db::open(&app.database.url(), 2).expect("the test's database");
     let keys = JwtKeys::new(&settings).expect("good settings");
-    app.state = web::Data::new(AppState::new(db, Clock::Fixed(now()), keys));
+    app.state = web::Data::new(AppState::new(
+        db,
+        Clock::Fixed(now()),
+        keys,
+        Limits::default(),
+    ));
     app
 }
 

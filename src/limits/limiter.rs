@@ -10,19 +10,24 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::request::{LIMIT_WINDOW_SECS, RateLimit, whole_seconds};
+use crate::request::{LIMIT_WINDOW_SECS, RateLimit};
 
-use super::buckets::{Buckets, Draw};
+use super::buckets::{Buckets, Take};
 
-/// Time between two looks for buckets that are full again and may go.
+/// Interval between sweeps of full buckets.
 const SWEEP_INTERVAL_SECS: u64 = 10;
+
+/// Rounds up a wait that clients are told: never too short, and at least a second.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
 
 /// The limit `policy`.
 pub(super) struct Limiter {
     policy: &'static str,
     quota: NonZeroU32,
     clock: Clock,
-    limiter: RateLimiter<Draw, Buckets, Elapsed, StateInformationMiddleware>,
+    limiter: RateLimiter<Take, Buckets, Elapsed, StateInformationMiddleware>,
     hasher: RandomState,
     next_sweep_secs: AtomicU64,
 }
@@ -45,27 +50,27 @@ impl Limiter {
         }
     }
 
-    /// Counts one more of `caller`.
+    /// Counts one request of `caller`.
     ///
     /// # Errors
     /// There is nothing left, and nothing was counted.
-    pub(super) fn count(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
-        self.draw(caller, true)
+    pub(super) fn take(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
+        self.check(caller, true)
     }
 
     /// Finds out whether `caller` has anything left, and counts nothing.
     ///
     /// # Errors
     /// There is nothing left.
-    pub(super) fn ask(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
-        self.draw(caller, false)
+    pub(super) fn peek(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
+        self.check(caller, false)
     }
 
-    fn draw(&self, caller: &impl Hash, is_taken: bool) -> Result<RateLimit, RateLimit> {
+    fn check(&self, caller: &impl Hash, is_counted: bool) -> Result<RateLimit, RateLimit> {
         let now = self.clock.elapsed();
         self.sweep_if_due(now.as_secs());
         let caller = self.hasher.hash_one(caller);
-        let outcome = self.limiter.check_key(&Draw { caller, is_taken });
+        let outcome = self.limiter.check_key(&Take { caller, is_counted });
         let limit = |remaining, wait: Duration| RateLimit {
             policy: self.policy,
             quota: self.quota.get(),
@@ -81,7 +86,7 @@ impl Limiter {
         }
     }
 
-    /// Drops the buckets that are full again. One thread does it, the others go on.
+    /// Drops full buckets. One thread sweeps while the others go on.
     fn sweep_if_due(&self, now_secs: u64) {
         let due = self.next_sweep_secs.load(Ordering::Relaxed);
         let next = now_secs + SWEEP_INTERVAL_SECS;
@@ -95,7 +100,7 @@ impl Limiter {
         }
     }
 
-    /// How many buckets are kept.
+    /// Returns the number of buckets in memory.
     #[cfg(test)]
     pub(super) fn bucket_count(&self) -> usize {
         self.limiter.len()

@@ -1,5 +1,5 @@
-//! Which address a request comes from. What a client says of itself counts for nothing: only a
-//! proxy that the configuration names is believed, and only about the address it heard from.
+//! Finds the client address of a request. Only a proxy that the configuration names is believed,
+//! and only about the address that it heard from. A client's own claim counts for nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 /// Bits of an IPv6 address that name a network. Whoever has a network has all its addresses.
 const IPV6_NETWORK_BITS: u32 = 64;
 
-/// What limits count of the client: its IPv4 address, or its IPv6 network.
+/// Returns the IPv4 address or the IPv6 network of the client, which limits count.
 pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     match client_address(request, trusted_proxies) {
         IpAddr::V6(address) => {
@@ -21,7 +21,7 @@ pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -
     }
 }
 
-/// The peer; or, if that is a trusted proxy, the last address in the chain that is none.
+/// Returns the peer, or behind a trusted proxy the last address of the chain that is not one.
 fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let peer = request.peer_addr().map_or(unknown, |peer| peer.ip());
@@ -33,7 +33,7 @@ fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let last_outside = |chain: Option<Vec<Option<IpAddr>>>| {
         let mut address = peer;
         for hop in chain?.into_iter().rev() {
-            // What a trusted proxy heard from and does not name is as good as the proxy itself.
+            // A peer that a trusted proxy does not name counts as the proxy itself.
             let Some(hop) = hop else { break };
             address = hop;
             if !is_trusted(&address) {
@@ -51,7 +51,7 @@ fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     }
 }
 
-/// All lines of a header as one list; `None` if there are none.
+/// Joins all lines of a header to one list. `None` if the header is absent.
 fn joined(request: &HttpRequest, name: HeaderName) -> Option<String> {
     let lines: Vec<&str> = request
         .headers()
@@ -61,13 +61,13 @@ fn joined(request: &HttpRequest, name: HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
-/// The addresses in `X-Forwarded-For`, each with `None` if it is not one.
+/// Reads the list `X-Forwarded-For`, with `None` for an item that is not an address.
 fn x_forwarded_for(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     let list = joined(request, X_FORWARDED_FOR)?;
     Some(list.split(',').map(node_address).collect())
 }
 
-/// The same of the `for` parameters of `Forwarded` (RFC 7239).
+/// Reads the `for` parameters of `Forwarded` (RFC 7239) in the same way.
 fn forwarded(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     let list = joined(request, FORWARDED)?;
     let elements = split_unquoted(&list, ',').into_iter().map(|element| {
@@ -80,7 +80,7 @@ fn forwarded(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     Some(elements.collect())
 }
 
-/// Splits at a separator outside of quotes. Behind a quote that is never closed nothing is split.
+/// Splits at a separator outside of quotes. Text after a quote that is never closed stays whole.
 fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(|c| {
@@ -96,8 +96,8 @@ fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     .collect()
 }
 
-/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`; in quotes
-/// or not.
+/// Reads `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`, in
+/// quotes or not.
 fn node_address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"');
     let bare = text

@@ -1,5 +1,5 @@
-//! How much memory the limits take, and who is let through when it is full. What a caller is told
-//! is tested with the whole application.
+//! Memory of the limits, and the behaviour when it is full. What a caller is told is tested with
+//! the whole application.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -29,47 +29,47 @@ fn address(number: u32) -> IpAddr {
 fn a_flood_of_addresses_takes_a_fixed_number_of_buckets() {
     let (limiter, millis) = limiter(2);
     for number in 0..FLOOD {
-        // Those that find no room share one bucket.
+        // Addresses that find no room share one bucket.
         let expected = (number as usize) < MAX_BUCKETS + 2;
-        let outcome = limiter.count(&address(number));
+        let outcome = limiter.take(&address(number));
         assert_eq!(outcome.is_ok(), expected, "{number}");
         assert_eq!(
-            limiter.ask(&address(number)).is_ok(),
+            limiter.peek(&address(number)).is_ok(),
             expected && number != MAX_BUCKETS as u32 + 1
         );
     }
     assert_eq!(limiter.bucket_count(), MAX_BUCKETS + 1);
     assert!(
-        limiter.count(&address(0)).is_ok(),
+        limiter.take(&address(0)).is_ok(),
         "those that have a bucket keep it"
     );
-    assert!(limiter.count(&address(0)).is_err());
+    assert!(limiter.take(&address(0)).is_err());
     millis.fetch_add(120_000, Ordering::Relaxed);
-    assert!(limiter.count(&address(FLOOD)).is_ok(), "the flood is over");
+    assert!(limiter.take(&address(FLOOD)).is_ok(), "the flood is over");
     assert_eq!(limiter.bucket_count(), 1, "and forgotten");
 }
 
 #[test]
-fn to_ask_takes_nothing_and_no_memory() {
+fn to_peek_takes_nothing_and_no_memory() {
     let (limiter, _) = limiter(1);
     for number in 0..1_000 {
-        assert!(limiter.ask(&address(number)).is_ok());
-        assert!(limiter.ask(&address(0)).is_ok());
+        assert!(limiter.peek(&address(number)).is_ok());
+        assert!(limiter.peek(&address(0)).is_ok());
     }
     assert_eq!(limiter.bucket_count(), 0);
-    assert!(limiter.count(&address(0)).is_ok());
-    assert!(limiter.ask(&address(0)).is_err());
+    assert!(limiter.take(&address(0)).is_ok());
+    assert!(limiter.peek(&address(0)).is_err());
 }
 
 #[test]
 fn a_bucket_in_use_is_not_swept() {
     let (limiter, millis) = limiter(2);
-    assert!(limiter.count(&address(1)).is_ok() && limiter.count(&address(1)).is_ok());
+    assert!(limiter.take(&address(1)).is_ok() && limiter.take(&address(1)).is_ok());
     for _ in 0..29 {
         millis.fetch_add(1_000, Ordering::Relaxed);
-        assert!(limiter.count(&address(1)).is_err());
+        assert!(limiter.take(&address(1)).is_err());
     }
     millis.fetch_add(1_000, Ordering::Relaxed);
-    assert!(limiter.count(&address(1)).is_ok());
-    assert!(limiter.count(&address(1)).is_err());
+    assert!(limiter.take(&address(1)).is_ok());
+    assert!(limiter.take(&address(1)).is_err());
 }

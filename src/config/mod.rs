@@ -1,0 +1,155 @@
+//! The settings of one process, from flags, environment, a TOML file and defaults.
+//!
+//! The only reader of the environment. Reports all problems together. Not here: the command line,
+//! which `cli` parses and hands over as [`Flags`].
+
+mod access;
+pub mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::auth::jwt::JwtSettings;
+use crate::db::DatabaseUrl;
+use crate::limits::LimitSettings;
+use crate::logging::LogFormat;
+
+use settings::{Flags, VARIABLE_PREFIX};
+use sources::Sources;
+use values::{any_text, listen, log_filter, log_format, number_in, on_or_off};
+
+/// The settings of one process, all checked.
+///
+/// Each can be given as `--flag`, as environment variable and as key of the TOML file, in this
+/// order of precedence: `--database-url`, `QUIETLINE_DATABASE_URL` and `database_url` are one
+/// setting. [`settings::SETTINGS`] has the names and defaults. An empty value is a problem
+/// everywhere, never "unset", because a deployment that lost a value must not start with a default.
+/// Relative paths start from the working directory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `database_url`: `sqlite://FILE`, `postgres://…` or `postgresql://…`.
+    pub database_url: DatabaseUrl,
+    /// `database_pool_size`: connections to PostgreSQL, 1 to 256. Unused on SQLite.
+    pub database_pool_size: u32,
+    /// `listen`: `address:port` or `host:port` to serve on. A host is resolved when the socket is
+    /// bound.
+    pub listen: String,
+    /// `workers`: threads that serve requests, 1 to 256, by default processors + 1.
+    pub workers: usize,
+    /// `drain_seconds`: time between the signal to stop and the shutdown, up to 300 s. The server
+    /// still serves then, and says that it is not ready.
+    pub drain: Duration,
+    /// `docs`: `on` serves `/docs` and `/openapi`.
+    pub has_docs: bool,
+    /// Keys and claims of the tokens of the Tether dialect: `jwt_secret` or `jwt_secret_file` (at
+    /// least 32 bytes, never a flag), `jwks_file`, `jwt_issuer` and `jwt_audience`. Without a key
+    /// every token is refused.
+    pub jwt: JwtSettings,
+    /// Rate limits: `…_requests_per_minute` and `address_failures_per_minute`, 0 (unlimited) to
+    /// 1,000,000, and `trusted_proxies`, addresses and networks separated by commas.
+    pub limits: LimitSettings,
+    /// `cors_origins`: origins whose pages may read responses, `https://host[:port]` or
+    /// `http://host[:port]`, separated by commas.
+    pub cors_origins: Vec<String>,
+    /// `anchor_key_file`: the private key of `quietline audit anchor`, which alone reads the file.
+    /// The command's own flag is `--key`.
+    pub anchor_key_file: Option<String>,
+    /// `log`: a filter in env_logger's syntax, in which a module comes with its level.
+    pub log: String,
+    /// `log_format`: `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+/// All problems of the settings. `Display` gives one line for each.
+///
+/// Each line begins with the flag, variable or key at fault, and none holds a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigProblems(pub Vec<String>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+impl Config {
+    /// Reads environment and files of this process.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all sources.
+    pub fn load(flags: Flags) -> Result<Config, ConfigProblems> {
+        let mut environment = BTreeMap::new();
+        let mut problems = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if !name.starts_with(VARIABLE_PREFIX) {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => {
+                    environment.insert(name.into_owned(), value);
+                }
+                Err(_) => problems.push(format!("{name}: is not UTF-8")),
+            }
+        }
+        let read_file = |path: &Path| std::fs::read_to_string(path);
+        match Config::from_sources(flags, &environment, read_file) {
+            Ok(config) if problems.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigProblems(problems)),
+            Err(others) => Err(ConfigProblems([problems, others.0].concat())),
+        }
+    }
+
+    /// Like [`Config::load`], from the given environment and files. Touches no other.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all sources.
+    pub fn from_sources(
+        flags: Flags,
+        environment: &BTreeMap<String, String>,
+        read_file: impl Fn(&Path) -> io::Result<String>,
+    ) -> Result<Config, ConfigProblems> {
+        let mut sources = Sources::new(flags, environment, &read_file);
+        // Problems are reported in this order.
+        let config = Config {
+            database_url: sources.required("database_url", str::parse),
+            database_pool_size: sources.required("database_pool_size", number_in(1..=256)),
+            listen: sources.required("listen", listen),
+            workers: sources
+                .optional("workers", number_in(1..=256))
+                .unwrap_or_else(default_workers),
+            drain: Duration::from_secs(sources.required("drain_seconds", number_in(0..=300))),
+            has_docs: sources.required("docs", on_or_off),
+            log: sources.required("log", log_filter),
+            log_format: sources.required("log_format", log_format),
+            jwt: access::jwt_settings(&mut sources),
+            limits: access::limits(&mut sources),
+            cors_origins: access::cors_origins(&mut sources),
+            anchor_key_file: sources.optional("anchor_key_file", any_text),
+        };
+        let problems = sources.into_problems();
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigProblems(problems))
+        }
+    }
+}
+
+/// Number of processors and one more: a worker that waits for a lock or for a page of the database
+/// would otherwise leave a processor idle.
+fn default_workers() -> usize {
+    thread::available_parallelism().map_or(2, |processors| (processors.get() + 1).min(256))
+}

@@ -1,0 +1,197 @@
+//! Rate limits of addresses, credentials and organizations. Each process counts for itself and
+//! forgets when it ends.
+//!
+//! The order is: requests and failures of the address, before the credential is looked at; the
+//! credential; its organization. Permissions are checked only after that. Not here: databases and
+//! credentials, which the caller of [`Limits::within`] brings along.
+
+mod buckets;
+mod client_address;
+mod limiter;
+#[cfg(test)]
+mod tests;
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use ipnet::IpNet;
+
+use crate::clock::Clock;
+use crate::domain::access::{Caller, Credential};
+use crate::domain::ids::{OrgId, OrganizationRef};
+use crate::error::{Error, Result};
+use crate::request::{self, RateLimit};
+
+use limiter::Limiter;
+
+pub use limiter::whole_seconds;
+
+/// Requests allowed in a minute. `None` is unlimited.
+#[derive(Debug, Clone, Default)]
+pub struct LimitSettings {
+    /// Requests with one API key, or of one user.
+    pub credential_requests: Option<NonZeroU32>,
+    /// Requests with all credentials of one organization.
+    pub organization_requests: Option<NonZeroU32>,
+    /// Requests from one IPv4 address or one IPv6 network (/64).
+    pub address_requests: Option<NonZeroU32>,
+    /// Requests without a valid credential, from one such address.
+    pub address_failures: Option<NonZeroU32>,
+    /// Proxies that are believed about the address of a client.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The limits of one process. The default is unlimited.
+#[derive(Default)]
+pub struct Limits {
+    credential_requests: Option<Limiter>,
+    organization_requests: Option<Limiter>,
+    address_requests: Option<Limiter>,
+    address_failures: Option<Limiter>,
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Limits {
+    /// Starts with everything left.
+    pub fn new(settings: LimitSettings, clock: &Clock) -> Self {
+        let LimitSettings {
+            credential_requests,
+            organization_requests,
+            address_requests,
+            address_failures,
+            trusted_proxies,
+        } = settings;
+        let limiter =
+            |policy, quota: Option<_>| quota.map(|quota| Limiter::new(policy, quota, clock));
+        Self {
+            credential_requests: limiter("credential", credential_requests),
+            organization_requests: limiter("organization", organization_requests),
+            address_requests: limiter("address", address_requests),
+            address_failures: limiter("failed-authentication", address_failures),
+            trusted_proxies,
+        }
+    }
+
+    fn is_unlimited(&self) -> bool {
+        let Self {
+            credential_requests,
+            organization_requests,
+            address_requests,
+            address_failures,
+            trusted_proxies: _,
+        } = self;
+        credential_requests.is_none()
+            && organization_requests.is_none()
+            && address_requests.is_none()
+            && address_failures.is_none()
+    }
+
+    /// Does `authentication` of `request` within the limits. `find_id` looks up the id of the
+    /// organization that a token names by its external id.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], and the errors of `authentication` and `find_id`.
+    pub async fn within(
+        &self,
+        request: &HttpRequest,
+        authentication: impl Future<Output = Result<Caller>>,
+        find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
+    ) -> Result<Caller> {
+        if self.is_unlimited() {
+            return authentication.await;
+        }
+        let network = client_address::client_network(request, &self.trusted_proxies);
+        take(request, self.address_requests.as_ref(), &network)?;
+        if let Some(failures) = &self.address_failures {
+            // Reject valid credentials too. Otherwise a success would tell an attacker which guess
+            // was right.
+            failures
+                .peek(&network)
+                .map_err(|limit| refuse(request, limit))?;
+        }
+        let outcome = authentication.await;
+        if let Some(failures) = &self.address_failures {
+            // Of many requests at once, those that end after the last allowed failure are refused
+            // whatever their outcome, and learn nothing more.
+            let left = match &outcome {
+                Err(Error::Unauthenticated(_)) => failures.take(&network),
+                Ok(_) | Err(_) => failures.peek(&network),
+            };
+            left.map_err(|limit| refuse(request, limit))?;
+        }
+        let caller = outcome?;
+        self.take_of_caller(request, &caller, find_id).await?;
+        Ok(caller)
+    }
+
+    async fn take_of_caller(
+        &self,
+        request: &HttpRequest,
+        caller: &Caller,
+        find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
+    ) -> Result<()> {
+        let credentials = self.credential_requests.as_ref();
+        let organizations = self.organization_requests.as_ref();
+        match &caller.credential {
+            Credential::ApiKey { id, org_id, .. } => {
+                take(request, credentials, id)?;
+                let own = OrganizationRef::Id(org_id.clone());
+                take(request, organizations, &own)
+            }
+            Credential::User {
+                subject,
+                organization,
+                ..
+            } => {
+                let claimed = organization.as_ref().map(|own| &own.claimed);
+                // With the organization: an issuer of tokens need not number the users of all
+                // organizations in one sequence.
+                take(request, credentials, &(subject, claimed))?;
+                let (Some(claimed), Some(_)) = (claimed, organizations) else {
+                    return Ok(());
+                };
+                // Counted by its id as with API keys, so that both dialects share one limit. An
+                // organization that does not exist is counted by the name in the token.
+                let id = match claimed {
+                    OrganizationRef::Id(_) => None,
+                    OrganizationRef::External(_) => find_id(claimed).await?,
+                };
+                let own = id.map_or_else(|| claimed.clone(), OrganizationRef::Id);
+                take(request, organizations, &own)
+            }
+        }
+    }
+}
+
+/// Counts `request` as one of `caller`, if that is limited.
+fn take(request: &HttpRequest, limiter: Option<&Limiter>, caller: &impl Hash) -> Result<()> {
+    let Some(limiter) = limiter else {
+        return Ok(());
+    };
+    match limiter.take(caller) {
+        Ok(limit) => {
+            note(request, limit);
+            Ok(())
+        }
+        Err(limit) => Err(refuse(request, limit)),
+    }
+}
+
+fn refuse(request: &HttpRequest, limit: RateLimit) -> Error {
+    note(request, limit);
+    Error::RateLimited(Duration::from_secs(limit.seconds))
+}
+
+/// Notes `limit` for the response, if it leaves less than all limits before.
+fn note(request: &HttpRequest, limit: RateLimit) {
+    request::note(request, |context| {
+        let is_tightest = context
+            .rate_limit
+            .is_none_or(|other| limit.remaining <= other.remaining);
+        if is_tightest {
+            context.rate_limit = Some(limit);
+        }
+    });
+}
