@@ -15,8 +15,6 @@ pub struct AppState {
     pub clock: Clock,
     /// What tokens are verified with.
     pub jwt_keys: JwtKeys,
-    /// Whether `/docs` and `/openapi` are served.
-    pub has_docs: bool,
     /// What may be asked in a minute; `None` is without limits.
     pub limits: Option<Limits>,
     /// The origins whose pages may read answers (CORS).
@@ -25,14 +23,13 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The state of a server that has just started, with the docs, without
-    /// limits, and with answers for pages of its own origin only.
+    /// The state of a server that has just started, without limits, and with answers for pages of
+    /// its own origin only.
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys) -> Self {
         Self {
             db,
             clock,
             jwt_keys,
-            has_docs: true,
             limits: None,
             cors_origins: Vec::new(),
             is_draining: AtomicBool::new(false),

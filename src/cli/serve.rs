@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::limits::Limits;
 use crate::config::Config;
+use crate::http::docs::Docs;
 use crate::http::server::{self, Serving};
 use crate::jobs;
 use crate::logging;
@@ -25,9 +26,9 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
+    let docs = config.has_docs.then(Docs::load).transpose()?;
     let context = open(config)?;
     let mut state = AppState::new(context.db, context.clock, keys);
-    state.has_docs = config.has_docs;
     state.limits = Limits::new(config.limits.clone(), &state.clock);
     state.cors_origins = config.cors_origins.clone();
     let state = web::Data::new(state);
@@ -46,6 +47,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
         listen: &config.listen,
         workers: config.workers,
         drain: config.drain,
+        docs,
     };
     let (stop_uses, stopped) = oneshot::channel();
     let key_uses = rt::spawn(jobs::key_uses::run(state.db.clone(), stopped));

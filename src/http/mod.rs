@@ -3,7 +3,7 @@
 mod access_log;
 mod answer_headers;
 mod cors;
-mod docs;
+pub mod docs;
 mod health;
 mod observe;
 mod read_only;
@@ -25,10 +25,13 @@ use crate::handlers::tether_relay::TetherRelay;
 use crate::state::AppState;
 
 use cors::Cors;
+use docs::Docs;
 
-/// The whole application over `state`; cheap enough to be made once per worker.
+/// The whole application over `state`, with `docs` if they are served. Cheap enough to be made once
+/// per worker.
 pub fn create_app(
     state: web::Data<AppState>,
+    docs: Option<Docs>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -40,7 +43,6 @@ pub fn create_app(
 > {
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
-    let has_docs = state.has_docs;
     let cors = Cors::new(&state.cors_origins).map(Rc::new);
     let observe = from_fn(move |request, next| observe::observe(cors.clone(), request, next));
     App::new()
@@ -49,8 +51,8 @@ pub fn create_app(
         .configure(|cfg| tether_relay::configure(cfg, tether_relay))
         .configure(health::configure)
         .configure(|cfg| {
-            if has_docs {
-                docs::configure(cfg);
+            if let Some(docs) = docs {
+                docs.configure(cfg);
             }
         })
         .default_service(web::to(no_such_path))

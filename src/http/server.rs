@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::state::AppState;
 
+use super::docs::Docs;
+
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,6 +34,8 @@ pub struct Serving<'a> {
     pub workers: usize,
     /// How long to serve on, not ready any more, when told to stop.
     pub drain: Duration,
+    /// The pages of `/docs` and `/openapi`, if they are served.
+    pub docs: Option<Docs>,
 }
 
 /// Serves `state` until SIGTERM or SIGINT; `announce` is told the bound addresses.
@@ -43,8 +47,8 @@ pub async fn serve(
     state: web::Data<AppState>,
     announce: impl FnOnce(&[SocketAddr]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let shared = state.clone();
-    let server = HttpServer::new(move || super::create_app(shared.clone()))
+    let (shared, docs) = (state.clone(), serving.docs);
+    let server = HttpServer::new(move || super::create_app(shared.clone(), docs.clone()))
         .workers(serving.workers)
         .max_connections(CONNECTIONS_PER_WORKER)
         .client_request_timeout(HEAD_TIMEOUT)

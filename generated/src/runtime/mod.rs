@@ -5,7 +5,6 @@
 mod answer;
 mod body;
 mod caught;
-pub mod document;
 mod input;
 mod json;
 mod message;

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-mod document;
 mod unsupported;
 
 pub use unsupported::unsupported;
@@ -33,8 +32,12 @@ pub fn for_generator(spec: &Value) -> Value {
     }
     for (_, schema) in members_mut(made.pointer_mut("/components/schemas")) {
         simplify(schema);
+        describe(schema, "x-doc");
+        for (_, property) in members_mut(schema.get_mut("properties")) {
+            describe(property, "x-property-doc");
+            inline_untyped(spec, property);
+        }
     }
-    document::prepare(spec, &mut made);
     made
 }
 
@@ -99,6 +102,82 @@ fn simplify(schema: &mut Value) {
     }
     for inner in ["items", "additionalProperties"] {
         object.get_mut(inner).map(simplify);
+    }
+}
+
+/// Adds the description of a schema as a Rust literal; the generator escapes it in its own way.
+fn describe(schema: &mut Value, extension: &str) {
+    if let Some(description) = schema["description"].as_str() {
+        schema[extension] = json!(format!("{description:?}"));
+    }
+}
+
+/// Replaces a reference to a schema that becomes no type of its own, such as a map, by that schema.
+fn inline_untyped(spec: &Value, property: &mut Value) {
+    let target = resolve(spec, property);
+    let has_type = target.get("properties").is_some() || target.get("enum").is_some();
+    if property.get("$ref").is_some() && !has_type {
+        let mut inlined = target.clone();
+        if let Some(documentation) = property.get("x-property-doc") {
+            inlined["x-property-doc"] = documentation.clone();
+        }
+        *property = inlined;
+    }
+}
+
+/// Members of the document that hold values or names of the API and no keywords of OpenAPI.
+const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
+const NAMED: [&str; 9] = [
+    "content",
+    "headers",
+    "parameters",
+    "paths",
+    "properties",
+    "requestBodies",
+    "responses",
+    "schemas",
+    "securitySchemes",
+];
+
+/// The spec in OpenAPI 3.1, whose schemas are JSON Schema: `nullable` becomes a second type.
+pub fn to_3_1(spec: &Value) -> Value {
+    let mut made = spec.clone();
+    let is_3_0 = |version: &str| version.starts_with("3.0.");
+    if made["openapi"].as_str().is_some_and(is_3_0) {
+        made["openapi"] = json!("3.1.0");
+        allow_null(&mut made);
+    }
+    made
+}
+
+fn allow_null(node: &mut Value) {
+    match node {
+        Value::Object(object) => {
+            if object.get("nullable") == Some(&json!(true)) {
+                add_null(object);
+            }
+            object.retain(|key, value| key != "nullable" || !value.is_boolean());
+            for (key, child) in object {
+                if NAMED.contains(&key.as_str()) && child.is_object() {
+                    members_mut(Some(child)).for_each(|(_, named)| allow_null(named));
+                } else if !VALUES.contains(&key.as_str()) && !key.starts_with("x-") {
+                    allow_null(child);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_null),
+        _ => {}
+    }
+}
+
+fn add_null(schema: &mut Object) {
+    if let Some(kind) = schema.get_mut("type").filter(|kind| kind.is_string()) {
+        *kind = json!([kind.take(), "null"]);
+    }
+    if let Some(options) = schema.get_mut("enum").and_then(Value::as_array_mut)
+        && !options.contains(&Value::Null)
+    {
+        options.push(Value::Null);
     }
 }
 

@@ -4,7 +4,6 @@
 mod answer;
 mod body;
 mod caught;
-pub mod document;
 mod input;
 mod json;
 mod message;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -9,6 +10,7 @@ use actix_web::{test, web};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use quietline::http::create_app;
+use quietline::http::docs::Docs;
 use quietline::state::AppState;
 use serde_json::Value;
 
@@ -105,7 +107,12 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(state: web::Data<AppState>) -> Self {
-        let service = Rc::new(test::init_service(create_app(state)).await);
+        static DOCS: LazyLock<Docs> = LazyLock::new(|| Docs::load().expect("served documents"));
+        Self::with_docs(state, Some(DOCS.clone())).await
+    }
+
+    pub async fn with_docs(state: web::Data<AppState>, docs: Option<Docs>) -> Self {
+        let service = Rc::new(test::init_service(create_app(state, docs)).await);
         let answer = move |request: test::TestRequest, is_chunked| {
             let service = service.clone();
             let mut request = request.to_request();
