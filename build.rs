@@ -69,7 +69,7 @@ fn run(root: &Path) -> Result<()> {
              git restore openapi generated"
         )
     })?;
-    let made = generate(root, &generator, &inputs, &specs)?;
+    let made = generate(root, &generator, &specs)?;
     let written_at = newest(root, &inputs);
     replace_tree(&root.join(OUTPUT), &present, &made, written_at)?;
     let record = record(&inputs, &made);
@@ -190,12 +190,7 @@ fn version_of(generator: &[OsString]) -> io::Result<String> {
 }
 
 /// Everything that belongs under `generated/src`.
-fn generate(
-    root: &Path,
-    generator: &[OsString],
-    inputs: &Tree,
-    specs: &BTreeMap<String, Value>,
-) -> Result<Tree> {
+fn generate(root: &Path, generator: &[OsString], specs: &BTreeMap<String, Value>) -> Result<Tree> {
     let scratch = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets it")).join("openapi");
     if scratch.exists() {
         fs::remove_dir_all(&scratch).map_err(at(&scratch))?;
@@ -218,15 +213,6 @@ fn generate(
                 .into_iter()
                 .map(|(name, bytes)| (format!("{module}/{name}"), bytes)),
         );
-    }
-    for (name, bytes) in inputs {
-        if let Some(file) = name.strip_prefix("templates/runtime/") {
-            let source = format!("// @generated from openapi/{name}; edit that file.\n");
-            tree.insert(
-                format!("runtime/{file}"),
-                [source.as_bytes(), bytes].concat(),
-            );
-        }
     }
     let modules = tree.keys().filter_map(|name| name.strip_suffix("/mod.rs"));
     let modules: String = modules.map(|name| format!("pub mod {name};\n")).collect();

@@ -2,5 +2,4 @@
 //! The APIs that `openapi/` describes: types, the traits to implement, and routes.
 
 pub mod agentmessage;
-pub mod runtime;
 pub mod tether_relay;

@@ -6,7 +6,7 @@ mod once;
 pub mod tether_relay;
 
 use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use quietline_api::runtime::{Operation, Rejection};
+use quietline_api_runtime::{Operation, Rejection};
 
 use crate::domain::access::Demand;
 use crate::error::{Error, Violation};
@@ -44,7 +44,7 @@ impl From<Rejection> for Error {
     }
 }
 
-fn converted(violations: Vec<quietline_api::runtime::Violation>) -> Vec<Violation> {
+fn converted(violations: Vec<quietline_api_runtime::Violation>) -> Vec<Violation> {
     violations
         .into_iter()
         .map(|violation| Violation::new(violation.path, violation.message))

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`, the same in both dialects: read from the header, and answers kept and given
 //! again.
 
-use quietline_api::runtime::{Operation, Recorded};
+use quietline_api_runtime::{Operation, Recorded};
 use serde::Serialize;
 
 use crate::app::idempotency::Once;

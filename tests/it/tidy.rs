@@ -157,7 +157,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
 
 /// All Rust that is written by hand.
 fn sources() -> Vec<PathBuf> {
-    let folders = ["src", "tests", "openapi/templates"];
+    let folders = ["src", "tests", "runtime/src", "openapi/templates"];
     let mut all: Vec<PathBuf> = folders
         .iter()
         .flat_map(|folder| files(folder, &["rs"]))

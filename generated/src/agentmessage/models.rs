@@ -147,7 +147,7 @@ pub struct AuditEntry {
         rename = "payload",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub payload: Option<models::AuditPayload>,
 }
@@ -224,7 +224,7 @@ pub struct AutoRepliesPatch {
         rename = "enabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub enabled: Option<bool>,
     #[doc = "Reply to STOP; null returns to the platform default. That a blank text is refused is this server's rule."]
@@ -256,7 +256,7 @@ pub struct AutoRepliesPatch {
         rename = "attestation",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub attestation: Option<String>,
 }
@@ -286,7 +286,7 @@ pub struct ErrorBody {
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub details: Option<std::collections::BTreeMap<String, String>>,
     #[doc = "ULID of the request, the same as in the `X-Request-Id` header."]
@@ -599,7 +599,7 @@ pub struct QuietHoursPatch {
         rename = "enabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub enabled: Option<bool>,
     #[doc = "First minute of the window, 24-hour `HH:MM` in the recipient's local time."]
@@ -607,7 +607,7 @@ pub struct QuietHoursPatch {
         rename = "start",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub start: Option<String>,
     #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time. After the merge it\nmust differ from `start`, which is this server's rule."]
@@ -615,7 +615,7 @@ pub struct QuietHoursPatch {
         rename = "end",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub end: Option<String>,
     #[doc = "`mode` of the spec."]
@@ -623,7 +623,7 @@ pub struct QuietHoursPatch {
         rename = "mode",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub mode: Option<models::QuietHoursMode>,
 }
@@ -650,7 +650,7 @@ pub struct UpdateOrganizationRequest {
         rename = "name",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub name: Option<String>,
     #[doc = "New address for invoices; null clears it. ASCII; before the `@` at most 64 characters, with no dot at\neither end and no two in a row; a domain with at least one dot; 254 characters in all. These limits\nare this server's rules."]
@@ -666,7 +666,7 @@ pub struct UpdateOrganizationRequest {
         rename = "message_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub message_retention_days: Option<i32>,
     #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep;\nraising restores nothing. The range is this server's rule."]
@@ -674,7 +674,7 @@ pub struct UpdateOrganizationRequest {
         rename = "mms_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub mms_retention_days: Option<i32>,
     #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization;\nback to false requires that no brand exists."]
@@ -682,7 +682,7 @@ pub struct UpdateOrganizationRequest {
         rename = "is_reseller",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub is_reseller: Option<bool>,
     #[doc = "`quiet_hours` of the spec."]
@@ -690,7 +690,7 @@ pub struct UpdateOrganizationRequest {
         rename = "quiet_hours",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub quiet_hours: Option<models::QuietHoursPatch>,
     #[doc = "`auto_replies` of the spec."]
@@ -698,7 +698,7 @@ pub struct UpdateOrganizationRequest {
         rename = "auto_replies",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub auto_replies: Option<models::AutoRepliesPatch>,
 }

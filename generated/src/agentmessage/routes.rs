@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 use serde_json::Value;
 
 use super::api::{Api, operations};
-use crate::runtime::{Input, Rejection, Routes, caught};
+use quietline_api_runtime::{Input, Rejection, Routes, caught};
 
 /// Registers every path of the spec. Schemas are compiled on the first call only.
 pub fn configure<A: Api>(cfg: &mut web::ServiceConfig, api: web::Data<A>) {

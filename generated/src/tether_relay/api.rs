@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use super::models;
-use crate::runtime::{Answer, Operation, Recorded, Rejection};
+use quietline_api_runtime::{Answer, Operation, Recorded, Rejection};
 
 /// One method per operation, and what all of them share.
 #[expect(

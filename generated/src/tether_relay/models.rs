@@ -26,7 +26,7 @@ pub struct MissedCallMessageResponse {
         rename = "missedCallAutoMessageEnabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub missed_call_auto_message_enabled: Option<bool>,
 }
@@ -39,7 +39,7 @@ pub struct OrganizationErrorResponse {
         rename = "error",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub error: Option<String>,
     #[doc = "`details` of the spec."]
@@ -47,7 +47,7 @@ pub struct OrganizationErrorResponse {
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub details: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct UpdateMissedCallMessageRequest {
         rename = "missedCallMessage",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub missed_call_message: Option<String>,
     #[doc = "Master toggle: when false, no missed-call auto-message is sent even if the template is populated."]
@@ -68,7 +68,7 @@ pub struct UpdateMissedCallMessageRequest {
         rename = "missedCallAutoMessageEnabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
     pub missed_call_auto_message_enabled: Option<bool>,
 }

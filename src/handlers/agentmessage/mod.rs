@@ -16,7 +16,7 @@ use quietline_api::agentmessage::api::{
     PatchOrganizationParams, PatchOrganizationSuccess, RotateApiKeyParams, RotateApiKeySuccess,
 };
 use quietline_api::agentmessage::models;
-use quietline_api::runtime::Operation;
+use quietline_api_runtime::Operation;
 
 use crate::auth;
 use crate::domain::access::{OrgAccess, Target};

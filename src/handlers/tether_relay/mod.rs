@@ -6,7 +6,6 @@ mod missed_call_message;
 use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::runtime::{Operation, path_parameter};
 use quietline_api::tether_relay::api::{
     Api, GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
     GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
@@ -14,6 +13,7 @@ use quietline_api::tether_relay::api::{
     PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess,
 };
 use quietline_api::tether_relay::models;
+use quietline_api_runtime::{Operation, path_parameter};
 
 use crate::auth;
 use crate::domain::access::{OrgAccess, Target};

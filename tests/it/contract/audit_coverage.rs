@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use actix_web::http::Method;
 use quietline::domain::access::{Role, Scope};
 use quietline::domain::audit::AuditEntry;
-use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
+use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;

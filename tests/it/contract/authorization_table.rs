@@ -11,8 +11,8 @@ use quietline::domain::api_key::ApiKey;
 use quietline::domain::audit::AuditEntry;
 use quietline::domain::organization::Organization;
 use quietline::domain::text_enum::TextEnum;
-use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
+use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
 
 use super::credentials::{Credential, Server, World};

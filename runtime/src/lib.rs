@@ -1,6 +1,7 @@
-// @generated from openapi/templates/runtime/mod.rs; edit that file.
-//! What the generated code of every spec stands on: reading a request, checking it against the
-//! spec's own schemas, and answering. It knows no operation and nothing of the server behind it.
+//! Base of the generated code: reads a request, checks it against the spec's own schemas, and
+//! responds. It knows no single operation and nothing of the server behind it.
+
+#![warn(missing_docs)]
 
 mod answer;
 mod body;

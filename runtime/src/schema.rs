@@ -1,4 +1,3 @@
-// @generated from openapi/templates/runtime/schema.rs; edit that file.
 //! One schema of the spec, compiled into a validator that names every broken rule by field.
 
 use std::borrow::Cow;
@@ -202,12 +201,11 @@ fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Valu
     }
 }
 
-/// Turns a schema of OpenAPI 3.0 or 3.1 into the JSON Schema that the generated types agree with.
+/// Turns a schema of OpenAPI 3.1 into the JSON Schema that the generated types agree with.
 fn normalise(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    allow_null(object);
     bound_integers(object);
     unfold_null_choice(object);
     // Formats are notes, but for those that become a Rust type; patterns carry the rules.
@@ -222,21 +220,6 @@ fn normalise(schema: &mut Value) {
             ("items" | "additionalProperties" | "else", inner) => normalise(inner),
             _ => {}
         }
-    }
-}
-
-/// OpenAPI 3.0 writes `nullable: true` where JSON Schema has a second type.
-fn allow_null(object: &mut Map<String, Value>) {
-    if object.remove("nullable") != Some(Value::Bool(true)) {
-        return;
-    }
-    if let Some(kind) = object.get_mut("type").filter(|kind| kind.is_string()) {
-        *kind = json!([kind.take(), "null"]);
-    }
-    if let Some(options) = object.get_mut("enum").and_then(Value::as_array_mut)
-        && !options.contains(&Value::Null)
-    {
-        options.push(Value::Null);
     }
 }
 
