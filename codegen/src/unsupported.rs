@@ -1,9 +1,9 @@
 //! Finds what the templates cannot express. Everything that is not known to work is refused, so
-//! that a spec is never served in part.
+//! that a spec is never served in part. A table in `tests/unsupported.rs` has a row per refusal.
 
 use serde_json::Value;
 
-use super::{METHODS, Object, SUCCESSES, members, parameters, resolve};
+use crate::spec::{METHODS, Object, SUCCESSES, members, parameters, resolve};
 
 const OPERATION: &[&str] = &[
     "tags",
@@ -84,7 +84,7 @@ const COMPONENTS: &[&str] = &[
 ];
 const RESPONSE: &[&str] = &["description", "headers", "content"];
 
-/// What the templates cannot express, each with the operation or schema it stands in.
+/// Returns what the templates cannot express, each with its operation or schema.
 pub fn unsupported(spec: &Value) -> Vec<String> {
     let mut check = Check {
         spec,
@@ -256,7 +256,7 @@ impl Check<'_> {
         self.scalar(place, scalar, types);
     }
 
-    /// A schema of a parameter or a header.
+    /// Checks a schema of a parameter or a header.
     fn scalar(&mut self, place: &str, schema: &Value, types: &[&str]) {
         let resolved = resolve(self.spec, schema);
         if !resolved["type"]
@@ -306,7 +306,7 @@ impl Check<'_> {
         }
     }
 
-    /// One media type, JSON, and one named schema.
+    /// Admits one media type, JSON, and one named schema.
     fn content(&mut self, place: &str, holder: &Value) {
         let media_types: Vec<_> = members(holder.get("content")).collect();
         match media_types.as_slice() {
@@ -324,8 +324,8 @@ impl Check<'_> {
         }
     }
 
-    /// `named_levels`: how many levels of enum the templates have a name for, arrays descended:
-    /// the schema itself, and for a property its items too.
+    /// Checks a schema. `named_levels` is the number of levels, arrays descended, at which the
+    /// templates have a name for an enum: the schema itself, and the items of a property.
     fn schema(&mut self, place: &str, schema: &Value, named_levels: u8) {
         self.known_keys(place, schema, &[SCALAR, STRUCTURE].concat());
         self.values(place, schema);
@@ -373,7 +373,7 @@ impl Check<'_> {
         }
     }
 
-    /// Types and enumerated values, wherever they stand.
+    /// Checks types and enumerated values, which may stand anywhere.
     fn values(&mut self, place: &str, schema: &Value) {
         if let Some(types) = schema.get("type").and_then(Value::as_array)
             && (types.len() != 2 || !types.contains(&Value::from("null")))

@@ -1,25 +1,57 @@
-//! What build.rs knows of OpenAPI: what the templates cannot express, and how a spec is prepared
-//! for the generator. Part of build.rs; kept beside the templates because it changes with them.
+//! A spec as it is read from YAML, and as the generator gets it.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-mod unsupported;
+use crate::unsupported::unsupported;
+use crate::{Result, Tree};
 
-pub use unsupported::unsupported;
-
-const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+pub(crate) const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 /// Status, variant of the success type, and its name in `http::StatusCode`.
-const SUCCESSES: [(&str, &str, &str); 4] = [
+pub(crate) const SUCCESSES: [(&str, &str, &str); 4] = [
     ("200", "Ok", "OK"),
     ("201", "Created", "CREATED"),
     ("204", "NoContent", "NO_CONTENT"),
     ("304", "NotModified", "NOT_MODIFIED"),
 ];
 
-type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
-/// The spec as the generator gets it: what it would misread is taken out, and what the templates
-/// need but the generator does not tell is added as vendor extensions.
+/// Reads the specs among `inputs`, by module name.
+///
+/// # Errors
+/// When one is not YAML or has something that the templates cannot express; names all of it.
+pub fn read_specs(inputs: &Tree) -> Result<BTreeMap<String, Value>> {
+    let mut specs = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, bytes) in inputs {
+        let stem = name
+            .strip_prefix("openapi/")
+            .and_then(|name| name.strip_suffix(".yaml"));
+        let is_spec = |stem: &&str| !stem.contains('/') && *stem != "generator";
+        let Some(stem) = stem.filter(is_spec) else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let spec: Value = serde_saphyr::from_str(&text)
+            .map_err(|error| format!("{name} is not YAML: {error}"))?;
+        for problem in unsupported(&spec) {
+            problems.push(format!(
+                "{name}: {problem} is not supported by openapi/templates"
+            ));
+        }
+        specs.insert(stem.replace('-', "_"), spec);
+    }
+    if problems.is_empty() {
+        Ok(specs)
+    } else {
+        Err(problems.join("\n"))
+    }
+}
+
+/// Returns the spec as the generator gets it: without what it would misread, and with vendor
+/// extensions for what the templates need and the generator does not tell.
 pub fn for_generator(spec: &Value) -> Value {
     let mut made = spec.clone();
     for (_, item) in members_mut(made.get_mut("paths")) {
@@ -42,6 +74,7 @@ pub fn for_generator(spec: &Value) -> Value {
 }
 
 fn prepare(spec: &Value, operation: &mut Object, has_shared_parameters: bool) {
+    operation.insert("x-permission".to_owned(), json!(permission(operation)));
     if has_shared_parameters || operation.contains_key("parameters") {
         operation.insert("x-has-parameters".to_owned(), json!(true));
     }
@@ -51,6 +84,27 @@ fn prepare(spec: &Value, operation: &mut Object, has_shared_parameters: bool) {
             // The templates use the status of a failure and nothing else.
             None => json!({"description": "A failure."}),
         };
+    }
+}
+
+/// Returns the sentence of an operation's documentation about who may call it.
+fn permission(operation: &Object) -> String {
+    let requirement = operation.get("security").and_then(|all| all.get(0));
+    let scopes: Vec<String> = members(requirement)
+        .flat_map(|(_, scopes)| scopes.as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .map(|scope| format!("`{scope}`"))
+        .collect();
+    let role = operation.get("x-minimum-role").and_then(Value::as_str);
+    match (scopes.as_slice(), role) {
+        ([], None) if requirement.is_none() => "No credential.".to_owned(),
+        ([], None) => "Any valid credential.".to_owned(),
+        ([], Some(role)) => format!("Role: `{role}` or higher."),
+        ([scope], None) => format!("Scope: {scope}."),
+        (scopes, None) => format!("Scopes: {}.", scopes.join(", ")),
+        (scopes, Some(role)) => {
+            format!("Scopes: {}. Role: `{role}` or higher.", scopes.join(", "))
+        }
     }
 }
 
@@ -82,7 +136,7 @@ fn success(spec: &Value, response: &Value, variant: &str, constant: &str) -> Val
     response
 }
 
-/// Takes out what the generator would turn into needless types; validation reads the spec itself.
+/// Removes what the generator would turn into needless types. Validation reads the spec itself.
 fn simplify(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
@@ -125,63 +179,7 @@ fn inline_untyped(spec: &Value, property: &mut Value) {
     }
 }
 
-/// Members of the document that hold values or names of the API and no keywords of OpenAPI.
-const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
-const NAMED: [&str; 9] = [
-    "content",
-    "headers",
-    "parameters",
-    "paths",
-    "properties",
-    "requestBodies",
-    "responses",
-    "schemas",
-    "securitySchemes",
-];
-
-/// The spec in OpenAPI 3.1, whose schemas are JSON Schema: `nullable` becomes a second type.
-pub fn to_3_1(spec: &Value) -> Value {
-    let mut made = spec.clone();
-    let is_3_0 = |version: &str| version.starts_with("3.0.");
-    if made["openapi"].as_str().is_some_and(is_3_0) {
-        made["openapi"] = json!("3.1.0");
-        allow_null(&mut made);
-    }
-    made
-}
-
-fn allow_null(node: &mut Value) {
-    match node {
-        Value::Object(object) => {
-            if object.get("nullable") == Some(&json!(true)) {
-                add_null(object);
-            }
-            object.retain(|key, value| key != "nullable" || !value.is_boolean());
-            for (key, child) in object {
-                if NAMED.contains(&key.as_str()) && child.is_object() {
-                    members_mut(Some(child)).for_each(|(_, named)| allow_null(named));
-                } else if !VALUES.contains(&key.as_str()) && !key.starts_with("x-") {
-                    allow_null(child);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(allow_null),
-        _ => {}
-    }
-}
-
-fn add_null(schema: &mut Object) {
-    if let Some(kind) = schema.get_mut("type").filter(|kind| kind.is_string()) {
-        *kind = json!([kind.take(), "null"]);
-    }
-    if let Some(options) = schema.get_mut("enum").and_then(Value::as_array_mut)
-        && !options.contains(&Value::Null)
-    {
-        options.push(Value::Null);
-    }
-}
-
-fn parameters<'a>(spec: &'a Value, holder: &'a Object) -> Vec<&'a Value> {
+pub(crate) fn parameters<'a>(spec: &'a Value, holder: &'a Object) -> Vec<&'a Value> {
     let list = holder.get("parameters").and_then(Value::as_array);
     list.into_iter()
         .flatten()
@@ -190,7 +188,7 @@ fn parameters<'a>(spec: &'a Value, holder: &'a Object) -> Vec<&'a Value> {
 }
 
 /// Follows a reference within the spec.
-fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
+pub(crate) fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
     let target = value.get("$ref").and_then(Value::as_str);
     match target.and_then(|target| spec.pointer(target.strip_prefix('#')?)) {
         Some(target) => resolve(spec, target),
@@ -198,10 +196,12 @@ fn resolve<'a>(spec: &'a Value, value: &'a Value) -> &'a Value {
     }
 }
 
-fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+pub(crate) fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flatten()
 }
 
-fn members_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Value)> {
+pub(crate) fn members_mut(
+    value: Option<&mut Value>,
+) -> impl Iterator<Item = (&String, &mut Value)> {
     value.and_then(Value::as_object_mut).into_iter().flatten()
 }
