@@ -9,7 +9,7 @@ use super::Rejection;
 
 /// What `work` comes to; a panic becomes [`Rejection::Internal`]. Without this actix-web would
 /// close the connection without an answer.
-pub async fn caught<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Rejection> {
+pub(crate) async fn caught<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Rejection> {
     poll_fn(|context| {
         // What the panic left half done is never polled again.
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));

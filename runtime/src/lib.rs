@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod api;
 mod body;
 mod caught;
 mod input;
@@ -20,7 +21,7 @@ mod request_tests;
 mod schema_tests;
 
 pub use answer::{Answer, Recorded};
-pub use caught::caught;
+pub use api::{Api, route};
 pub use input::Input;
 pub use parameter::path_parameter;
 pub use rejection::{Rejection, Violation};

@@ -6,7 +6,6 @@ pub mod api;
 pub mod models;
 pub mod routes;
 
-pub use api::Api;
 pub use routes::configure;
 
 /// The whole spec as OpenAPI 3.1, in JSON, keys in the order of the spec.

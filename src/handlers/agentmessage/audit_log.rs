@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use quietline_api::agentmessage::api::{
-    ListAuditLogActorKind, ListAuditLogInclude, ListAuditLogParams, ListAuditLogSuccess,
+    AuditLogApi, ListAuditLogActorKind, ListAuditLogInclude, ListAuditLogParams,
+    ListAuditLogSuccess,
 };
 use quietline_api::agentmessage::models;
 use serde::Deserialize;
@@ -16,54 +17,57 @@ use crate::domain::audit::{ActorKind, ActorRecord, AuditEntry};
 use crate::domain::audit_filter::{AuditFilter, AuditMoment};
 use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result};
-use crate::state::AppState;
 
-pub(super) async fn list(
-    state: &AppState,
-    access: OrgAccess,
-    params: ListAuditLogParams,
-) -> Result<ListAuditLogSuccess> {
-    let ListAuditLogParams {
-        cursor,
-        limit,
-        action,
-        resource_type,
-        resource_id,
-        actor_kind,
-        since,
-        until,
-        include,
-    } = params;
-    let filter = AuditFilter {
-        action,
-        resource_type,
-        resource_id,
-        actor_kind: actor_kind.map(|kind| match kind {
-            ListAuditLogActorKind::Customer => ActorKind::Customer,
-            ListAuditLogActorKind::Platform => ActorKind::Platform,
-        }),
-        since: since.map(AuditMoment::new),
-        until: until.map(AuditMoment::new),
-    };
-    let query = AuditQuery {
-        cursor,
-        limit: usize::try_from(limit).map_err(Error::internal)?,
-        filter,
-    };
-    let page = app::audit_log::page(&state.db, access, query).await?;
-    let has_payload = include == Some(ListAuditLogInclude::Payload);
-    let entries = page.entries.into_iter();
-    let body = models::AuditLogResponse {
-        success: true,
-        data: entries
-            .map(|entry| shown(entry, has_payload))
-            .collect::<Result<_>>()?,
-        meta: models::AuditLogMeta {
+use super::AgentMessage;
+
+impl AuditLogApi for AgentMessage {
+    async fn list_audit_log(
+        &self,
+        access: OrgAccess,
+        params: ListAuditLogParams,
+    ) -> Result<ListAuditLogSuccess> {
+        let ListAuditLogParams {
+            cursor,
             limit,
-            next_cursor: page.next_cursor,
-        },
-    };
-    Ok(ListAuditLogSuccess::Ok { body })
+            action,
+            resource_type,
+            resource_id,
+            actor_kind,
+            since,
+            until,
+            include,
+        } = params;
+        let filter = AuditFilter {
+            action,
+            resource_type,
+            resource_id,
+            actor_kind: actor_kind.map(|kind| match kind {
+                ListAuditLogActorKind::Customer => ActorKind::Customer,
+                ListAuditLogActorKind::Platform => ActorKind::Platform,
+            }),
+            since: since.map(AuditMoment::new),
+            until: until.map(AuditMoment::new),
+        };
+        let query = AuditQuery {
+            cursor,
+            limit: usize::try_from(limit).map_err(Error::internal)?,
+            filter,
+        };
+        let page = app::audit_log::page(&self.state.db, access, query).await?;
+        let has_payload = include == Some(ListAuditLogInclude::Payload);
+        let entries = page.entries.into_iter();
+        let body = models::AuditLogResponse {
+            success: true,
+            data: entries
+                .map(|entry| shown(entry, has_payload))
+                .collect::<Result<_>>()?,
+            meta: models::AuditLogMeta {
+                limit,
+                next_cursor: page.next_cursor,
+            },
+        };
+        Ok(ListAuditLogSuccess::Ok { body })
+    }
 }
 
 fn shown(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {

@@ -1,6 +1,6 @@
 //! The AgentMessage dialect: API keys and scopes, answers in an envelope.
 
-mod api_keys;
+mod api_key;
 mod audit_log;
 mod entity_tag;
 pub mod envelope;
@@ -9,14 +9,7 @@ mod organization;
 use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::agentmessage::api::{
-    Api, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
-    GetApiKeyParams, GetApiKeySuccess, GetOrganizationParams, GetOrganizationSuccess,
-    ListApiKeysParams, ListApiKeysSuccess, ListAuditLogParams, ListAuditLogSuccess,
-    PatchOrganizationParams, PatchOrganizationSuccess, RotateApiKeyParams, RotateApiKeySuccess,
-};
-use quietline_api::agentmessage::models;
-use quietline_api_runtime::Operation;
+use quietline_api_runtime::{Api, Operation};
 
 use crate::auth;
 use crate::domain::access::{OrgAccess, Target};
@@ -53,75 +46,9 @@ impl Api for AgentMessage {
 
     fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
         if let Error::KeysLimited(wait) = &error {
-            let limit = api_keys::issue_limit(*wait);
+            let limit = api_key::issue_limit(*wait);
             request::note(request, |context| context.rate_limit = Some(limit));
         }
         envelope::render(request, error)
-    }
-
-    async fn get_organization(
-        &self,
-        access: OrgAccess,
-        params: GetOrganizationParams,
-    ) -> Result<GetOrganizationSuccess> {
-        organization::get(&self.state, access, params).await
-    }
-
-    async fn patch_organization(
-        &self,
-        access: OrgAccess,
-        params: PatchOrganizationParams,
-        body: models::UpdateOrganizationRequest,
-    ) -> Result<PatchOrganizationSuccess> {
-        organization::patch(&self.state, access, params, body).await
-    }
-
-    async fn create_api_key(
-        &self,
-        access: OrgAccess,
-        params: CreateApiKeyParams,
-        body: models::CreateApiKeyRequest,
-    ) -> Result<CreateApiKeySuccess> {
-        api_keys::create(&self.state, access, params, body).await
-    }
-
-    async fn list_api_keys(
-        &self,
-        access: OrgAccess,
-        params: ListApiKeysParams,
-    ) -> Result<ListApiKeysSuccess> {
-        api_keys::list(&self.state, access, params).await
-    }
-
-    async fn get_api_key(
-        &self,
-        access: OrgAccess,
-        params: GetApiKeyParams,
-    ) -> Result<GetApiKeySuccess> {
-        api_keys::get(&self.state, access, params).await
-    }
-
-    async fn rotate_api_key(
-        &self,
-        access: OrgAccess,
-        params: RotateApiKeyParams,
-    ) -> Result<RotateApiKeySuccess> {
-        api_keys::rotate(&self.state, access, params).await
-    }
-
-    async fn delete_api_key(
-        &self,
-        access: OrgAccess,
-        params: DeleteApiKeyParams,
-    ) -> Result<DeleteApiKeySuccess> {
-        api_keys::delete(&self.state, access, params).await
-    }
-
-    async fn list_audit_log(
-        &self,
-        access: OrgAccess,
-        params: ListAuditLogParams,
-    ) -> Result<ListAuditLogSuccess> {
-        audit_log::list(&self.state, access, params).await
     }
 }

@@ -1,7 +1,7 @@
 //! GET and PATCH /v1/organization: between the spec's types and ours.
 
 use quietline_api::agentmessage::api::{
-    GetOrganizationParams, GetOrganizationSuccess, PatchOrganizationParams,
+    GetOrganizationParams, GetOrganizationSuccess, OrganizationApi, PatchOrganizationParams,
     PatchOrganizationSuccess, operations,
 };
 use quietline_api::agentmessage::models;
@@ -18,52 +18,54 @@ use crate::domain::registry::RegistrySummary;
 use crate::domain::text_enum::TextEnum;
 use crate::error::{Error, Result, Violation};
 use crate::handlers::once::once;
-use crate::state::AppState;
 
-use super::entity_tag;
+use super::{AgentMessage, entity_tag};
 
-pub(super) async fn get(
-    state: &AppState,
-    access: OrgAccess,
-    params: GetOrganizationParams,
-) -> Result<GetOrganizationSuccess> {
-    let organization = app::organization::show(&state.db, access).await?;
-    let etag = entity_tag::of(&organization);
-    Ok(
-        match entity_tag::is_none_match(params.if_none_match.as_deref(), &organization) {
-            true => GetOrganizationSuccess::Ok {
-                body: response(organization),
-                etag,
+impl OrganizationApi for AgentMessage {
+    async fn get_organization(
+        &self,
+        access: OrgAccess,
+        params: GetOrganizationParams,
+    ) -> Result<GetOrganizationSuccess> {
+        let organization = app::organization::show(&self.state.db, access).await?;
+        let etag = entity_tag::of(&organization);
+        Ok(
+            match entity_tag::is_none_match(params.if_none_match.as_deref(), &organization) {
+                true => GetOrganizationSuccess::Ok {
+                    body: response(organization),
+                    etag,
+                },
+                false => GetOrganizationSuccess::NotModified { etag },
             },
-            false => GetOrganizationSuccess::NotModified { etag },
-        },
-    )
-}
+        )
+    }
 
-pub(super) async fn patch(
-    state: &AppState,
-    access: OrgAccess,
-    params: PatchOrganizationParams,
-    body: models::UpdateOrganizationRequest,
-) -> Result<PatchOrganizationSuccess> {
-    let PatchOrganizationParams {
-        if_match,
-        idempotency_key,
-    } = params;
-    let condition = entity_tag::if_match(if_match.as_deref());
-    let once = once(
-        idempotency_key.as_deref(),
-        &operations::PATCH_ORGANIZATION,
-        &body,
-        |organization| Ok(patched(organization).record()?.into()),
-    )?;
-    let changes = settings_changes(body)?;
-    let outcome =
-        app::organization::update_settings(state, access, condition, changes, once).await?;
-    Ok(match outcome {
-        Outcome::Done(organization) => patched(organization),
-        Outcome::Replayed(answer) => PatchOrganizationSuccess::Replayed(answer.into()),
-    })
+    async fn patch_organization(
+        &self,
+        access: OrgAccess,
+        params: PatchOrganizationParams,
+        body: models::UpdateOrganizationRequest,
+    ) -> Result<PatchOrganizationSuccess> {
+        let PatchOrganizationParams {
+            if_match,
+            idempotency_key,
+        } = params;
+        let condition = entity_tag::if_match(if_match.as_deref());
+        let once = once(
+            idempotency_key.as_deref(),
+            &operations::PATCH_ORGANIZATION,
+            &body,
+            |organization| Ok(patched(organization).record()?.into()),
+        )?;
+        let changes = settings_changes(body)?;
+        let outcome =
+            app::organization::update_settings(&self.state, access, condition, changes, once)
+                .await?;
+        Ok(match outcome {
+            Outcome::Done(organization) => patched(organization),
+            Outcome::Replayed(answer) => PatchOrganizationSuccess::Replayed(answer.into()),
+        })
+    }
 }
 
 fn patched(organization: Organization) -> PatchOrganizationSuccess {

@@ -6,14 +6,7 @@ mod missed_call_message;
 use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::tether_relay::api::{
-    Api, GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
-    GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
-    PutOrganizationsOrganizationIdMissedCallMessageParams as PutParams,
-    PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess,
-};
-use quietline_api::tether_relay::models;
-use quietline_api_runtime::{Operation, path_parameter};
+use quietline_api_runtime::{Api, Operation, path_parameter};
 
 use crate::auth;
 use crate::domain::access::{OrgAccess, Target};
@@ -55,22 +48,5 @@ impl Api for TetherRelay {
 
     fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
         envelope::render(request, error)
-    }
-
-    async fn get_organizations_organization_id_missed_call_message(
-        &self,
-        access: OrgAccess,
-        _params: GetParams,
-    ) -> Result<GetSuccess> {
-        missed_call_message::get(&self.state, access).await
-    }
-
-    async fn put_organizations_organization_id_missed_call_message(
-        &self,
-        access: OrgAccess,
-        params: PutParams,
-        body: models::UpdateMissedCallMessageRequest,
-    ) -> Result<PutSuccess> {
-        missed_call_message::put(&self.state, access, params, body).await
     }
 }
