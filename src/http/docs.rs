@@ -4,6 +4,7 @@
 //! content of the documents, which is the specs' own JSON.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::sync::Arc;
 
 use actix_web::http::header::{
@@ -81,10 +82,7 @@ impl Docs {
     pub(super) fn configure(self, cfg: &mut web::ServiceConfig) {
         for page in self.0 {
             let path = page.path.clone();
-            let serve = move |request: HttpRequest| {
-                let page = page.clone();
-                async move { respond(&page, &request) }
-            };
+            let serve = move |request: HttpRequest| ready(respond(&page, &request));
             cfg.service(read_only::resource(&path, serve));
         }
         cfg.service(read_only::resource("/docs", to_index));
@@ -115,7 +113,7 @@ fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
         .body(page.bytes.clone())
 }
 
-/// Whether the client already has this version of the page.
+/// Returns whether the client already has this version of the page.
 fn is_known(page: &Page, request: &HttpRequest) -> bool {
     match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
