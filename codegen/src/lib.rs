@@ -40,7 +40,7 @@ pub struct Settings {
     pub generator: Option<OsString>,
     /// Command of rustfmt.
     pub rustfmt: OsString,
-    /// Whether to generate even if nothing has changed.
+    /// Generates even if nothing has changed.
     pub is_forced: bool,
 }
 

@@ -87,7 +87,7 @@ fn prepare(spec: &Value, operation: &mut Object, has_shared_parameters: bool) {
     }
 }
 
-/// Returns the sentence of an operation's documentation about who may call it.
+/// Returns the sentence of an operation's documentation that names its scope or role.
 fn permission(operation: &Object) -> String {
     let requirement = operation.get("security").and_then(|all| all.get(0));
     let scopes: Vec<String> = members(requirement)
@@ -141,7 +141,7 @@ fn simplify(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    // A constant that is no string would become an enum; further properties, a map of their own.
+    // A constant that is not a string would become an enum. Further properties would become a map.
     if object
         .get("const")
         .is_some_and(|constant| !constant.is_string())
@@ -159,14 +159,14 @@ fn simplify(schema: &mut Value) {
     }
 }
 
-/// Adds the description of a schema as a Rust literal; the generator escapes it in its own way.
+/// Adds the description of a schema as a Rust literal, because the generator escapes differently.
 fn describe(schema: &mut Value, extension: &str) {
     if let Some(description) = schema["description"].as_str() {
         schema[extension] = json!(format!("{description:?}"));
     }
 }
 
-/// Replaces a reference to a schema that becomes no type of its own, such as a map, by that schema.
+/// Replaces a reference to a schema that does not become a type, such as a map, by that schema.
 fn inline_untyped(spec: &Value, property: &mut Value) {
     let target = resolve(spec, property);
     let has_type = target.get("properties").is_some() || target.get("enum").is_some();

@@ -1,4 +1,4 @@
-//! When `generated/` counts as current, and how it is replaced.
+//! Tests of the digest, which says whether `generated/` is current, and of replacing files.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,4 +1,4 @@
-//! How specs are read, prepared for the generator, and turned into OpenAPI 3.1.
+//! Tests of reading specs, preparing them for the generator, and turning them into OpenAPI 3.1.
 
 use quietline_api_codegen::{Tree, for_generator, read_specs, to_3_1};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn a_spec_that_is_not_yaml_is_named() {
 #[test]
 fn everything_unsupported_of_all_specs_is_told_at_once() {
     let webhooks = format!("{EMPTY}webhooks: {{}}\n");
-    let both = format!("{webhooks}jsonSchemaDialect: a\n");
+    let both = format!("{webhooks}swagger: a\n");
     let problem = read_specs(&tree([
         ("openapi/a.yaml", &webhooks),
         ("openapi/b.yaml", &both),
@@ -54,7 +54,7 @@ fn everything_unsupported_of_all_specs_is_told_at_once() {
         lines,
         [
             "openapi/a.yaml: the document: `webhooks` is not supported by openapi/templates",
-            "openapi/b.yaml: the document: `jsonSchemaDialect` is not supported by openapi/templates",
+            "openapi/b.yaml: the document: `swagger` is not supported by openapi/templates",
             "openapi/b.yaml: the document: `webhooks` is not supported by openapi/templates",
         ]
     );

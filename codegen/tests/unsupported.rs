@@ -1,4 +1,4 @@
-//! Every feature of OpenAPI that is refused: a spec that has it, and the message.
+//! Table of refused features of OpenAPI: a spec that has the feature, and the message.
 
 use quietline_api_codegen::unsupported;
 use serde_json::{Value, json};
@@ -58,7 +58,8 @@ fn supported() -> Value {
                         "name": {"type": ["string", "null"], "maxLength": 5},
                         "mode": {"type": "string", "enum": ["x"]},
                         "modes": {"type": "array", "items": {"type": "string", "enum": ["x"]}},
-                        "kind": {"oneOf": [{"$ref": "#/components/schemas/Kind"}, {"type": "null"}]},
+                        "kind": {"oneOf": [
+                            {"$ref": "#/components/schemas/Kind"}, {"type": "null"}]},
                         "size": {"type": "integer", "exclusiveMinimum": 0},
                         "fields": {"$ref": "#/components/schemas/Fields"},
                     },

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::{Operation, Rejection};
 
-/// Room for a usual response, so that serialising it allocates once.
+/// Initial capacity of a body. Serialising a usual response allocates once.
 const USUAL_BYTES: usize = 1024;
 
-/// A response in the making.
+/// Builder of a successful response.
 pub struct Answer(HttpResponseBuilder);
 
 impl Answer {
@@ -25,7 +25,7 @@ impl Answer {
         Self(HttpResponse::build(status))
     }
 
-    /// Sets a header; `name` is in lower case.
+    /// Sets the header `name`, which is in lower case.
     pub fn header(mut self, name: &'static str, value: impl ToString) -> Result<Self, Rejection> {
         let value = HeaderValue::try_from(value.to_string())
             .map_err(|error| Rejection::Internal(format!("response header {name}: {error}")))?;
@@ -47,19 +47,19 @@ impl Answer {
     }
 }
 
-/// A response as it goes out, to be kept and given again.
+/// Response that can be stored and replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte.
+    /// Body, byte for byte.
     pub body: Vec<u8>,
 }
 
 impl Recorded {
-    /// What `response` would send.
+    /// Takes status, headers and body of `response`.
     pub fn of(response: HttpResponse) -> Result<Self, Rejection> {
         let text = |value: &HeaderValue| value.to_str().map(str::to_owned);
         let headers = response.headers().iter();
@@ -77,7 +77,7 @@ impl Recorded {
         })
     }
 
-    /// Sends it again, and says so.
+    /// Replays the response, marked by `Idempotent-Replayed`.
     pub fn respond(self) -> Result<HttpResponse, Rejection> {
         let status = StatusCode::from_u16(self.status)
             .map_err(|error| Rejection::Internal(format!("recorded status: {error}")))?;

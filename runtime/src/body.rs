@@ -1,4 +1,4 @@
-//! Reads a JSON request body within its limits. What the body has to say is for the schema.
+//! Reads a JSON request body within its limits. The content of the body is checked by the schema.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,9 +13,9 @@ use futures_core::Stream;
 
 use super::Rejection;
 
-/// The largest body that is read, in bytes.
+/// Largest body that is read, in bytes.
 pub(super) const MAX_BYTES: usize = 65_536;
-/// How long a client may take for the whole body.
+/// Time that a client has for the whole body.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the body of `request`, which has to be uncompressed JSON.
@@ -31,7 +31,7 @@ pub(super) async fn read(
         return Err(Rejection::BodyTooLarge);
     }
     let mut body = pin!(collect(payload));
-    // Most bodies have come with the head; for those no clock is set.
+    // Most bodies have arrived with the request head. They need no timer.
     if let Poll::Ready(body) = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
         return body;
     }
@@ -41,7 +41,7 @@ pub(super) async fn read(
     }
 }
 
-/// Joins the chunks of a body. One chunk, the usual case, is handed on without a copy.
+/// Joins the chunks of a body. A single chunk, the usual case, is not copied.
 pub(super) async fn collect<S>(chunks: S) -> Result<web::Bytes, Rejection>
 where
     S: Stream<Item = Result<web::Bytes, PayloadError>>,
@@ -77,7 +77,7 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
         .ok()
 }
 
-/// Whether there is exactly one `Content-Type`, for JSON in UTF-8.
+/// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(content_type) = only_value(headers, header::CONTENT_TYPE) else {
         return false;

@@ -7,11 +7,11 @@ use std::task::Poll;
 
 use super::Rejection;
 
-/// What `work` comes to; a panic becomes [`Rejection::Internal`]. Without this actix-web would
-/// close the connection without an answer.
+/// Returns the result of `work`, or [`Rejection::Internal`] after a panic. Otherwise actix-web
+/// would close the connection without a response.
 pub(crate) async fn caught<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Rejection> {
     poll_fn(|context| {
-        // What the panic left half done is never polled again.
+        // Unwind-safe, because a future that panicked is never polled again.
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
         match polled {
             Ok(poll) => poll.map(Ok),

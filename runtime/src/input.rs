@@ -1,4 +1,4 @@
-//! What one operation reads of a request: its parameters and its body, compiled once.
+//! Input of one operation: its parameters and its body, with validators that are compiled once.
 
 use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use super::parameter::{Parameter, Place, Raw, resolve};
 use super::schema::Schema;
 use super::{Operation, Rejection, Violation, body, json};
 
-/// The compiled input of one operation.
+/// Compiled input of one operation.
 #[derive(Debug)]
 pub struct Input {
     operation: &'static Operation,
@@ -23,11 +23,11 @@ struct Body {
 }
 
 impl Input {
-    /// Compiles what `spec` says of `operation`.
+    /// Compiles the parameters and the body of `operation` in `spec`.
     ///
     /// # Panics
-    /// When the spec has no such operation or a schema that cannot be compiled; a test of the
-    /// generated code and the first start of a server find that.
+    /// When the spec has no such operation or a schema that cannot be compiled. A test of the
+    /// generated code finds that, and so does the start of a server.
     pub fn compile(spec: &Value, operation: &'static Operation) -> Self {
         Self::try_compile(spec, operation)
             .unwrap_or_else(|why| panic!("operation {}: {why}", operation.id))
@@ -62,7 +62,7 @@ impl Input {
         })
     }
 
-    /// Reads the parameters: those of the path, then the query, then the headers.
+    /// Reads the parameters: of the path, then of the query, then of the headers.
     pub fn parameters<T: DeserializeOwned>(&self, request: &HttpRequest) -> Result<T, Rejection> {
         let mut values = Map::new();
         for (place, parameters) in &self.parameters {
@@ -113,14 +113,15 @@ impl Input {
         self.convert(value)
     }
 
-    /// What the schema admits fits the generated type; anything else is a defect of the templates.
+    /// Converts a valid value. A value that does not fit its generated type is a defect of the
+    /// templates.
     fn convert<T: DeserializeOwned>(&self, value: Value) -> Result<T, Rejection> {
         serde_json::from_value(value)
             .map_err(|error| Rejection::Internal(format!("{}: {error}", self.operation.id)))
     }
 }
 
-/// The parameters of an operation, with those of its path that it does not declare itself.
+/// Returns the parameters of an operation, with those of its path that it does not override.
 fn declared<'a>(spec: &'a Value, item: &'a Value, object: &'a Value) -> Vec<&'a Value> {
     let list = |holder: &'a Value| {
         let parameters = holder["parameters"]

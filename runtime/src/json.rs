@@ -1,4 +1,4 @@
-//! A strict reading of JSON: one value, no key twice, no deep nesting. It knows no schema.
+//! Strict JSON parser: one value, no duplicate keys, no deep nesting. It knows no schema.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Arrays and objects may be nested this deep, the outermost counted.
+/// Deepest nesting of arrays and objects, the outermost counted.
 pub(super) const MAX_DEPTH: usize = 32;
 
 const DUPLICATE_KEY: &str = "request body has the same key twice in one object";
 const TOO_DEEP: &str = "request body is nested more than 32 levels deep";
 
-/// Parses `bytes` as exactly one JSON value; the error is text that a client may read.
+/// Parses `bytes` as exactly one JSON value. The error is a message that a client may read.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let fault = Cell::new(None);
     let reader = Strict {
@@ -33,11 +33,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
     })
 }
 
-/// Builds a value; `depth` is how many more levels of nesting it may have.
+/// Visitor that builds a value of at most `depth` further levels.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     depth: usize,
-    /// The rule of ours that was broken; serde's errors carry text and position only.
+    /// Message of the broken rule, because serde's errors carry text and position only.
     fault: &'a Cell<Option<&'static str>>,
 }
 
@@ -86,7 +86,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(value.into())
     }
 
-    /// `30.0` and `3e1` are the integer 30 to JSON Schema, so they are to everything behind this.
+    /// Turns `30.0` and `3e1` into the integer 30, which they are in JSON Schema.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
         // Every float in this range is exactly an i64 once it has no fraction.
         const LIMIT: f64 = 9_007_199_254_740_992.0;

@@ -27,26 +27,26 @@ pub use parameter::path_parameter;
 pub use rejection::{Rejection, Violation};
 pub use routes::Routes;
 
-/// What the spec says of one operation beyond its types.
+/// Properties of one operation of a spec, except its types.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The operationId, as the spec writes it.
+    /// `operationId` of the spec.
     pub id: &'static str,
     /// HTTP method in capitals.
     pub method: &'static str,
     /// Path template, such as `/v1/api-keys/{id}`.
     pub path: &'static str,
-    /// Name of the security scheme; `None` when the spec asks for no credential.
+    /// Name of the security scheme. `None` when no credential is needed.
     pub scheme: Option<&'static str>,
-    /// Scopes that the credential must carry, all of them.
+    /// Scopes that the credential must all have.
     pub scopes: &'static [&'static str],
-    /// The operation's `x-minimum-role`.
+    /// `x-minimum-role` of the spec.
     pub minimum_role: Option<&'static str>,
     /// Every documented status.
     pub statuses: &'static [u16],
 }
 
-/// `deserialize_with` of a property that is optional but not nullable: what is there is a value.
+/// Deserializes a property that is optional but not nullable, for `deserialize_with`.
 pub fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,

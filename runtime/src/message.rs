@@ -1,17 +1,17 @@
-//! Words for a broken rule, one text per keyword. They quote the spec, never the request.
+//! Messages for violations, one per keyword. They quote the spec, never the request.
 
 use serde_json::{Map, Value};
 
-/// Of a null where something else has to be.
+/// Message for null where the schema wants something else.
 pub(super) const NULL: &str = "cannot be null";
-/// Of a field that is known and not the client's to set.
+/// Message for a field that a client cannot set.
 pub(super) const READ_ONLY: &str = "is read-only";
-/// Of a rule that has no words of its own.
+/// Message for any other keyword.
 pub(super) const OTHER: &str = "is not valid";
-/// The [`rank`] of most rules.
+/// [`rank`] of most keywords.
 pub(super) const OTHER_RANK: u8 = 3;
 
-/// What is wrong when `keyword` of `schema` is broken; `None` if it has no words of its own.
+/// Returns the message for a violation of `keyword`. `None` for a keyword without its own message.
 pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<String> {
     let value = schema.get(keyword);
     let count = |one: &str, many: &str| counted(value, one, many);
@@ -45,8 +45,8 @@ pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<Stri
     })
 }
 
-/// Which of several broken rules of one field is told: the lowest. A wrong type explains more than
-/// a wrong length, and a pattern with its own words explains more than either.
+/// Returns the rank of a violation. Of several violations of one field, only the lowest rank is
+/// reported: a wrong type explains more than a wrong length.
 pub(super) fn rank(keyword: &str, schema: &Map<String, Value>) -> u8 {
     match keyword {
         "type" | "required" | "dependentRequired" | "additionalProperties" => 0,
@@ -108,7 +108,7 @@ fn counted(limit: Option<&Value>, one: &str, many: &str) -> String {
     format!("{} {unit}", text(limit))
 }
 
-/// A value of the spec as a client would write it, strings without quotes.
+/// Writes a value of the spec as a client would, strings without quotes.
 fn text(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),

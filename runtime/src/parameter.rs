@@ -1,4 +1,4 @@
-//! One path, query or header parameter: found in the request, decoded, checked by the spec.
+//! Parameters of path, query and headers: finds, decodes and validates them.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::schema::Schema;
 use super::{Operation, Violation};
 
-/// Where parameters stand in a request; one place is read at a time.
+/// Location of a parameter. One location is read at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Path,
@@ -17,7 +17,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// The `in` of the spec.
+    /// Returns the value of `in` in a spec.
     pub(super) fn keyword(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -39,7 +39,7 @@ enum Kind {
 pub(super) struct Parameter {
     name: String,
     kind: Kind,
-    /// For an array, whether its items are parameters of their own and not one list with commas.
+    /// For an array, `true` if each item is a parameter and `false` if commas separate the items.
     list: Option<bool>,
     required: bool,
     default: Option<Value>,
@@ -62,8 +62,8 @@ impl Parameter {
             Some("boolean") => Kind::Boolean,
             _ => Kind::Text,
         };
-        // What a header may hold is HTTP's matter: an entity tag of another form matches nothing
-        // and is no fault. The pattern beside it is for readers.
+        // Headers are only checked for their type, because HTTP defines their content: an entity
+        // tag of another form is valid and matches nothing. The pattern is for readers.
         let rules = match place {
             Place::Header => json!({"type": schema["type"]}),
             Place::Path | Place::Query => schema.clone(),
@@ -78,7 +78,7 @@ impl Parameter {
         })
     }
 
-    /// Puts the parameter's value, if it has one, into `values`; says what is wrong with it.
+    /// Puts the value of the parameter, if present, into `values`. Returns its violation.
     pub(super) fn read(&self, raw: &Raw<'_>, values: &mut Map<String, Value>) -> Option<Violation> {
         match self.value(raw) {
             Ok(Some(value)) => drop(values.insert(self.name.clone(), value)),
@@ -124,7 +124,7 @@ impl Kind {
                 if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                     return Err("must be an integer".to_owned());
                 }
-                // What i64 cannot hold is still an integer, and still out of range.
+                // An integer beyond i64 becomes a float, which the schema finds out of range.
                 let value = text.parse::<i64>().map(Value::from);
                 Ok(value.unwrap_or_else(|_| json!(text.parse::<f64>().unwrap_or(f64::MAX))))
             }
@@ -137,9 +137,9 @@ impl Kind {
     }
 }
 
-/// The undecoded values of one place of a request.
+/// Undecoded parameters of one location of a request.
 pub(super) enum Raw<'a> {
-    /// The template of the path and the path itself.
+    /// Path template and path.
     Path(&'a str, &'a str),
     Query(Vec<(Cow<'a, str>, &'a str)>),
     Header(&'a HttpRequest),
@@ -176,7 +176,8 @@ impl<'a> Raw<'a> {
                 let texts: Vec<_> = lines
                     .map(|line| String::from_utf8_lossy(line.as_bytes()))
                     .collect();
-                // Several lines of one header are one list (RFC 9110, section 5.3).
+                // Several lines of a header are one list:
+                // <https://www.rfc-editor.org/rfc/rfc9110#section-5.3>.
                 Ok(if texts.len() > 1 {
                     vec![texts.join(", ").into()]
                 } else {
@@ -202,7 +203,7 @@ fn own(texts: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
         .collect()
 }
 
-/// The pairs of a query, keys decoded. A key that cannot be decoded names no parameter.
+/// Splits a query into pairs and decodes the keys. Skips keys that cannot be decoded.
 fn pairs(query: &str) -> Vec<(Cow<'_, str>, &str)> {
     let pairs = query
         .split('&')
@@ -212,7 +213,7 @@ fn pairs(query: &str) -> Vec<(Cow<'_, str>, &str)> {
         .collect()
 }
 
-/// Undoes percent-encoding; in a query, `+` is a space.
+/// Decodes percent-encoding. In a query, `+` is a space.
 fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, String> {
     if !text
         .bytes()
@@ -239,8 +240,8 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, String> {
         .map_err(|_not_utf8| wrong())
 }
 
-/// The parameter `name` of the path of `request`, whose template is that of `operation`, decoded;
-/// `None` if its percent-encoding is wrong. For what has to be known before parameters are read.
+/// Returns the decoded path parameter `name`, for use before the parameters are read. `None` if its
+/// percent-encoding is wrong.
 pub fn path_parameter<'a>(
     request: &'a HttpRequest,
     operation: &'static Operation,

@@ -1,12 +1,12 @@
-//! Why a request never reached its operation. How it is worded for a client, and with which
-//! status, is for the implementor of the trait to decide.
+//! Reasons to refuse a request before its operation runs. Status and wording of the response are
+//! chosen by whoever implements the traits.
 
-/// One broken rule of the spec.
+/// Violation of the spec by one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Dotted path of the field (`auto_replies.stop_text`, `scopes.0`), or a parameter's name.
     pub path: String,
-    /// What is wrong, in words that a client may read.
+    /// Message that a client may read.
     pub message: String,
 }
 
@@ -17,7 +17,7 @@ impl Violation {
     }
 }
 
-/// Why a request was refused before its operation saw it.
+/// Reason to refuse a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
     /// The body is not `application/json` in UTF-8, or is compressed.
@@ -43,6 +43,6 @@ pub enum Rejection {
         /// The methods of the path, sorted: `GET, PATCH`.
         allow: String,
     },
-    /// The generated code failed; a defect. The text is for the log.
+    /// The generated code has a defect. The text is for the log.
     Internal(String),
 }

@@ -1,4 +1,4 @@
-//! How parameters, body limits and methods are read from a request.
+//! Tests of parameters, body limits and methods.
 
 use actix_web::test::TestRequest;
 use actix_web::{FromRequest, HttpResponse, http, test, web};

@@ -1,4 +1,4 @@
-//! Registers operations grouped by path, so that a known path answers any method.
+//! Registers operations by path, so that a known path responds to any method.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, web};
 
 use super::Operation;
 
-/// The routes of one spec, by path and method.
+/// Routes of one spec, by path and method.
 #[derive(Default)]
 pub struct Routes(BTreeMap<&'static str, BTreeMap<&'static str, Route>>);
 
@@ -23,14 +23,14 @@ impl Routes {
             .insert(operation.method, route);
     }
 
-    /// Registers every path. HEAD is served as GET, without a body on the wire, and OPTIONS says
-    /// which methods the spec has. `refuse` answers any other method, with the value of `Allow`.
+    /// Registers every path. HEAD is served as GET without a body, and OPTIONS lists the methods of
+    /// the spec. Other methods get the response of `refuse`, which takes the value of `Allow`.
     pub fn register<F>(self, cfg: &mut web::ServiceConfig, refuse: F)
     where
         F: Fn(&HttpRequest, String) -> HttpResponse + Clone + 'static,
     {
-        // Paths without parameters first: the router tries one after the other, and comparing a
-        // text is quicker than matching a pattern.
+        // Paths without parameters first, because the router tries one path after the other, and
+        // comparing text is faster than matching a pattern.
         let mut paths: Vec<_> = self.0.into_iter().collect();
         paths.sort_by_key(|(path, _)| path.contains('{'));
         for (path, methods) in paths {
@@ -48,7 +48,7 @@ impl Routes {
     }
 }
 
-/// `route`, for requests with `method`.
+/// Restricts `route` to requests with `method`.
 fn guarded(route: Route, method: &str) -> Route {
     match method {
         "GET" => route.guard(fn_guard(|request| {
@@ -57,7 +57,7 @@ fn guarded(route: Route, method: &str) -> Route {
         other => route.method(
             other
                 .parse()
-                .expect("build.rs admits standard methods only"),
+                .expect("codegen/ admits standard methods only"),
         ),
     }
 }

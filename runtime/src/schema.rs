@@ -1,4 +1,4 @@
-//! One schema of the spec, compiled into a validator that names every broken rule by field.
+//! Validator of one schema of the spec, which reports every violation by field.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,21 +15,21 @@ use super::message::{self, message, rank};
 /// A compiled schema.
 #[derive(Debug)]
 pub(super) struct Schema {
-    /// What is told of a broken keyword, by its place as the validator names it.
+    /// Rule of each keyword, by the location that the validator reports.
     rules: HashMap<Location, Rule>,
     validator: Validator,
 }
 
-/// What is told of one keyword of a schema.
+/// Message and rank for violations of one keyword.
 #[derive(Debug)]
 struct Rule {
     rank: u8,
     words: Cow<'static, str>,
-    /// Names that the same schema does not admit because they are read-only.
+    /// Properties that are refused because they are read-only.
     read_only: Vec<String>,
 }
 
-/// What is told of anything that has no words of its own.
+/// Rule for keywords without their own message.
 static OTHER: Rule = Rule {
     rank: message::OTHER_RANK,
     words: Cow::Borrowed(message::OTHER),
@@ -37,7 +37,7 @@ static OTHER: Rule = Rule {
 };
 
 impl Rule {
-    /// `None` if `keyword` of `schema` has no words of its own.
+    /// Returns the rule of `keyword`, or `None` if it has no message of its own.
     fn of(keyword: &str, schema: &Map<String, Value>) -> Option<Self> {
         let read_only = match keyword {
             "additionalProperties" => schema.get("x-read-only").and_then(Value::as_array),
@@ -76,7 +76,7 @@ impl Schema {
         Ok(Self { rules, validator })
     }
 
-    /// Everything that is wrong with `instance`: one violation per field, sorted by path.
+    /// Returns the violations of `instance`: one per field, sorted by path.
     pub(super) fn violations(&self, instance: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
         for error in self.validator.iter_errors(instance) {
@@ -89,7 +89,7 @@ impl Schema {
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
         let rule = match error.kind() {
-            // Its place is that of a schema, which may read like that of a keyword.
+            // Its location is that of a schema, which may look like that of a keyword.
             ValidationErrorKind::FalseSchema => None,
             _ => self.rules.get(error.schema_path()),
         };
@@ -124,8 +124,8 @@ impl Schema {
     }
 }
 
-/// Collects what is told of every keyword of `schema`, which is at `place`. It looks into examples
-/// and the like too: the validator names no place there.
+/// Collects the rules of all keywords of `schema`, which is at `place`. Examples are searched too,
+/// which does no harm, because the validator reports no location there.
 fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location, Rule>) {
     match schema {
         Value::Object(members) => {
@@ -146,8 +146,8 @@ fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location,
     }
 }
 
-/// The parts of a JSON pointer. Nearly none holds an escaped character, so that this is quicker
-/// than going by the pointer functions, which make new strings of every part.
+/// Splits a JSON pointer. Unlike the functions of the pointer crates, it allocates only for a part
+/// with an escaped character, which is rare.
 fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
     pointer
         .split('/')
@@ -158,7 +158,7 @@ fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
         })
 }
 
-/// The path of a field, in one string and not one for each of its parts.
+/// Returns the dotted path of a field, with a single allocation.
 fn dotted(location: &Location) -> String {
     let pointer = location.as_str();
     let mut path = String::with_capacity(pointer.len());
@@ -179,8 +179,8 @@ fn child(path: &str, name: &str) -> String {
     }
 }
 
-/// Collects the named schemas that `schema` refers to, directly or through others. A copy of all of
-/// them for every parameter would be most of the server's memory.
+/// Collects the named schemas that `schema` refers to, directly or through others. Copies of all
+/// schemas for every parameter would be most of the server's memory.
 fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Value>) {
     let reference = schema.get("$ref").and_then(Value::as_str);
     if let Some(name) = reference.and_then(|target| target.strip_prefix("#/components/schemas/"))
@@ -208,7 +208,7 @@ fn normalise(schema: &mut Value) {
     };
     bound_integers(object);
     unfold_null_choice(object);
-    // Formats are notes, but for those that become a Rust type; patterns carry the rules.
+    // Only formats that become a Rust type are checked. Rules for text are patterns.
     object.retain(|key, value| {
         key != "format" || matches!(value.as_str(), Some("uuid" | "date-time"))
     });
@@ -223,8 +223,8 @@ fn normalise(schema: &mut Value) {
     }
 }
 
-/// An integer has to fit its Rust type. The bounds go into a schema of their own, so that they are
-/// not taken for bounds of the spec when a violation is worded.
+/// Bounds an integer to its Rust type. The bounds are in a schema of their own, because messages
+/// quote those of the spec.
 fn bound_integers(object: &mut Map<String, Value>) {
     let is_integer = |kind: &Value| kind == "integer";
     let is_integer = object.get("type").is_some_and(|kind| {
@@ -242,7 +242,7 @@ fn bound_integers(object: &mut Map<String, Value>) {
     }
 }
 
-/// "This or null" as a condition, so that violations inside "this" keep their place and words.
+/// Turns "this or null" into a condition, so that violations inside "this" keep their location.
 fn unfold_null_choice(object: &mut Map<String, Value>) {
     let is_null_type = |choice: &Value| choice.get("type").is_some_and(|kind| kind == "null");
     for keyword in ["oneOf", "anyOf"] {

@@ -1,4 +1,4 @@
-//! What a schema refuses, and in which words: tables of schema, instance, violations.
+//! Tables of schema, instance, and the messages for its violations.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
