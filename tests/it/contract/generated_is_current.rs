@@ -1,5 +1,5 @@
-//! The generated crate was made from the specs of the repository. Whether it was made by the present
-//! templates is checked by the build itself.
+//! The generated crate was made from the specs of the repository. Whether it was made by the
+//! present templates is checked by the build itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
