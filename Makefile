@@ -15,11 +15,9 @@ test: ## everything that must hold, on SQLite and on PostgreSQL
 
 fmt: ## format the code
 	cargo fmt --all
-	rustfmt --edition 2024 openapi/templates/runtime/mod.rs openapi/templates/build/spec.rs
 
 lint: ## rustfmt, clippy, and the linters of the two specs
 	cargo fmt --all --check
-	rustfmt --edition 2024 --check openapi/templates/runtime/mod.rs openapi/templates/build/spec.rs
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	scripts/lint-spec
 

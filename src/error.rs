@@ -1,5 +1,5 @@
-//! Why an operation failed. Names no database type, and holds no answer: statuses, codes and public
-//! wording are chosen in the `envelope` of each dialect.
+//! Errors of operations. They name no database type and nothing of HTTP: statuses, codes and public
+//! messages are chosen in the `envelope` of each dialect.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -22,27 +22,9 @@ pub enum Error {
     /// What the request names does not exist, or not for this caller.
     #[error("{0:?} not found")]
     NotFound(Resource),
-    /// No operation has this path.
-    #[error("no such path")]
-    NoSuchPath,
-    /// The path exists, the method does not; holds the methods that do.
-    #[error("method not allowed")]
-    MethodNotAllowed(String),
     /// The request cannot be read at all; the text may be answered.
     #[error("malformed request: {0}")]
     Malformed(Cow<'static, str>),
-    /// What the path names cannot be a name at all.
-    #[error("{} invalid path parameters", .0.len())]
-    InvalidPath(Vec<Violation>),
-    /// The body's type or encoding is not one that is read here.
-    #[error("unsupported media type")]
-    UnsupportedMediaType,
-    /// The body is longer than is read here.
-    #[error("payload too large")]
-    PayloadTooLarge,
-    /// The body did not arrive in time.
-    #[error("request timeout")]
-    RequestTimeout,
     /// The request was understood and breaks these rules, all of them at once.
     #[error("{} invalid fields", .0.len())]
     Invalid(Vec<Violation>),

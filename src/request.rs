@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::{HttpMessage, HttpRequest};
 
 use crate::domain::ids::{ApiKeyId, RequestId};
-use crate::error::Error;
+use crate::error::BoxError;
 
 /// Period of the quota of every rate limit, in seconds.
 pub const LIMIT_WINDOW_SECS: u64 = 60;
@@ -51,7 +51,7 @@ pub struct RequestContext {
     /// `None` until the credential is verified.
     pub caller: Option<KnownCaller>,
     /// Error that ended the request, with the code or message that the caller got.
-    pub failure: Option<(&'static str, Error)>,
+    pub failure: Option<(&'static str, BoxError)>,
     /// Rate limit that leaves the least. `None` is unlimited.
     pub rate_limit: Option<RateLimit>,
 }

@@ -22,7 +22,7 @@ use quietline::domain::scope::Scope;
 use quietline::domain::scope::ScopeSet;
 use quietline_api::agentmessage::api::operations::{GET_ORGANIZATION, PATCH_ORGANIZATION};
 use quietline_api::agentmessage::{SPEC_JSON, models};
-use quietline_api::runtime::{Answer, Input, Rejection};
+use quietline_api_runtime::{Answer, Input, Rejection};
 
 /// As W2 sends it.
 const PATCH: &str = r#"{"message_retention_days":123,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::http::Options;
+use crate::http::docs::Docs;
 use crate::http::server::{self, Serving};
 use crate::jobs;
 use crate::limits::Limits;
@@ -25,6 +26,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
+    let docs = config.has_docs.then(Docs::load).transpose()?;
     let context = open(config)?;
     let limits = Limits::new(config.limits.clone(), &context.clock);
     let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
@@ -44,7 +46,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
         workers: config.workers,
         drain: config.drain,
         options: Options {
-            has_docs: config.has_docs,
+            docs,
             cors_origins: config.cors_origins.clone(),
         },
     };

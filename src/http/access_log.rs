@@ -71,7 +71,11 @@ fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
     if let Some((_, cause)) = &context.failure
         && response.status().is_server_error()
     {
-        log::error!("request_id={} failed: {}", context.id, chain(cause));
+        log::error!(
+            "request_id={} failed: {}",
+            context.id,
+            chain(cause.as_ref())
+        );
     }
 }
 

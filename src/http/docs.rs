@@ -1,12 +1,11 @@
 //! `/openapi/…` and `/docs`: both documents for programs, and Swagger UI over them for people.
 //!
-//! Everything is made once and served from memory; nothing of it asks another server for anything.
-//! Not here: what the documents say, which the generated code does.
-
-mod ordered;
+//! All pages are made once, before the server starts, and are served from memory. Not here: the
+//! content of the documents, which is the specs' own JSON.
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock};
+use std::future::ready;
+use std::sync::Arc;
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IfNoneMatch,
@@ -14,12 +13,12 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::OpenApi;
+
+use crate::error::BoxError;
 
 use super::read_only;
-
-use ordered::Ordered;
 
 /// The page runs its own scripts and talks to its own server; Swagger UI draws its icons from
 /// `data:`, and the hash is that of the one style element that it makes.
@@ -38,7 +37,7 @@ const SWAGGER_UI: [(&str, &str); 5] = [
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Something that is served as it is.
+/// A response that is always the same.
 struct Page {
     path: String,
     content_type: &'static str,
@@ -47,50 +46,66 @@ struct Page {
     entity_tag: EntityTag,
 }
 
-static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
-    let mut pages = Vec::new();
-    pages.extend(document(
-        "agentmessage",
-        &agentmessage::document::document(),
-    ));
-    pages.extend(document(
-        "tether-relay",
-        &tether_relay::document::document(),
-    ));
-    let (index, initializer) = (
-        include_bytes!("docs/index.html"),
-        include_bytes!("docs/initializer.js"),
-    );
-    pages.push(page("/docs/", "text/html; charset=utf-8", &index[..]));
-    pages.push(page("/docs/initializer.js", SCRIPT, &initializer[..]));
-    pages.extend(SWAGGER_UI.map(|(name, content_type)| swagger_ui(name, content_type)));
-    pages
-});
+/// Every page of `/openapi` and `/docs`.
+#[derive(Clone)]
+pub struct Docs(Vec<Arc<Page>>);
 
-/// Registers all of it. The documents are made on the first call only.
-pub(super) fn configure(cfg: &mut web::ServiceConfig) {
-    for page in PAGES.iter() {
-        let serve = move |request: HttpRequest| async move { answer(page, &request) };
-        cfg.service(read_only::resource(&page.path, serve));
-    }
-    cfg.service(read_only::resource("/docs", to_index));
+/// Failure to make a page.
+#[derive(Debug, thiserror::Error)]
+#[error("{page} cannot be served")]
+pub struct DocsError {
+    page: String,
+    #[source]
+    cause: BoxError,
 }
 
-fn answer(page: &'static Page, request: &HttpRequest) -> HttpResponse {
-    let mut response = match is_known(page, request) {
-        true => HttpResponse::NotModified(),
-        false => HttpResponse::Ok(),
+impl Docs {
+    /// Makes all pages.
+    ///
+    /// # Errors
+    /// When utoipa does not read a spec as an OpenAPI document.
+    pub fn load() -> Result<Self, DocsError> {
+        let mut pages = Vec::new();
+        pages.extend(document("agentmessage", agentmessage::SPEC_JSON)?);
+        pages.extend(document("tether-relay", tether_relay::SPEC_JSON)?);
+        let index = &include_bytes!("docs/index.html")[..];
+        let initializer = &include_bytes!("docs/initializer.js")[..];
+        pages.push(page("/docs/", "text/html; charset=utf-8", index));
+        pages.push(page("/docs/initializer.js", SCRIPT, initializer));
+        for (name, content_type) in SWAGGER_UI {
+            pages.push(swagger_ui(name, content_type)?);
+        }
+        Ok(Self(pages.into_iter().map(Arc::new).collect()))
+    }
+
+    /// Registers the pages.
+    pub(super) fn configure(self, cfg: &mut web::ServiceConfig) {
+        for page in self.0 {
+            let path = page.path.clone();
+            let serve = move |request: HttpRequest| ready(respond(&page, &request));
+            cfg.service(read_only::resource(&path, serve));
+        }
+        cfg.service(read_only::resource("/docs", to_index));
+    }
+}
+
+fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
+    let is_known = is_known(page, request);
+    let mut response = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
     };
     response
         .insert_header((ETAG, page.entity_tag.to_string()))
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"));
-    if is_known(page, request) {
+    if is_known {
         return response.finish();
     }
     if page.is_gzip {
-        // Also for those who do not ask for it: the files are kept compressed only.
+        // Regardless of `Accept-Encoding`, because the files are kept compressed only.
         response.insert_header((CONTENT_ENCODING, "gzip"));
     }
     response
@@ -98,7 +113,7 @@ fn answer(page: &'static Page, request: &HttpRequest) -> HttpResponse {
         .body(page.bytes.clone())
 }
 
-/// Whether the client already has this version of the page.
+/// Returns whether the client already has this version of the page.
 fn is_known(page: &Page, request: &HttpRequest) -> bool {
     match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
@@ -114,45 +129,85 @@ async fn to_index() -> HttpResponse {
         .finish()
 }
 
-/// A document in both forms.
-fn document(name: &str, document: &impl Serialize) -> [Page; 2] {
-    let document = Ordered::new(document);
-    let json = serde_json::to_string(&document).expect("a document is JSON");
-    let yaml = serde_saphyr::to_string(&document).expect("JSON can be written as YAML");
+/// A document as JSON and as YAML. The text itself is served and not utoipa's model of it, which
+/// has no `info.summary`, no `required` of a header and no `example` that is null.
+fn document(name: &str, json: &'static str) -> Result<[Page; 2], DocsError> {
     let path = format!("/openapi/{name}");
-    [
+    let failed = |cause: BoxError| DocsError {
+        page: format!("{path}.json"),
+        cause,
+    };
+    serde_json::from_str::<OpenApi>(json).map_err(|error| failed(error.into()))?;
+    // Transcoded and not parsed, so that keys keep the order of the spec.
+    let mut source = serde_json::Deserializer::from_str(json);
+    let yaml = serde_saphyr::to_string(&serde_transcode::Transcoder::new(&mut source))
+        .map_err(|error| failed(error.into()))?;
+    Ok([
         page(&format!("{path}.json"), "application/json", json),
         page(&format!("{path}.yaml"), "application/yaml", yaml),
-    ]
+    ])
 }
 
-fn swagger_ui(name: &str, content_type: &'static str) -> Page {
-    let file = utoipa_swagger_ui::serve(name, Arc::default())
-        .ok()
-        .flatten()
-        .expect("a file of Swagger UI");
+fn swagger_ui(name: &str, content_type: &'static str) -> Result<Page, DocsError> {
+    let path = format!("/docs/{name}");
+    let found = utoipa_swagger_ui::serve(name, Arc::default()).map_err(|error| error.to_string());
+    let file = found.and_then(|file| file.ok_or_else(|| "no such file".to_owned()));
+    let file = file.map_err(|cause| DocsError {
+        page: path.clone(),
+        cause: cause.into(),
+    })?;
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => web::Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Page {
+    Ok(Page {
         is_gzip: file.gzpipped,
-        ..page(&format!("/docs/{name}"), content_type, bytes)
-    }
+        ..page(&path, content_type, bytes)
+    })
 }
 
 fn page(path: &str, content_type: &'static str, bytes: impl Into<web::Bytes>) -> Page {
     let bytes = bytes.into();
     let digest = Sha256::digest(&bytes);
-    let tag = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let tag = hex::encode(&digest[..16]);
     Page {
         path: path.to_owned(),
         content_type,
         is_gzip: false,
         bytes,
         entity_tag: EntityTag::new_strong(tag),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_is_no_openapi_is_an_error_with_its_name_and_cause() {
+        for text in [
+            "{",
+            r#"{"openapi": "3.0.3", "info": {"title": "A", "version": "1"}, "paths": {}}"#,
+            r#"{"openapi": "3.1.0", "info": {"title": "A"}, "paths": {}}"#,
+            r#"{"openapi": "3.1.0", "info": {"title": "A", "version": "1"}, "paths": 5}"#,
+        ] {
+            let Err(error) = document("a", text) else {
+                panic!("{text} was accepted");
+            };
+            assert_eq!(error.to_string(), "/openapi/a.json cannot be served");
+            assert!(!error.cause.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_the_spec_in_both_forms() {
+        let text = r#"{"openapi": "3.1.0", "info": {"version": "1", "title": "A"}, "paths": {}}"#;
+        let pages = document("a", text).expect("a document");
+        for page in &pages {
+            let text = std::str::from_utf8(&page.bytes).expect("UTF-8");
+            let place = |key: &str| text.find(key).expect("a key of the document");
+            assert!(place("openapi") < place("version") && place("version") < place("title"));
+            assert!(place("title") < place("paths"), "{text}");
+        }
     }
 }

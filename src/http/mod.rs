@@ -3,7 +3,7 @@
 mod access_log;
 mod answer_headers;
 mod cors;
-mod docs;
+pub mod docs;
 mod health;
 mod observe;
 mod read_only;
@@ -19,31 +19,22 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
 
-use crate::error::Error;
 use crate::handlers;
 use crate::handlers::agentmessage::AgentMessage;
+use crate::handlers::failure::Failure;
 use crate::handlers::tether_relay::TetherRelay;
 use crate::state::AppState;
 
 use cors::Cors;
+use docs::Docs;
 
 /// Settings of the application apart from its state.
-#[derive(Debug, Clone)]
+#[derive(Clone, Default)]
 pub struct Options {
-    /// Whether `/docs` and `/openapi` are served.
-    pub has_docs: bool,
+    /// The pages of `/docs` and `/openapi`, if they are served.
+    pub docs: Option<Docs>,
     /// Origins whose pages may read responses (CORS).
     pub cors_origins: Vec<String>,
-}
-
-impl Default for Options {
-    /// With the docs, and with responses for pages of its own origin only.
-    fn default() -> Self {
-        Self {
-            has_docs: true,
-            cors_origins: Vec::new(),
-        }
-    }
 }
 
 /// Creates the whole application over `state`. Cheap enough to be called once per worker.
@@ -61,8 +52,9 @@ pub fn create_app(
 > {
     let agent_message = web::Data::new(AgentMessage::new(state.clone()));
     let tether_relay = web::Data::new(TetherRelay::new(state.clone()));
-    let has_docs = options.has_docs;
-    let cors = Cors::new(&options.cors_origins).map(Rc::new);
+    let Options { docs, cors_origins } = options;
+    let has_docs = docs.is_some();
+    let cors = Cors::new(&cors_origins).map(Rc::new);
     let observe = from_fn(move |request, next| observe::observe(cors.clone(), request, next));
     App::new()
         .app_data(state)
@@ -71,8 +63,8 @@ pub fn create_app(
         .configure(health::configure)
         .configure(|cfg| root::configure(cfg, has_docs))
         .configure(|cfg| {
-            if has_docs {
-                docs::configure(cfg);
+            if let Some(docs) = docs {
+                docs.configure(cfg);
             }
         })
         .default_service(web::to(no_such_path))
@@ -83,8 +75,8 @@ pub fn create_app(
 async fn no_such_path(request: HttpRequest) -> HttpResponse {
     let is_tether = request.path() == "/api" || request.path().starts_with("/api/");
     if is_tether {
-        handlers::tether_relay::envelope::render(&request, Error::NoSuchPath)
+        handlers::tether_relay::envelope::render(&request, Failure::NoSuchPath)
     } else {
-        handlers::agentmessage::envelope::render(&request, Error::NoSuchPath)
+        handlers::agentmessage::envelope::render(&request, Failure::NoSuchPath)
     }
 }

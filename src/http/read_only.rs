@@ -3,8 +3,8 @@
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
+use quietline_api_runtime::Rejection;
 
-use crate::error::Error;
 use crate::handlers::agentmessage::envelope;
 
 const METHODS: &str = "GET, HEAD";
@@ -30,5 +30,6 @@ async fn methods() -> HttpResponse {
 }
 
 async fn not_allowed(request: HttpRequest) -> HttpResponse {
-    envelope::render(&request, Error::MethodNotAllowed(METHODS.to_owned()))
+    let allow = METHODS.to_owned();
+    envelope::render(&request, Rejection::MethodNotAllowed { allow })
 }

@@ -3,7 +3,6 @@
 //! Request and response bodies of the API "AgentMessage Organization API".
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 #[allow(
     unused_imports,
@@ -12,106 +11,89 @@ use utoipa::ToSchema;
 use super::models;
 
 #[doc = "An API key without its secret. Every field is always present."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKey {
     #[doc = "Identifier of the key. It is no secret."]
     #[serde(rename = "id")]
-    #[schema(example = json!("0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"))]
     pub id: uuid::Uuid,
     #[doc = "Identifier of the organization that owns the key."]
     #[serde(rename = "org_id")]
-    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
     pub org_id: uuid::Uuid,
     #[doc = "What people call the key."]
     #[serde(rename = "label")]
-    #[schema(min_length = 1, max_length = 100, example = json!("Dashboard"))]
     pub label: String,
     #[doc = "The first 12 characters of the key, by which people recognise it."]
     #[serde(rename = "prefix")]
-    #[schema(min_length = 12, max_length = 12, example = json!("am_live_4f7G"))]
     pub prefix: String,
     #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
     #[serde(rename = "scopes")]
-    #[schema(schema_with = super::document::api_key_scopes)]
     pub scopes: Vec<String>,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
-    #[schema(example = json!("2026-01-04T12:00:00Z"))]
     pub created_at: chrono::DateTime<chrono::Utc>,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!("2026-01-05T09:30:00Z"), extensions(("x-quietline-extension" = json!(true))))]
     pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
     #[doc = "When the key was revoked, in UTC; null while it is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!(null))]
     pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 #[doc = "Where a page of API keys stands in its list."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyListMeta {
     #[doc = "How many keys the filter admits, on all pages together."]
     #[serde(rename = "total")]
-    #[schema(minimum = 0, example = json!(1))]
     pub total: i64,
     #[doc = "How many keys a page has at most."]
     #[serde(rename = "limit")]
-    #[schema(minimum = 1, maximum = 100, example = json!(50))]
     pub limit: i32,
     #[doc = "How many keys that the filter admits come before this page, at present."]
     #[serde(rename = "offset")]
-    #[schema(minimum = 0, example = json!(0))]
     pub offset: i64,
     #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
     #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!("kZ3v1dPq0mH7uYJxWcT2bDQx"))]
     pub next_cursor: Option<String>,
 }
 
 #[doc = "A success with a page of API keys."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyListResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
-    #[schema(example = json!(true))]
     pub success: bool,
     #[doc = "The keys of this page, newest first."]
     #[serde(rename = "data")]
     pub data: Vec<models::ApiKey>,
+    #[doc = "`meta` of the spec."]
     #[serde(rename = "meta")]
     pub meta: models::ApiKeyListMeta,
 }
 
 #[doc = "A success with an API key."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
-    #[schema(example = json!(true))]
     pub success: bool,
+    #[doc = "`data` of the spec."]
     #[serde(rename = "data")]
     pub data: models::ApiKey,
 }
 
 #[doc = "Who did something."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditActor {
+    #[doc = "`kind` of the spec."]
     #[serde(rename = "kind")]
     pub kind: models::AuditActorKind,
     #[doc = "`api_key:<id> (<label>)` or `user:<id> (<role>)`, with label and role as they were then, or\n`platform`."]
     #[serde(rename = "label")]
-    #[schema(example = json!("api_key:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3 (Dashboard)"))]
     pub label: String,
 }
 
 #[doc = "On whose side the actor is:\n- `customer`: the organization, by one of its API keys or users.\n- `platform`: whoever operates the platform."]
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AuditActorKind {
     #[doc = "`customer`"]
     #[serde(rename = "customer")]
@@ -137,131 +119,113 @@ impl AuditActorKind {
 }
 
 #[doc = "Something that was done. Every field but `payload` is always present."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEntry {
     #[doc = "ULID of the entry."]
     #[serde(rename = "id")]
-    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VM"))]
     pub id: String,
     #[doc = "When it was decided, in UTC; it may be recorded some seconds later. Never earlier than the entry\nbefore it."]
     #[serde(rename = "occurred_at")]
-    #[schema(example = json!("2026-01-04T12:00:00Z"))]
     pub occurred_at: chrono::DateTime<chrono::Utc>,
+    #[doc = "`actor` of the spec."]
     #[serde(rename = "actor")]
     pub actor: models::AuditActor,
     #[doc = "What was done: `organization.update` (name, billing email), `retention.update`, `reseller.update`,\n`quiet_hours.update`, `auto_replies.update`, `missed_call_message.update`, `api_key.create`,\n`api_key.rotate` or `api_key.revoke`. Actions may be added."]
     #[serde(rename = "action")]
-    #[schema(example = json!("retention.update"))]
     pub action: String,
+    #[doc = "`resource` of the spec."]
     #[serde(rename = "resource")]
     pub resource: models::AuditResource,
     #[doc = "Why it was done, if the request said so. No operation takes a reason at present."]
     #[serde(rename = "reason", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!(null))]
     pub reason: Option<String>,
     #[doc = "ULID of the request that did it. All entries that one request causes have the same."]
     #[serde(rename = "request_id")]
-    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VN"))]
     pub request_id: String,
+    #[doc = "`payload` of the spec."]
     #[serde(
         rename = "payload",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub payload: Option<models::AuditPayload>,
 }
 
 #[doc = "How the page of the audit log was cut, and how to go on."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditLogMeta {
     #[doc = "How many entries a page has at most."]
     #[serde(rename = "limit")]
-    #[schema(minimum = 1, maximum = 200, example = json!(50))]
     pub limit: i32,
     #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
     #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!("kZ3v1dPq0mH7uYJxWcT2bDQx"))]
     pub next_cursor: Option<String>,
 }
 
 #[doc = "A success with a page of the audit log."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditLogResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
-    #[schema(example = json!(true))]
     pub success: bool,
     #[doc = "The entries of this page, newest first."]
     #[serde(rename = "data")]
     pub data: Vec<models::AuditEntry>,
+    #[doc = "`meta` of the spec."]
     #[serde(rename = "meta")]
     pub meta: models::AuditLogMeta,
 }
 
 #[doc = "What was changed: the fields that differ and no others, before and after. There with `include=payload`\nonly. Keys are never part of it; the attestation given for disabling auto replies is."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditPayload {
+    #[doc = "`before` of the spec."]
     #[serde(rename = "before")]
-    #[schema(schema_with = super::document::audit_payload_before)]
     pub before: std::collections::BTreeMap<String, serde_json::Value>,
+    #[doc = "`after` of the spec."]
     #[serde(rename = "after")]
-    #[schema(schema_with = super::document::audit_payload_after)]
     pub after: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
 #[doc = "What something was done to."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditResource {
     #[doc = "`organization` or `api_key`. Kinds may be added."]
     #[serde(rename = "type")]
-    #[schema(example = json!("organization"))]
     pub r#type: String,
     #[doc = "Identifier of the resource."]
     #[serde(rename = "id")]
-    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
     pub id: String,
 }
 
 #[doc = "The confirmations sent for STOP, HELP and START messages."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AutoReplies {
     #[doc = "Whether confirmations are sent. Opt-outs are honoured either way."]
     #[serde(rename = "enabled")]
-    #[schema(example = json!(true))]
     pub enabled: bool,
     #[doc = "Reply to STOP; null for the platform default."]
     #[serde(rename = "stop_text", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(max_length = 320, example = json!(null))]
     pub stop_text: Option<String>,
     #[doc = "Reply to HELP; null for the platform default."]
     #[serde(rename = "help_text", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(max_length = 320, example = json!(null))]
     pub help_text: Option<String>,
     #[doc = "Reply to START; null for the platform default."]
     #[serde(rename = "start_text", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(max_length = 320, example = json!(null))]
     pub start_text: Option<String>,
 }
 
 #[doc = "The fields of `auto_replies` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AutoRepliesPatch {
     #[doc = "Whether confirmations are sent. From true to false only together with `attestation`. False while it\nis false already changes nothing and needs none, which is this server's rule."]
     #[serde(
         rename = "enabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(example = json!(false), extensions(("x-quietline-extension" = json!(true))))]
     pub enabled: Option<bool>,
     #[doc = "Reply to STOP; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -270,7 +234,6 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("You are opted out of Acme Health messages. Reply START to opt back in."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub stop_text: Option<Option<String>>,
     #[doc = "Reply to HELP; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -279,7 +242,6 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("Acme Health: call 555-0100. Reply STOP to opt out."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub help_text: Option<Option<String>>,
     #[doc = "Reply to START; null returns to the platform default. That a blank text is refused is this server's rule."]
     #[serde(
@@ -288,61 +250,52 @@ pub struct AutoRepliesPatch {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 320, pattern = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000][^\\u0000]*$", example = json!("You will get Acme Health messages again. Reply STOP to opt out."), extensions(("x-message" = json!("must not be blank or contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub start_text: Option<Option<String>>,
     #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the\naudit log and returned nowhere else. The greatest length is this server's rule."]
     #[serde(
         rename = "attestation",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(max_length = 2000, pattern = "^[^\\u0000]*$", write_only, example = json!("Acme Health, Inc. answers HELP and STOP messages itself from its own messaging system."), extensions(("x-message" = json!("must not contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub attestation: Option<String>,
 }
 
 #[doc = "The key to create. Any other field is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateApiKeyRequest {
     #[doc = "What people call the key. White space (Unicode `White_Space`) around it is removed, and 1 to 100\ncharacters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused\nanywhere, which is this server's rule. Labels need not differ."]
     #[serde(rename = "label")]
-    #[schema(pattern = "^(?![^\\n]*\\n)[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000](?:[^\\u0000-\\u001F\\u007F-\\u009F]{0,98}[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000])?[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*$", example = json!("Dashboard"), extensions(("x-message" = json!("must be 1 to 100 characters after trimming, with no control characters")), ("x-quietline-extension" = json!(true))))]
     pub label: String,
     #[doc = "What the key may be used for: at least one of the names in `x-scopes` of the security scheme, each\nat most once, all of them scopes of the key that asks. The names are no enumeration of this schema,\nbecause a wrong one is answered 400 `INVALID_INPUT` and not as a fault of a field."]
     #[serde(rename = "scopes")]
-    #[schema(schema_with = super::document::create_api_key_request_scopes)]
     pub scopes: Vec<String>,
 }
 
 #[doc = "What went wrong."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
+    #[doc = "`code` of the spec."]
     #[serde(rename = "code")]
     pub code: models::ErrorCode,
     #[doc = "The fault in words, for people. Do not compare it; compare `code`."]
     #[serde(rename = "message")]
-    #[schema(example = json!("validation failed"))]
     pub message: String,
+    #[doc = "`details` of the spec."]
     #[serde(
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(schema_with = super::document::error_body_details)]
     pub details: Option<std::collections::BTreeMap<String, String>>,
     #[doc = "ULID of the request, the same as in the `X-Request-Id` header."]
     #[serde(rename = "request_id")]
-    #[schema(min_length = 26, max_length = 26, pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = json!("01JTBQH2FZ8K1RXC0WJ4Z9P3VM"))]
     pub request_id: String,
 }
 
 #[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {
     #[doc = "`UNAUTHORIZED`"]
     #[serde(rename = "UNAUTHORIZED")]
@@ -490,153 +443,130 @@ impl ErrorCode {
 }
 
 #[doc = "A failure."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorResponse {
     #[doc = "Always false."]
     #[serde(rename = "success")]
-    #[schema(example = json!(false))]
     pub success: bool,
+    #[doc = "`error` of the spec."]
     #[serde(rename = "error")]
     pub error: models::ErrorBody,
 }
 
 #[doc = "An API key with its secret. Every field is always present."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IssuedApiKey {
     #[doc = "Identifier of the key. It is no secret."]
     #[serde(rename = "id")]
-    #[schema(example = json!("0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"))]
     pub id: uuid::Uuid,
     #[doc = "Identifier of the organization that owns the key."]
     #[serde(rename = "org_id")]
-    #[schema(example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
     pub org_id: uuid::Uuid,
     #[doc = "What people call the key."]
     #[serde(rename = "label")]
-    #[schema(min_length = 1, max_length = 100, example = json!("Dashboard"))]
     pub label: String,
     #[doc = "The first 12 characters of the key, by which people recognise it."]
     #[serde(rename = "prefix")]
-    #[schema(min_length = 12, max_length = 12, example = json!("am_live_4f7G"))]
     pub prefix: String,
     #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
     #[serde(rename = "scopes")]
-    #[schema(schema_with = super::document::issued_api_key_scopes)]
     pub scopes: Vec<String>,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
-    #[schema(example = json!("2026-01-04T12:00:00Z"))]
     pub created_at: chrono::DateTime<chrono::Utc>,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!("2026-01-05T09:30:00Z"), extensions(("x-quietline-extension" = json!(true))))]
     pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
     #[doc = "When the key was revoked, in UTC; null while it is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!(null))]
     pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
     #[doc = "The whole key. It is shown in the first response only and stored nowhere; null in the response to a\nrepetition of a request that was answered before."]
     #[serde(rename = "plaintext", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(pattern = "^am_live_[0-9A-Za-z]{34}$", example = json!("am_live_4f7Gq0WZ3nYtKc8dLxVb2PsRj6MhUeA1Ti"))]
     pub plaintext: Option<String>,
 }
 
 #[doc = "A success with an API key that was just issued."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IssuedApiKeyResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
-    #[schema(example = json!(true))]
     pub success: bool,
+    #[doc = "`data` of the spec."]
     #[serde(rename = "data")]
     pub data: models::IssuedApiKey,
 }
 
 #[doc = "An organization with all its settings. Every field is always present."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Organization {
     #[doc = "Identifier of the organization."]
     #[serde(rename = "id")]
-    #[schema(read_only, example = json!("0190a1b2-c3d4-e5f6-a7b8-c9d0e1f2a3b4"))]
     pub id: uuid::Uuid,
     #[doc = "Name of the organization."]
     #[serde(rename = "name")]
-    #[schema(min_length = 1, max_length = 200, example = json!("Acme Health, Inc."))]
     pub name: String,
     #[doc = "Where invoices go; null if no address is set."]
     #[serde(rename = "billing_email", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(max_length = 254, format = "email", example = json!("ap@acme.example"))]
     pub billing_email: Option<String>,
     #[doc = "Billing plan. Managed elsewhere."]
     #[serde(rename = "plan")]
-    #[schema(read_only, example = json!("payg"))]
     pub plan: String,
     #[doc = "Sending throughput tier. Managed elsewhere."]
     #[serde(rename = "throughput_tier")]
-    #[schema(minimum = 1, read_only, example = json!(2))]
     pub throughput_tier: i32,
     #[doc = "Days for which the text of messages is kept."]
     #[serde(rename = "message_retention_days")]
-    #[schema(minimum = 30, maximum = 365, example = json!(60))]
     pub message_retention_days: i32,
     #[doc = "Days for which the media of messages are kept."]
     #[serde(rename = "mms_retention_days")]
-    #[schema(minimum = 30, maximum = 365, example = json!(30))]
     pub mms_retention_days: i32,
     #[doc = "Whether the organization acts on behalf of other companies."]
     #[serde(rename = "is_reseller")]
-    #[schema(example = json!(false))]
     pub is_reseller: bool,
+    #[doc = "`quiet_hours` of the spec."]
     #[serde(rename = "quiet_hours")]
     pub quiet_hours: models::QuietHours,
+    #[doc = "`auto_replies` of the spec."]
     #[serde(rename = "auto_replies")]
     pub auto_replies: models::AutoReplies,
+    #[doc = "`registration_status` of the spec."]
     #[serde(rename = "registration_status")]
     pub registration_status: models::RegistrationStatus,
     #[doc = "When the organization was created, in UTC."]
     #[serde(rename = "created_at")]
-    #[schema(read_only, example = json!("2026-01-04T12:00:00Z"))]
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
 #[doc = "A success with the organization."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrganizationResponse {
     #[doc = "Always true."]
     #[serde(rename = "success")]
-    #[schema(example = json!(true))]
     pub success: bool,
+    #[doc = "`data` of the spec."]
     #[serde(rename = "data")]
     pub data: models::Organization,
 }
 
 #[doc = "The daily window in which messages are not sent."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuietHours {
     #[doc = "Whether the window is in force."]
     #[serde(rename = "enabled")]
-    #[schema(example = json!(false))]
     pub enabled: bool,
     #[doc = "First minute of the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(rename = "start")]
-    #[schema(pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"))]
     pub start: String,
     #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(rename = "end")]
-    #[schema(pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"))]
     pub end: String,
+    #[doc = "`mode` of the spec."]
     #[serde(rename = "mode")]
     pub mode: models::QuietHoursMode,
 }
 
 #[doc = "What happens to a message in quiet hours:\n- `reject`: it is refused.\n- `defer`: it is held until the window ends. An extension of this server."]
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum QuietHoursMode {
     #[doc = "`reject`"]
     #[serde(rename = "reject")]
@@ -662,78 +592,66 @@ impl QuietHoursMode {
 }
 
 #[doc = "The fields of `quiet_hours` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct QuietHoursPatch {
     #[doc = "Whether the window is in force."]
     #[serde(
         rename = "enabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(example = json!(true))]
     pub enabled: Option<bool>,
     #[doc = "First minute of the window, 24-hour `HH:MM` in the recipient's local time."]
     #[serde(
         rename = "start",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(max_length = 5, pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("21:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM"))))]
     pub start: Option<String>,
     #[doc = "First minute after the window, 24-hour `HH:MM` in the recipient's local time. After the merge it\nmust differ from `start`, which is this server's rule."]
     #[serde(
         rename = "end",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(max_length = 5, pattern = "^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", example = json!("08:00"), extensions(("x-message" = json!("must be a 24-hour time HH:MM")), ("x-quietline-extension" = json!(true))))]
     pub end: Option<String>,
+    #[doc = "`mode` of the spec."]
     #[serde(
         rename = "mode",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub mode: Option<models::QuietHoursMode>,
 }
 
 #[doc = "State of the organization's brand and campaign registrations. Managed elsewhere."]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegistrationStatus {
     #[doc = "Status of the organization's newest brand that is not deleted; null if it has none."]
     #[serde(rename = "brand", deserialize_with = "Option::deserialize")]
-    #[schema(required = true)]
-    #[schema(example = json!("ACTIVE"))]
     pub brand: Option<String>,
     #[doc = "Number of brands that are not deleted."]
     #[serde(rename = "brand_count")]
-    #[schema(minimum = 0, example = json!(1))]
     pub brand_count: i32,
     #[doc = "Number of campaigns that are not deleted."]
     #[serde(rename = "campaign_count")]
-    #[schema(minimum = 0, example = json!(2))]
     pub campaign_count: i32,
 }
 
 #[doc = "The fields to change. What is left out keeps its value; null is allowed where the type says so. Any\nother field is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UpdateOrganizationRequest {
     #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must\nremain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused anywhere. Cannot be\nnull. The length and the refusal of control characters are this server's rules."]
     #[serde(
         rename = "name",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(pattern = "^(?![^\\n]*\\n)[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000](?:[^\\u0000-\\u001F\\u007F-\\u009F]{0,198}[^\\u0000-\\u0020\\u007F-\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000])?[ \\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000]*$", example = json!("Acme Health, Inc."), extensions(("x-message" = json!("must be 1 to 200 characters after trimming, with no control characters")), ("x-quietline-extension" = json!(true))))]
     pub name: Option<String>,
     #[doc = "New address for invoices; null clears it. ASCII; before the `@` at most 64 characters, with no dot at\neither end and no two in a row; a domain with at least one dot; 254 characters in all. These limits\nare this server's rules."]
     #[serde(
@@ -742,52 +660,45 @@ pub struct UpdateOrganizationRequest {
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 254, pattern = "^(?![^\\n]*\\n)(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$", format = "email", example = json!("ap@acme.example"), extensions(("x-message" = json!("must be a plausible email address")), ("x-quietline-extension" = json!(true))))]
     pub billing_email: Option<Option<String>>,
     #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum.\nLowering takes effect on the next retention sweep; raising restores nothing."]
     #[serde(
         rename = "message_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(minimum = 30, maximum = 365, example = json!(60))]
     pub message_retention_days: Option<i32>,
     #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep;\nraising restores nothing. The range is this server's rule."]
     #[serde(
         rename = "mms_retention_days",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(minimum = 30, maximum = 365, example = json!(30), extensions(("x-quietline-extension" = json!(true))))]
     pub mms_retention_days: Option<i32>,
     #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization;\nback to false requires that no brand exists."]
     #[serde(
         rename = "is_reseller",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(example = json!(false))]
     pub is_reseller: Option<bool>,
+    #[doc = "`quiet_hours` of the spec."]
     #[serde(
         rename = "quiet_hours",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub quiet_hours: Option<models::QuietHoursPatch>,
+    #[doc = "`auto_replies` of the spec."]
     #[serde(
         rename = "auto_replies",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub auto_replies: Option<models::AutoRepliesPatch>,
 }

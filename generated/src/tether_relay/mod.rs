@@ -3,12 +3,10 @@
 //! The API "Tether Relay and Tether API".
 
 pub mod api;
-pub mod document;
 pub mod models;
 pub mod routes;
 
-pub use api::Api;
 pub use routes::configure;
 
-/// The whole spec, as JSON.
+/// The whole spec as OpenAPI 3.1, in JSON, keys in the order of the spec.
 pub const SPEC_JSON: &str = include_str!("spec.json");

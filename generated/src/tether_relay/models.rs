@@ -3,7 +3,6 @@
 //! Request and response bodies of the API "Tether Relay and Tether API".
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 #[allow(
     unused_imports,
@@ -11,66 +10,65 @@ use utoipa::ToSchema;
 )]
 use super::models;
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[doc = "`MissedCallMessageResponse` of the spec."]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MissedCallMessageResponse {
+    #[doc = "`missedCallMessage` of the spec."]
     #[serde(
         rename = "missedCallMessage",
         default,
         skip_serializing_if = "Option::is_none",
         with = "::serde_with::rust::double_option"
     )]
-    #[schema(max_length = 500)]
     pub missed_call_message: Option<Option<String>>,
+    #[doc = "`missedCallAutoMessageEnabled` of the spec."]
     #[serde(
         rename = "missedCallAutoMessageEnabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub missed_call_auto_message_enabled: Option<bool>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[doc = "`OrganizationErrorResponse` of the spec."]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OrganizationErrorResponse {
+    #[doc = "`error` of the spec."]
     #[serde(
         rename = "error",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub error: Option<String>,
+    #[doc = "`details` of the spec."]
     #[serde(
         rename = "details",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub details: Option<String>,
 }
 
 #[doc = "The properties to change. A message with NUL (U+0000) is refused, which is this server's rule."]
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UpdateMissedCallMessageRequest {
     #[doc = "SMS auto-reply sent after a missed inbound call; supports placeholder tokens like {{contactName}} and {{agentName}}."]
     #[serde(
         rename = "missedCallMessage",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
-    #[schema(max_length = 500, pattern = "^[^\\u0000]*$", extensions(("x-message" = json!("must not contain NUL")), ("x-quietline-extension" = json!(true))))]
     pub missed_call_message: Option<String>,
     #[doc = "Master toggle: when false, no missed-call auto-message is sent even if the template is populated."]
     #[serde(
         rename = "missedCallAutoMessageEnabled",
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::runtime::present"
+        deserialize_with = "quietline_api_runtime::present"
     )]
-    #[schema(nullable = false)]
     pub missed_call_auto_message_enabled: Option<bool>,
 }

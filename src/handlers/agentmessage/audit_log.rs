@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use quietline_api::agentmessage::api::{
-    ListAuditLogActorKind, ListAuditLogInclude, ListAuditLogParams, ListAuditLogSuccess,
+    AuditLogApi, ListAuditLogActorKind, ListAuditLogInclude, ListAuditLogParams,
+    ListAuditLogSuccess,
 };
 use quietline_api::agentmessage::models;
 use serde::Deserialize;
@@ -15,57 +16,61 @@ use crate::domain::access::Authorized;
 use crate::domain::audit::entry::{ActorKind, ActorRecord, AuditEntry};
 use crate::domain::audit::filter::{AuditFilter, AuditMoment};
 use crate::error::{Error, Result};
-use crate::state::AppState;
+use crate::handlers::failure;
 
-pub(super) async fn list(
-    state: &AppState,
-    caller: Authorized,
-    params: ListAuditLogParams,
-) -> Result<ListAuditLogSuccess> {
-    let ListAuditLogParams {
-        cursor,
-        limit,
-        action,
-        resource_type,
-        resource_id,
-        actor_kind,
-        since,
-        until,
-        include,
-    } = params;
-    let filter = AuditFilter {
-        action,
-        resource_type,
-        resource_id,
-        actor_kind: actor_kind.map(|kind| match kind {
-            ListAuditLogActorKind::Customer => ActorKind::Customer,
-            ListAuditLogActorKind::Platform => ActorKind::Platform,
-        }),
-        since: since.map(AuditMoment::new),
-        until: until.map(AuditMoment::new),
-    };
-    let query = AuditQuery {
-        cursor,
-        limit: usize::try_from(limit).map_err(Error::internal)?,
-        filter,
-    };
-    let page = app::audit_log::page(&state.db, caller.access, query).await?;
-    let has_payload = include == Some(ListAuditLogInclude::Payload);
-    let entries = page.entries.into_iter();
-    let body = models::AuditLogResponse {
-        success: true,
-        data: entries
-            .map(|entry| shown(entry, has_payload))
-            .collect::<Result<_>>()?,
-        meta: models::AuditLogMeta {
+use super::AgentMessage;
+
+impl AuditLogApi for AgentMessage {
+    async fn list_audit_log(
+        &self,
+        caller: Authorized,
+        params: ListAuditLogParams,
+    ) -> failure::Result<ListAuditLogSuccess> {
+        let ListAuditLogParams {
+            cursor,
             limit,
-            next_cursor: page.next_cursor,
-        },
-    };
-    Ok(ListAuditLogSuccess::Ok { body })
+            action,
+            resource_type,
+            resource_id,
+            actor_kind,
+            since,
+            until,
+            include,
+        } = params;
+        let filter = AuditFilter {
+            action,
+            resource_type,
+            resource_id,
+            actor_kind: actor_kind.map(|kind| match kind {
+                ListAuditLogActorKind::Customer => ActorKind::Customer,
+                ListAuditLogActorKind::Platform => ActorKind::Platform,
+            }),
+            since: since.map(AuditMoment::new),
+            until: until.map(AuditMoment::new),
+        };
+        let query = AuditQuery {
+            cursor,
+            limit: usize::try_from(limit).map_err(Error::internal)?,
+            filter,
+        };
+        let page = app::audit_log::page(&self.state.db, caller.access, query).await?;
+        let has_payload = include == Some(ListAuditLogInclude::Payload);
+        let entries = page.entries.into_iter();
+        let body = models::AuditLogResponse {
+            success: true,
+            data: entries
+                .map(|entry| to_entry(entry, has_payload))
+                .collect::<Result<_>>()?,
+            meta: models::AuditLogMeta {
+                limit,
+                next_cursor: page.next_cursor,
+            },
+        };
+        Ok(ListAuditLogSuccess::Ok { body })
+    }
 }
 
-fn shown(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {
+fn to_entry(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {
     let AuditEntry {
         id,
         occurred_at,
@@ -85,7 +90,7 @@ fn shown(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {
     Ok(models::AuditEntry {
         id,
         occurred_at: occurred_at.and_utc(),
-        actor: shown_actor(actor)?,
+        actor: to_actor(actor)?,
         action,
         resource: models::AuditResource {
             r#type: resource_type,
@@ -93,11 +98,11 @@ fn shown(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> {
         },
         reason,
         request_id,
-        payload: has_payload.then(|| shown_payload(&payload)).transpose()?,
+        payload: has_payload.then(|| to_payload(&payload)).transpose()?,
     })
 }
 
-fn shown_actor(actor: ActorRecord) -> Result<models::AuditActor> {
+fn to_actor(actor: ActorRecord) -> Result<models::AuditActor> {
     let ActorRecord {
         kind,
         label,
@@ -114,8 +119,8 @@ fn shown_actor(actor: ActorRecord) -> Result<models::AuditActor> {
     })
 }
 
-/// The payload as it is stored, which is JSON text.
-fn shown_payload(text: &str) -> Result<models::AuditPayload> {
+/// Reads the stored payload, which is JSON text.
+fn to_payload(text: &str) -> Result<models::AuditPayload> {
     #[derive(Deserialize)]
     struct Payload {
         before: BTreeMap<String, Value>,

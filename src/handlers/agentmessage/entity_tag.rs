@@ -3,7 +3,7 @@
 use crate::domain::change::VersionCondition;
 use crate::domain::organization::Organization;
 
-/// The strong tag of `organization` as it is.
+/// Returns the strong tag of `organization` as it is.
 pub(super) fn of(organization: &Organization) -> String {
     format!("\"{}\"", organization.version_name())
 }
@@ -19,15 +19,15 @@ pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
     }
 }
 
-/// Whether `If-None-Match` leaves the version of `organization` unnamed: `*` or a list of tags,
+/// Returns whether `If-None-Match` names the version of `organization`: `*` or a list of tags,
 /// compared weakly.
-pub(super) fn is_none_match(header: Option<&str>, organization: &Organization) -> bool {
+pub(super) fn is_not_modified(header: Option<&str>, organization: &Organization) -> bool {
     match header.map(str::trim) {
-        None => true,
-        Some("*") => false,
+        None => false,
+        Some("*") => true,
         Some(list) => {
             let version = organization.version_name();
-            tags(list).iter().all(|tag| tag.opaque != version)
+            tags(list).iter().any(|tag| tag.opaque == version)
         }
     }
 }
@@ -38,8 +38,8 @@ struct Tag<'a> {
     opaque: &'a str,
 }
 
-/// The tags of a list, whose members may be empty (RFC 9110, section 5.6.1); none at all if one of
-/// them is no tag.
+/// Returns the tags of a list, whose members may be empty (RFC 9110, section 5.6.1). A list with
+/// anything else in it has no tags.
 fn tags(list: &str) -> Vec<Tag<'_>> {
     let (mut tags, mut rest) = (Vec::new(), list);
     loop {
@@ -55,7 +55,7 @@ fn tags(list: &str) -> Vec<Tag<'_>> {
     }
 }
 
-/// The tag that `list` begins with and what comes after it, which is the end or a comma.
+/// Returns the tag that `list` begins with and what comes after it, which is the end or a comma.
 fn first_tag(list: &str) -> Option<(Tag<'_>, &str)> {
     let (is_weak, quoted) = match list.strip_prefix("W/") {
         Some(quoted) => (true, quoted),

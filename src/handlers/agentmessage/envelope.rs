@@ -5,133 +5,148 @@ use std::collections::BTreeMap;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use quietline_api::agentmessage::models::{ErrorBody, ErrorCode, ErrorResponse};
+use quietline_api_runtime::Rejection;
 
 use crate::error::{Error, Refusal, Violation};
-use crate::handlers::failure_header;
+use crate::handlers::failure::Failure;
 use crate::request;
 
 const ATTESTATION_REQUIRED: &str = "disabling auto replies requires auto_replies.attestation, \
      an explicit statement that your organization will handle HELP and STOP responses itself";
 
-/// A status, its code and its message, where they are always the same.
-type Fixed = (StatusCode, ErrorCode, &'static str);
-
-const UNAUTHORIZED: Fixed = (
-    StatusCode::UNAUTHORIZED,
-    ErrorCode::Unauthorized,
-    "authentication failed",
-);
-const FORBIDDEN: Fixed = (
-    StatusCode::FORBIDDEN,
-    ErrorCode::Forbidden,
-    "missing required scope",
-);
-const NOT_FOUND: Fixed = (StatusCode::NOT_FOUND, ErrorCode::NotFound, "not found");
-const METHOD_NOT_ALLOWED: Fixed = (
-    StatusCode::METHOD_NOT_ALLOWED,
-    ErrorCode::MethodNotAllowed,
-    "method not allowed",
-);
-const INVALID_PATH: Fixed = (
-    StatusCode::BAD_REQUEST,
-    ErrorCode::ValidationFailed,
-    "validation failed",
-);
-const UNSUPPORTED_MEDIA_TYPE: Fixed = (
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    ErrorCode::UnsupportedMediaType,
-    "body must be application/json, uncompressed",
-);
-const PAYLOAD_TOO_LARGE: Fixed = (
-    StatusCode::PAYLOAD_TOO_LARGE,
-    ErrorCode::PayloadTooLarge,
-    "request body exceeds 64 KiB",
-);
-const REQUEST_TIMEOUT: Fixed = (
-    StatusCode::REQUEST_TIMEOUT,
-    ErrorCode::RequestTimeout,
-    "request body was not received in time",
-);
-const INVALID: Fixed = (
-    StatusCode::UNPROCESSABLE_ENTITY,
-    ErrorCode::ValidationFailed,
-    "validation failed",
-);
-const PRECONDITION_FAILED: Fixed = (
-    StatusCode::PRECONDITION_FAILED,
-    ErrorCode::PreconditionFailed,
-    "organization has changed since it was read",
-);
-const IDEMPOTENCY_KEY_REUSED: Fixed = (
-    StatusCode::UNPROCESSABLE_ENTITY,
-    ErrorCode::IdempotencyKeyReused,
-    "Idempotency-Key was used with another request",
-);
-const IDEMPOTENCY_KEY_IN_USE: Fixed = (
-    StatusCode::CONFLICT,
-    ErrorCode::IdempotencyKeyInUse,
-    "the first request with this Idempotency-Key is still running",
-);
-const RATE_LIMITED: Fixed = (
-    StatusCode::TOO_MANY_REQUESTS,
-    ErrorCode::RateLimited,
-    "rate limited",
-);
-const UNAVAILABLE: Fixed = (
-    StatusCode::SERVICE_UNAVAILABLE,
-    ErrorCode::Unavailable,
-    "service temporarily unavailable",
-);
-const INTERNAL: Fixed = (
+const NOT_FOUND: &str = "not found";
+const INVALID: &str = "validation failed";
+const INTERNAL: Public<'static> = (
     StatusCode::INTERNAL_SERVER_ERROR,
     ErrorCode::Internal,
     "internal error",
 );
 
-/// The answer to a request that failed; the error itself is kept for the access log.
-pub fn render(request: &HttpRequest, error: Error) -> HttpResponse {
-    let (status, code, message) = public(&error);
+/// Renders the response to a request that failed, and notes the failure for the access log.
+pub fn render(request: &HttpRequest, failure: impl Into<Failure>) -> HttpResponse {
+    let failure = failure.into();
+    let (status, code, message) = public(&failure);
     let body = ErrorResponse {
         success: false,
         error: ErrorBody {
             code,
             message: message.to_owned(),
-            details: details(&error),
+            details: details(&failure),
             request_id: request::id_of(request).to_string(),
         },
     };
     let mut response = HttpResponse::build(status);
-    if let Some(header) = failure_header(&error) {
+    if let Some(header) = failure.header() {
         response.insert_header(header);
     }
     let response = response.json(body);
     request::note(request, |context| {
-        context.failure = Some((code.as_str(), error))
+        context.failure = Some((code.as_str(), failure.into()));
     });
     response
 }
 
-fn public(error: &Error) -> (StatusCode, ErrorCode, &str) {
+/// Status, code and public message of a failure.
+type Public<'a> = (StatusCode, ErrorCode, &'a str);
+
+fn public(failure: &Failure) -> Public<'_> {
+    match failure {
+        Failure::NoSuchPath => (StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND),
+        Failure::Rejection(rejection) => of_rejection(rejection),
+        Failure::Error(error) => of_error(error),
+    }
+}
+
+fn of_rejection(rejection: &Rejection) -> Public<'_> {
+    match rejection {
+        Rejection::UnsupportedMediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::UnsupportedMediaType,
+            "body must be application/json, uncompressed",
+        ),
+        Rejection::BodyTooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::PayloadTooLarge,
+            "request body exceeds 64 KiB",
+        ),
+        Rejection::BodyTimeout => (
+            StatusCode::REQUEST_TIMEOUT,
+            ErrorCode::RequestTimeout,
+            "request body was not received in time",
+        ),
+        Rejection::BodyUnreadable(_) => (
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidInput,
+            "request body could not be read",
+        ),
+        Rejection::MalformedJson(why) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidInput, why),
+        Rejection::InvalidBody(_) | Rejection::InvalidQuery(_) | Rejection::InvalidHeader(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::ValidationFailed,
+            INVALID,
+        ),
+        Rejection::InvalidPath(_) => (
+            StatusCode::BAD_REQUEST,
+            ErrorCode::ValidationFailed,
+            INVALID,
+        ),
+        Rejection::MethodNotAllowed { .. } => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::MethodNotAllowed,
+            "method not allowed",
+        ),
+        Rejection::Internal(_) => INTERNAL,
+    }
+}
+
+fn of_error(error: &Error) -> Public<'_> {
     match error {
-        Error::Unauthenticated(_) => UNAUTHORIZED,
-        Error::Forbidden(_) => FORBIDDEN,
-        Error::NotFound(_) | Error::NoSuchPath => NOT_FOUND,
-        Error::MethodNotAllowed(_) => METHOD_NOT_ALLOWED,
+        Error::Unauthenticated(_) => (
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::Unauthorized,
+            "authentication failed",
+        ),
+        Error::Forbidden(_) => (
+            StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden,
+            "missing required scope",
+        ),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound, NOT_FOUND),
         Error::Malformed(why) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidInput, why),
-        Error::InvalidPath(_) => INVALID_PATH,
-        Error::UnsupportedMediaType => UNSUPPORTED_MEDIA_TYPE,
-        Error::PayloadTooLarge => PAYLOAD_TOO_LARGE,
-        Error::RequestTimeout => REQUEST_TIMEOUT,
-        Error::Invalid(_) => INVALID,
+        Error::Invalid(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::ValidationFailed,
+            INVALID,
+        ),
         Error::Refused(refusal) => {
             let (code, message) = refused(*refusal);
             (StatusCode::UNPROCESSABLE_ENTITY, code, message)
         }
-        Error::PreconditionFailed => PRECONDITION_FAILED,
-        Error::IdempotencyKeyReused => IDEMPOTENCY_KEY_REUSED,
-        Error::IdempotencyKeyInUse => IDEMPOTENCY_KEY_IN_USE,
-        Error::RateLimited(_) | Error::KeysLimited(_) => RATE_LIMITED,
-        Error::Unavailable(_) => UNAVAILABLE,
+        Error::PreconditionFailed => (
+            StatusCode::PRECONDITION_FAILED,
+            ErrorCode::PreconditionFailed,
+            "organization has changed since it was read",
+        ),
+        Error::IdempotencyKeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::IdempotencyKeyReused,
+            "Idempotency-Key was used with another request",
+        ),
+        Error::IdempotencyKeyInUse => (
+            StatusCode::CONFLICT,
+            ErrorCode::IdempotencyKeyInUse,
+            "the first request with this Idempotency-Key is still running",
+        ),
+        Error::RateLimited(_) | Error::KeysLimited(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RateLimited,
+            "rate limited",
+        ),
+        Error::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "service temporarily unavailable",
+        ),
         Error::Internal(_) => INTERNAL,
     }
 }
@@ -154,19 +169,32 @@ fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
     }
 }
 
-fn details(error: &Error) -> Option<BTreeMap<String, String>> {
-    let of = |violation: &Violation| (violation.path.to_string(), violation.message.to_string());
-    match error {
-        Error::Invalid(violations) | Error::InvalidPath(violations) => {
-            Some(violations.iter().map(of).collect())
+fn details(failure: &Failure) -> Option<BTreeMap<String, String>> {
+    let of_ours = |one: &Violation| (one.path.to_string(), one.message.to_string());
+    match failure {
+        Failure::Rejection(
+            Rejection::InvalidBody(violations)
+            | Rejection::InvalidQuery(violations)
+            | Rejection::InvalidHeader(violations)
+            | Rejection::InvalidPath(violations),
+        ) => {
+            let details = violations.iter();
+            Some(
+                details
+                    .map(|one| (one.path.clone(), one.message.clone()))
+                    .collect(),
+            )
         }
-        Error::Refused(Refusal::AttestationRequired) => {
+        Failure::Error(Error::Invalid(violations)) => {
+            Some(violations.iter().map(of_ours).collect())
+        }
+        Failure::Error(Error::Refused(Refusal::AttestationRequired)) => {
             let rule = Violation::new(
                 "auto_replies.attestation",
                 "required to disable auto replies",
             );
-            Some(BTreeMap::from([of(&rule)]))
+            Some(BTreeMap::from([of_ours(&rule)]))
         }
-        _ => None,
+        Failure::NoSuchPath | Failure::Rejection(_) | Failure::Error(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The AgentMessage dialect: API keys and scopes, answers in an envelope.
 
-mod api_keys;
+mod api_key;
 mod audit_log;
 mod entity_tag;
 pub mod envelope;
@@ -9,18 +9,13 @@ mod organization;
 use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::agentmessage::api::{
-    Api, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
-    GetApiKeyParams, GetApiKeySuccess, GetOrganizationParams, GetOrganizationSuccess,
-    ListApiKeysParams, ListApiKeysSuccess, ListAuditLogParams, ListAuditLogSuccess,
-    PatchOrganizationParams, PatchOrganizationSuccess, RotateApiKeyParams, RotateApiKeySuccess,
-};
-use quietline_api::agentmessage::models;
-use quietline_api::runtime::Operation;
+use quietline_api_runtime::{Api, Operation};
 
 use crate::auth;
 use crate::domain::access::{Authorized, Target};
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::handlers::failure::{Failure, Result};
+use crate::handlers::requirements;
 use crate::request;
 use crate::state::AppState;
 
@@ -38,7 +33,7 @@ impl AgentMessage {
 
 impl Api for AgentMessage {
     type Caller = Authorized;
-    type Error = Error;
+    type Error = Failure;
 
     async fn authenticate(
         &self,
@@ -56,80 +51,14 @@ impl Api for AgentMessage {
         // An API key belongs to its organization by id.
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
-        caller.require(super::demand(operation), Target::Own)
+        Ok(caller.require(requirements(operation), Target::Own)?)
     }
 
-    fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
-        if let Error::KeysLimited(wait) = &error {
-            let limit = api_keys::issue_limit(*wait);
+    fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
+        if let Failure::Error(Error::KeysLimited(wait)) = &failure {
+            let limit = api_key::issue_limit(*wait);
             request::note(request, |context| context.rate_limit = Some(limit));
         }
-        envelope::render(request, error)
-    }
-
-    async fn get_organization(
-        &self,
-        access: Authorized,
-        params: GetOrganizationParams,
-    ) -> Result<GetOrganizationSuccess> {
-        organization::get(&self.state, access, params).await
-    }
-
-    async fn patch_organization(
-        &self,
-        access: Authorized,
-        params: PatchOrganizationParams,
-        body: models::UpdateOrganizationRequest,
-    ) -> Result<PatchOrganizationSuccess> {
-        organization::patch(&self.state, access, params, body).await
-    }
-
-    async fn create_api_key(
-        &self,
-        access: Authorized,
-        params: CreateApiKeyParams,
-        body: models::CreateApiKeyRequest,
-    ) -> Result<CreateApiKeySuccess> {
-        api_keys::create(&self.state, access, params, body).await
-    }
-
-    async fn list_api_keys(
-        &self,
-        access: Authorized,
-        params: ListApiKeysParams,
-    ) -> Result<ListApiKeysSuccess> {
-        api_keys::list(&self.state, access, params).await
-    }
-
-    async fn get_api_key(
-        &self,
-        access: Authorized,
-        params: GetApiKeyParams,
-    ) -> Result<GetApiKeySuccess> {
-        api_keys::get(&self.state, access, params).await
-    }
-
-    async fn rotate_api_key(
-        &self,
-        access: Authorized,
-        params: RotateApiKeyParams,
-    ) -> Result<RotateApiKeySuccess> {
-        api_keys::rotate(&self.state, access, params).await
-    }
-
-    async fn delete_api_key(
-        &self,
-        access: Authorized,
-        params: DeleteApiKeyParams,
-    ) -> Result<DeleteApiKeySuccess> {
-        api_keys::delete(&self.state, access, params).await
-    }
-
-    async fn list_audit_log(
-        &self,
-        access: Authorized,
-        params: ListAuditLogParams,
-    ) -> Result<ListAuditLogSuccess> {
-        audit_log::list(&self.state, access, params).await
+        envelope::render(request, failure)
     }
 }

@@ -1,7 +1,8 @@
 //! GET and PUT of the missed-call message: between the spec's types and ours.
 
 use quietline_api::tether_relay::api::{
-    GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
+    GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
+    GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess, OrganizationsApi,
     PutOrganizationsOrganizationIdMissedCallMessageParams as PutParams,
     PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess, operations,
 };
@@ -12,59 +13,68 @@ use crate::app::idempotency::Outcome;
 use crate::domain::access::Authorized;
 use crate::domain::missed_call_message::{MissedCall, MissedCallChanges};
 use crate::domain::organization::Organization;
-use crate::error::Result;
-use crate::handlers::once::once;
-use crate::state::AppState;
+use crate::handlers::failure::Result;
+use crate::handlers::idempotency::{idempotent, stored};
 
-pub(super) async fn get(state: &AppState, caller: Authorized) -> Result<GetSuccess> {
-    let settings = app::missed_call_message::show(&state.db, caller).await?;
-    Ok(GetSuccess::Ok {
-        body: response(settings),
-    })
-}
+use super::TetherRelay;
 
-pub(super) async fn put(
-    state: &AppState,
-    caller: Authorized,
-    params: PutParams,
-    body: models::UpdateMissedCallMessageRequest,
-) -> Result<PutSuccess> {
-    let PutParams {
-        // Known since the caller was; two names of one organization are one.
-        organization_id: _,
-        idempotency_key,
-    } = params;
-    let once = once(
-        idempotency_key.as_deref(),
-        &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
-        &body,
-        |organization| Ok(updated(organization).record()?.into()),
-    )?;
-    let models::UpdateMissedCallMessageRequest {
-        missed_call_message,
-        missed_call_auto_message_enabled,
-    } = body;
-    let changes = MissedCallChanges {
-        message: missed_call_message,
-        enabled: missed_call_auto_message_enabled,
-    };
-    Ok(
-        match app::missed_call_message::update(state, caller, changes, once).await? {
-            Outcome::Done(organization) => updated(organization),
-            Outcome::Replayed(answer) => PutSuccess::Replayed(answer.into()),
-        },
-    )
-}
+impl OrganizationsApi for TetherRelay {
+    async fn get_organizations_organization_id_missed_call_message(
+        &self,
+        caller: Authorized,
+        _params: GetParams,
+    ) -> Result<GetSuccess> {
+        let settings = app::missed_call_message::show(&self.state.db, caller).await?;
+        Ok(GetSuccess::Ok {
+            body: settings.into(),
+        })
+    }
 
-fn updated(organization: Organization) -> PutSuccess {
-    PutSuccess::Ok {
-        body: response(organization.missed_call),
+    async fn put_organizations_organization_id_missed_call_message(
+        &self,
+        caller: Authorized,
+        params: PutParams,
+        body: models::UpdateMissedCallMessageRequest,
+    ) -> Result<PutSuccess> {
+        let PutParams {
+            // Known since the caller was; two names of one organization are one.
+            organization_id: _,
+            idempotency_key,
+        } = params;
+        let request = idempotent(
+            idempotency_key.as_deref(),
+            &operations::PUT_ORGANIZATIONS_ORGANIZATION_ID_MISSED_CALL_MESSAGE,
+            &body,
+            |organization| stored(to_updated(organization).record()),
+        )?;
+        let models::UpdateMissedCallMessageRequest {
+            missed_call_message,
+            missed_call_auto_message_enabled,
+        } = body;
+        let changes = MissedCallChanges {
+            message: missed_call_message,
+            enabled: missed_call_auto_message_enabled,
+        };
+        Ok(
+            match app::missed_call_message::update(&self.state, caller, changes, request).await? {
+                Outcome::Done(organization) => to_updated(organization),
+                Outcome::Replayed(response) => PutSuccess::Replayed(response.into()),
+            },
+        )
     }
 }
 
-fn response(settings: MissedCall) -> models::MissedCallMessageResponse {
-    models::MissedCallMessageResponse {
-        missed_call_message: Some(settings.message),
-        missed_call_auto_message_enabled: Some(settings.enabled),
+fn to_updated(organization: Organization) -> PutSuccess {
+    PutSuccess::Ok {
+        body: organization.missed_call.into(),
+    }
+}
+
+impl From<MissedCall> for models::MissedCallMessageResponse {
+    fn from(settings: MissedCall) -> Self {
+        Self {
+            missed_call_message: Some(settings.message),
+            missed_call_auto_message_enabled: Some(settings.enabled),
+        }
     }
 }

@@ -6,19 +6,13 @@ mod missed_call_message;
 use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use quietline_api::runtime::{Operation, path_parameter};
-use quietline_api::tether_relay::api::{
-    Api, GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
-    GetOrganizationsOrganizationIdMissedCallMessageSuccess as GetSuccess,
-    PutOrganizationsOrganizationIdMissedCallMessageParams as PutParams,
-    PutOrganizationsOrganizationIdMissedCallMessageSuccess as PutSuccess,
-};
-use quietline_api::tether_relay::models;
+use quietline_api_runtime::{Api, Operation, path_parameter};
 
 use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
-use crate::error::{Error, Result};
+use crate::handlers::failure::{Failure, Result};
+use crate::handlers::requirements;
 use crate::request;
 use crate::state::AppState;
 
@@ -36,7 +30,7 @@ impl TetherRelay {
 
 impl Api for TetherRelay {
     type Caller = Authorized;
-    type Error = Error;
+    type Error = Failure;
 
     /// The organization that the path names is part of the question, and is answered with it.
     async fn authenticate(
@@ -60,27 +54,10 @@ impl Api for TetherRelay {
         let caller = limits
             .within(request, pin!(authentication), find_id)
             .await?;
-        caller.require(super::demand(operation), Target::Named(named.as_ref()))
+        Ok(caller.require(requirements(operation), Target::Named(named.as_ref()))?)
     }
 
-    fn render(&self, request: &HttpRequest, error: Error) -> HttpResponse {
-        envelope::render(request, error)
-    }
-
-    async fn get_organizations_organization_id_missed_call_message(
-        &self,
-        access: Authorized,
-        _params: GetParams,
-    ) -> Result<GetSuccess> {
-        missed_call_message::get(&self.state, access).await
-    }
-
-    async fn put_organizations_organization_id_missed_call_message(
-        &self,
-        access: Authorized,
-        params: PutParams,
-        body: models::UpdateMissedCallMessageRequest,
-    ) -> Result<PutSuccess> {
-        missed_call_message::put(&self.state, access, params, body).await
+    fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
+        envelope::render(request, failure)
     }
 }

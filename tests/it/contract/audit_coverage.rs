@@ -7,8 +7,8 @@ use actix_web::http::Method;
 use quietline::domain::actor::Role;
 use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::scope::Scope;
-use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
+use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;

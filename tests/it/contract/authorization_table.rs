@@ -11,8 +11,8 @@ use quietline::domain::api_key::ApiKey;
 use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::organization::Organization;
 use quietline::domain::scope::Scope;
-use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
+use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 

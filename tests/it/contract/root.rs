@@ -93,10 +93,7 @@ async fn it_is_only_read() {
 #[actix_web::test]
 async fn without_the_docs_a_browser_is_told_the_same_as_a_program() {
     let app = TestApp {
-        options: Options {
-            has_docs: false,
-            ..Options::default()
-        },
+        options: Options::default(),
         ..TestApp::new().await
     };
     let browser = get(&app, OF_A_BROWSER).await;

@@ -1,5 +1,6 @@
 //! The application under test, with one organization in it, and the callers of that organization.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -19,6 +20,7 @@ use quietline::domain::organization::{Organization, OrganizationKind, Organizati
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::scope::Scope;
 use quietline::http::Options;
+use quietline::http::docs::Docs;
 use quietline::limits::Limits;
 use quietline::operator::organization::NewOrganization;
 use quietline::state::AppState;
@@ -73,7 +75,7 @@ impl TestApp {
             .id;
         Self {
             state,
-            options: Options::default(),
+            options: with_docs(),
             org_id,
             database,
         }
@@ -232,6 +234,15 @@ impl TestApp {
             .json(&body)
             .send()
             .await
+    }
+}
+
+/// The options of a server with the docs, and with responses for pages of its own origin only.
+pub fn with_docs() -> Options {
+    static DOCS: LazyLock<Docs> = LazyLock::new(|| Docs::load().expect("served documents"));
+    Options {
+        docs: Some(DOCS.clone()),
+        cors_origins: Vec::new(),
     }
 }
 

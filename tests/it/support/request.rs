@@ -12,7 +12,7 @@ use quietline::http::{Options, create_app};
 use quietline::state::AppState;
 use serde_json::Value;
 
-use super::app::TestApp;
+use super::app::{TestApp, with_docs};
 use super::response::Response;
 use super::spec;
 
@@ -105,7 +105,7 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(state: web::Data<AppState>) -> Self {
-        Self::configured(state, Options::default()).await
+        Self::configured(state, with_docs()).await
     }
 
     async fn configured(state: web::Data<AppState>, options: Options) -> Self {

@@ -143,29 +143,10 @@ fn validator(spec: &Value, schema: &Value) -> std::sync::Arc<Validator> {
     let key = format!("{}{schema}", spec["info"]["title"]);
     let mut compiled = COMPILED.lock().unwrap();
     let made = compiled.entry(key).or_insert_with(|| {
-        let mut document = with_null_types(schema.clone());
-        document["components"] = with_null_types(spec["components"].clone());
+        let mut document = schema.clone();
+        document["components"] = spec["components"].clone();
         let options = jsonschema::draft202012::options().should_validate_formats(true);
         std::sync::Arc::new(options.build(&document).expect("a schema that compiles"))
     });
     made.clone()
-}
-
-/// OpenAPI 3.0 says `nullable: true` where JSON Schema lists the type "null".
-fn with_null_types(mut node: Value) -> Value {
-    match &mut node {
-        Value::Object(map) => {
-            if map.remove("nullable") == Some(json!(true)) {
-                map["type"] = json!([map["type"], "null"]);
-            }
-            for (_, child) in map.iter_mut() {
-                *child = with_null_types(child.take());
-            }
-        }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| *item = with_null_types(item.take())),
-        _ => {}
-    }
-    node
 }

@@ -1,7 +1,7 @@
 //! What an answer may say, and what is learned from it. Every answer is held against all that the
 //! organization's own callers were told before.
 
-use quietline_api::runtime::Operation;
+use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
 
 use super::calls::{Call, Target};

@@ -1,7 +1,7 @@
 //! Random calls: any operation by any caller, about anything of its own organization and of others.
 
-use quietline_api::runtime::Operation;
 use quietline_api::{agentmessage, tether_relay};
+use quietline_api_runtime::Operation;
 
 use super::bodies::{self, Author};
 use super::dice::Dice;

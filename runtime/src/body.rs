@@ -1,0 +1,111 @@
+//! Reads a JSON request body within its limits. The content of the body is checked by the schema.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::rt::time::timeout;
+use actix_web::{HttpRequest, web};
+use futures_core::Stream;
+
+use super::Rejection;
+
+/// Largest body that is read, in bytes.
+pub(super) const MAX_BYTES: usize = 65_536;
+/// Time that a client has for the whole body.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reads the body of `request`, which has to be uncompressed JSON.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<web::Bytes, Rejection> {
+    let headers = request.headers();
+    if !is_json(headers) || is_encoded(headers) {
+        return Err(Rejection::UnsupportedMediaType);
+    }
+    if announced_length(headers).is_some_and(|length| length > MAX_BYTES) {
+        return Err(Rejection::BodyTooLarge);
+    }
+    let mut body = pin!(collect(payload));
+    // Most bodies have arrived with the request head. They need no timer.
+    if let Poll::Ready(body) = poll_fn(|context| Poll::Ready(body.as_mut().poll(context))).await {
+        return body;
+    }
+    match timeout(READ_TIMEOUT, body).await {
+        Ok(body) => body,
+        Err(_elapsed) => Err(Rejection::BodyTimeout),
+    }
+}
+
+/// Joins the chunks of a body. A single chunk, the usual case, is not copied.
+pub(super) async fn collect<S>(chunks: S) -> Result<web::Bytes, Rejection>
+where
+    S: Stream<Item = Result<web::Bytes, PayloadError>>,
+{
+    let mut chunks = pin!(chunks);
+    let mut first = web::Bytes::new();
+    let mut joined = web::BytesMut::new();
+    while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
+        let chunk = chunk.map_err(|error| Rejection::BodyUnreadable(error.to_string()))?;
+        if first.len() + joined.len() + chunk.len() > MAX_BYTES {
+            return Err(Rejection::BodyTooLarge);
+        }
+        if first.is_empty() && joined.is_empty() {
+            first = chunk;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+            joined.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if joined.is_empty() {
+        first
+    } else {
+        joined.freeze()
+    })
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(content_type) = only_value(headers, header::CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_media_type = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    is_media_type
+        && parts
+            .filter(|parameter| !parameter.is_empty())
+            .all(|parameter| {
+                ["charset=utf-8", "charset=\"utf-8\""]
+                    .iter()
+                    .any(|known| parameter.eq_ignore_ascii_case(known))
+            })
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONTENT_ENCODING)
+        && !only_value(headers, header::CONTENT_ENCODING)
+            .is_some_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))
+}
+
+fn only_value(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}

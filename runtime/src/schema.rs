@@ -1,0 +1,257 @@
+//! Validator of one schema of the spec, which reports every violation by field.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use jsonschema::error::{ValidationError, ValidationErrorKind};
+use jsonschema::paths::Location;
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value, json};
+
+use super::Violation;
+use super::message::{self, message, rank};
+
+/// A compiled schema.
+#[derive(Debug)]
+pub(super) struct Schema {
+    /// Rule of each keyword, by the location that the validator reports.
+    rules: HashMap<Location, Rule>,
+    validator: Validator,
+}
+
+/// Message and rank for violations of one keyword.
+#[derive(Debug)]
+struct Rule {
+    rank: u8,
+    words: Cow<'static, str>,
+    /// Properties that are refused because they are read-only.
+    read_only: Vec<String>,
+}
+
+/// Rule for keywords without their own message.
+static OTHER: Rule = Rule {
+    rank: message::OTHER_RANK,
+    words: Cow::Borrowed(message::OTHER),
+    read_only: Vec::new(),
+};
+
+impl Rule {
+    /// Returns the rule of `keyword`, or `None` if it has no message of its own.
+    fn of(keyword: &str, schema: &Map<String, Value>) -> Option<Self> {
+        let read_only = match keyword {
+            "additionalProperties" => schema.get("x-read-only").and_then(Value::as_array),
+            _ => None,
+        };
+        let names = read_only.into_iter().flatten().filter_map(Value::as_str);
+        Some(Self {
+            words: message(keyword, schema)?.into(),
+            rank: rank(keyword, schema),
+            read_only: names.map(str::to_owned).collect(),
+        })
+    }
+}
+
+impl Schema {
+    /// Compiles `schema`, whose references point into `components` of `spec`.
+    pub(super) fn compile(spec: &Value, schema: &Value) -> Result<Self, String> {
+        let mut schemas = Map::new();
+        collect_references(spec, schema, &mut schemas);
+        let mut document = json!({"allOf": [schema], "components": {"schemas": schemas}});
+        normalise(&mut document["allOf"][0]);
+        if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+            schemas.values_mut().for_each(normalise);
+        }
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_format("uuid", |text: &str| uuid::Uuid::try_parse(text).is_ok())
+            .with_format("date-time", |text: &str| {
+                chrono::DateTime::<chrono::Utc>::from_str(text).is_ok()
+            })
+            .should_validate_formats(true)
+            .build(&document)
+            .map_err(|error| format!("{}: {error}", error.instance_path()))?;
+        let mut rules = HashMap::new();
+        collect_rules(&Location::new(), &document, &mut rules);
+        Ok(Self { rules, validator })
+    }
+
+    /// Returns the violations of `instance`: one per field, sorted by path.
+    pub(super) fn violations(&self, instance: &Value) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for error in self.validator.iter_errors(instance) {
+            self.describe(&error, &mut found);
+        }
+        found.sort_by(|(rank, a), (other_rank, b)| a.path.cmp(&b.path).then(rank.cmp(other_rank)));
+        found.dedup_by(|(_, later), (_, first)| later.path == first.path);
+        found.into_iter().map(|(_, violation)| violation).collect()
+    }
+
+    fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
+        let rule = match error.kind() {
+            // Its location is that of a schema, which may look like that of a keyword.
+            ValidationErrorKind::FalseSchema => None,
+            _ => self.rules.get(error.schema_path()),
+        };
+        let rule = rule.unwrap_or(&OTHER);
+        let path = dotted(error.instance_path());
+        let mut tell = |path: String, words: &str| {
+            found.push((rule.rank, Violation::new(path, words)));
+        };
+        match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                tell(child(&path, name), &rule.words);
+            }
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for name in unexpected {
+                    let words = match rule.read_only.contains(name) {
+                        true => message::READ_ONLY,
+                        false => &rule.words,
+                    };
+                    tell(child(&path, name), words);
+                }
+            }
+            ValidationErrorKind::Type { .. }
+            | ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::Constant { .. }
+                if error.instance().is_null() =>
+            {
+                tell(path, message::NULL);
+            }
+            _ => tell(path, &rule.words),
+        }
+    }
+}
+
+/// Collects the rules of all keywords of `schema`, which is at `place`. Examples are searched too,
+/// which does no harm, because the validator reports no location there.
+fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location, Rule>) {
+    match schema {
+        Value::Object(members) => {
+            for (keyword, value) in members {
+                let place = place.join(keyword);
+                collect_rules(&place, value, rules);
+                if let Some(rule) = Rule::of(keyword, members) {
+                    rules.insert(place, rule);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect_rules(&place.join(index), item, rules);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Splits a JSON pointer. Unlike the functions of the pointer crates, it allocates only for a part
+/// with an escaped character, which is rare.
+fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|part| match part.contains('~') {
+            true => Cow::Owned(part.replace("~1", "/").replace("~0", "~")),
+            false => Cow::Borrowed(part),
+        })
+}
+
+/// Returns the dotted path of a field, with a single allocation.
+fn dotted(location: &Location) -> String {
+    let pointer = location.as_str();
+    let mut path = String::with_capacity(pointer.len());
+    for segment in segments(pointer) {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&segment);
+    }
+    path
+}
+
+fn child(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// Collects the named schemas that `schema` refers to, directly or through others. Copies of all
+/// schemas for every parameter would be most of the server's memory.
+fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Value>) {
+    let reference = schema.get("$ref").and_then(Value::as_str);
+    if let Some(name) = reference.and_then(|target| target.strip_prefix("#/components/schemas/"))
+        && !found.contains_key(name)
+    {
+        let named = &spec["components"]["schemas"][name];
+        found.insert(name.to_owned(), named.clone());
+        collect_references(spec, named, found);
+    }
+    match schema {
+        Value::Object(members) => members
+            .values()
+            .for_each(|member| collect_references(spec, member, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| collect_references(spec, item, found)),
+        _ => {}
+    }
+}
+
+/// Turns a schema of OpenAPI 3.1 into the JSON Schema that the generated types agree with.
+fn normalise(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    bound_integers(object);
+    unfold_null_choice(object);
+    // Only formats that become a Rust type are checked. Rules for text are patterns.
+    object.retain(|key, value| {
+        key != "format" || matches!(value.as_str(), Some("uuid" | "date-time"))
+    });
+    for (key, value) in object.iter_mut() {
+        match (key.as_str(), value) {
+            ("properties", Value::Object(properties)) => {
+                properties.values_mut().for_each(normalise);
+            }
+            ("items" | "additionalProperties" | "else", inner) => normalise(inner),
+            _ => {}
+        }
+    }
+}
+
+/// Bounds an integer to its Rust type. The bounds are in a schema of their own, because messages
+/// quote those of the spec.
+fn bound_integers(object: &mut Map<String, Value>) {
+    let is_integer = |kind: &Value| kind == "integer";
+    let is_integer = object.get("type").is_some_and(|kind| {
+        is_integer(kind)
+            || kind
+                .as_array()
+                .is_some_and(|kinds| kinds.iter().any(is_integer))
+    });
+    if is_integer {
+        let bounds = match object.get("format").and_then(Value::as_str) {
+            Some("int64") => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
+            _ => json!({"minimum": i32::MIN, "maximum": i32::MAX}),
+        };
+        object.insert("allOf".to_owned(), json!([bounds]));
+    }
+}
+
+/// Turns "this or null" into a condition, so that violations inside "this" keep their location.
+fn unfold_null_choice(object: &mut Map<String, Value>) {
+    let is_null_type = |choice: &Value| choice.get("type").is_some_and(|kind| kind == "null");
+    for keyword in ["oneOf", "anyOf"] {
+        let Some(Value::Array(choices)) = object.remove(keyword) else {
+            continue;
+        };
+        for choice in choices.into_iter().filter(|choice| !is_null_type(choice)) {
+            object.insert("if".to_owned(), json!({"type": "null"}));
+            object.insert("else".to_owned(), choice);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! /v1/api-keys: between the spec's types and ours.
+
+use std::time::Duration;
+
+use quietline_api::agentmessage::api::{
+    ApiKeysApi, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
+    GetApiKeyParams, GetApiKeySuccess, ListApiKeysParams, ListApiKeysSuccess, RotateApiKeyParams,
+    RotateApiKeySuccess, operations,
+};
+use quietline_api::agentmessage::models;
+
+use crate::app;
+use crate::app::api_key::KeyQuery;
+use crate::app::idempotency::Outcome;
+use crate::domain::access::Authorized;
+use crate::domain::api_key::{ApiKey, NewApiKey, PlaintextApiKey};
+use crate::domain::ids::ApiKeyId;
+use crate::domain::scope::ScopeSet;
+use crate::error::{Error, Violation};
+use crate::handlers::failure::Result;
+use crate::handlers::idempotency::{idempotent, stored};
+use crate::limits::whole_seconds;
+use crate::request::RateLimit;
+
+use super::AgentMessage;
+
+impl ApiKeysApi for AgentMessage {
+    async fn create_api_key(
+        &self,
+        caller: Authorized,
+        params: CreateApiKeyParams,
+        body: models::CreateApiKeyRequest,
+    ) -> Result<CreateApiKeySuccess> {
+        let models::CreateApiKeyRequest { label, scopes } = &body;
+        let label = ApiKey::parse_label(label).map_err(Error::from)?;
+        let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
+        // The stored response has no plaintext. A client that lost the first response rotates the key.
+        let request = idempotent(
+            params.idempotency_key.as_deref(),
+            &operations::CREATE_API_KEY,
+            &body,
+            |key| stored(created(key, None).record()),
+        )?;
+        let plaintext = PlaintextApiKey::generate();
+        let shown = plaintext.reveal().to_owned();
+        let new = NewApiKey {
+            label,
+            scopes,
+            plaintext,
+        };
+        let outcome = app::api_key::create(&self.state, caller.access, new, request).await?;
+        Ok(match outcome {
+            Outcome::Done(key) => created(key, Some(shown)),
+            Outcome::Replayed(response) => CreateApiKeySuccess::Replayed(response.into()),
+        })
+    }
+
+    async fn list_api_keys(
+        &self,
+        caller: Authorized,
+        params: ListApiKeysParams,
+    ) -> Result<ListApiKeysSuccess> {
+        let ListApiKeysParams {
+            cursor,
+            limit,
+            include_revoked,
+        } = params;
+        let query = KeyQuery {
+            cursor,
+            limit: usize::try_from(limit).map_err(Error::internal)?,
+            include_revoked,
+        };
+        let page = app::api_key::page(&self.state.db, caller.access, query).await?;
+        let meta = models::ApiKeyListMeta {
+            total: page.total,
+            limit,
+            offset: page.offset,
+            next_cursor: page.next_cursor,
+        };
+        let body = models::ApiKeyListResponse {
+            success: true,
+            data: page.keys.into_iter().map(Into::into).collect(),
+            meta,
+        };
+        Ok(ListApiKeysSuccess::Ok { body })
+    }
+
+    async fn get_api_key(
+        &self,
+        caller: Authorized,
+        params: GetApiKeyParams,
+    ) -> Result<GetApiKeySuccess> {
+        let id = ApiKeyId::from_uuid(params.id);
+        let key = app::api_key::show(&self.state.db, caller.access, id).await?;
+        let body = models::ApiKeyResponse {
+            success: true,
+            data: key.into(),
+        };
+        Ok(GetApiKeySuccess::Ok { body })
+    }
+
+    async fn rotate_api_key(
+        &self,
+        caller: Authorized,
+        params: RotateApiKeyParams,
+    ) -> Result<RotateApiKeySuccess> {
+        let id = ApiKeyId::from_uuid(params.id);
+        let plaintext = PlaintextApiKey::generate();
+        let shown = plaintext.reveal().to_owned();
+        let (keys, clock) = (&self.state.keys, &self.state.clock);
+        let key = app::api_key::rotate(keys, clock, caller.access, id, plaintext).await?;
+        let body = to_issued(key, Some(shown));
+        Ok(RotateApiKeySuccess::Created { body })
+    }
+
+    async fn delete_api_key(
+        &self,
+        caller: Authorized,
+        params: DeleteApiKeyParams,
+    ) -> Result<DeleteApiKeySuccess> {
+        let id = ApiKeyId::from_uuid(params.id);
+        app::api_key::delete(&self.state.keys, &self.state.clock, caller.access, id).await?;
+        Ok(DeleteApiKeySuccess::NoContent)
+    }
+}
+
+fn created(key: ApiKey, plaintext: Option<String>) -> CreateApiKeySuccess {
+    let body = to_issued(key, plaintext);
+    CreateApiKeySuccess::Created { body }
+}
+
+/// Returns the state of the limit of new keys, used up for another `wait`.
+pub(super) fn issue_limit(wait: Duration) -> RateLimit {
+    RateLimit {
+        policy: "api-keys",
+        quota: app::api_key::MAX_ISSUED,
+        remaining: 0,
+        seconds: whole_seconds(wait),
+    }
+}
+
+/// Converts a violation of `scopes`, which makes the whole request malformed (CONTRACT 1.4).
+fn malformed(violation: Violation) -> Error {
+    let Violation { path, message } = violation;
+    Error::Malformed(format!("{path}: {message}").into())
+}
+
+impl From<ApiKey> for models::ApiKey {
+    fn from(key: ApiKey) -> Self {
+        let ApiKey {
+            id,
+            org_id,
+            label,
+            prefix,
+            scopes,
+            created_at,
+            last_used_at,
+            revoked_at,
+        } = key;
+        Self {
+            id: id.uuid(),
+            org_id: org_id.uuid(),
+            label,
+            prefix,
+            scopes: names(scopes),
+            created_at,
+            last_used_at,
+            revoked_at,
+        }
+    }
+}
+
+fn to_issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyResponse {
+    let models::ApiKey {
+        id,
+        org_id,
+        label,
+        prefix,
+        scopes,
+        created_at,
+        last_used_at,
+        revoked_at,
+    } = key.into();
+    let data = models::IssuedApiKey {
+        id,
+        org_id,
+        label,
+        prefix,
+        scopes,
+        created_at,
+        last_used_at,
+        revoked_at,
+        plaintext,
+    };
+    models::IssuedApiKeyResponse {
+        success: true,
+        data,
+    }
+}
+
+fn names(scopes: ScopeSet) -> Vec<String> {
+    let names = scopes.iter().map(|scope| scope.into_str());
+    names.map(str::to_owned).collect()
+}
