@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 
 use crate::domain::audit::{ChainHead, EntryHash};
 use crate::domain::billing_email::BillingEmail;
@@ -22,6 +22,7 @@ use crate::db::engine::prepared::{self, piece};
 use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::InsertForEachChanged;
 use crate::db::tables::schema::organizations;
+use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::StoredTime;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -149,30 +150,60 @@ impl QueryId for UpdateOrganization<'_> {
 }
 
 piece!(UpdateOrganization<'_>, |update, pass| {
-    let row = &update.row;
-    pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
-    pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
-    pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
-    pass.bind::<Integer, _>(", mms_retention_days = ", &row.mms_retention_days)?;
-    pass.bind::<Bool, _>(", is_reseller = ", &row.is_reseller)?;
-    pass.bind::<Bool, _>(", quiet_hours_enabled = ", &row.quiet_hours_enabled)?;
-    pass.bind::<Text, _>(", quiet_hours_start = ", &row.quiet_hours_start)?;
-    pass.bind::<Text, _>(", quiet_hours_end = ", &row.quiet_hours_end)?;
-    pass.bind::<Text, _>(", quiet_hours_mode = ", &row.quiet_hours_mode)?;
-    pass.bind::<Bool, _>(", auto_replies_enabled = ", &row.auto_replies_enabled)?;
-    pass.bind::<Nullable<Text>, _>(", stop_text = ", &row.stop_text)?;
-    pass.bind::<Nullable<Text>, _>(", help_text = ", &row.help_text)?;
-    pass.bind::<Nullable<Text>, _>(", start_text = ", &row.start_text)?;
-    pass.bind::<Nullable<Text>, _>(", missed_call_message = ", &row.missed_call_message)?;
-    pass.bind::<Bool, _>(", missed_call_enabled = ", &row.missed_call_enabled)?;
-    pass.bind::<Nullable<Text>, _>(", brand_status = ", &row.brand_status)?;
-    pass.bind::<Integer, _>(", brand_count = ", &row.brand_count)?;
-    pass.bind::<Integer, _>(", campaign_count = ", &row.campaign_count)?;
-    pass.bind::<BigInt, _>(", version = ", &row.version)?;
-    pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
-    pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
-    pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
-    pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
+    // Every column is named, so that one more does not compile until it is decided here.
+    let OrganizationRow {
+        id,
+        external_id: _,
+        kind: _,
+        name,
+        billing_email,
+        plan: _,
+        throughput_tier: _,
+        message_retention_days,
+        mms_retention_days,
+        is_reseller,
+        quiet_hours_enabled,
+        quiet_hours_start,
+        quiet_hours_end,
+        quiet_hours_mode,
+        auto_replies_enabled,
+        stop_text,
+        help_text,
+        start_text,
+        missed_call_message,
+        missed_call_enabled,
+        brand_status,
+        brand_count,
+        campaign_count,
+        version,
+        audit_length,
+        audit_head,
+        created_at: _,
+        updated_at,
+    } = &update.row;
+    pass.bind::<Text, _>("UPDATE organizations SET name = ", name)?;
+    pass.bind::<Nullable<Text>, _>(", billing_email = ", billing_email)?;
+    pass.bind::<Integer, _>(", message_retention_days = ", message_retention_days)?;
+    pass.bind::<Integer, _>(", mms_retention_days = ", mms_retention_days)?;
+    pass.bind::<Bool, _>(", is_reseller = ", is_reseller)?;
+    pass.bind::<Bool, _>(", quiet_hours_enabled = ", quiet_hours_enabled)?;
+    pass.bind::<Text, _>(", quiet_hours_start = ", quiet_hours_start)?;
+    pass.bind::<Text, _>(", quiet_hours_end = ", quiet_hours_end)?;
+    pass.bind::<Text, _>(", quiet_hours_mode = ", quiet_hours_mode)?;
+    pass.bind::<Bool, _>(", auto_replies_enabled = ", auto_replies_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", stop_text = ", stop_text)?;
+    pass.bind::<Nullable<Text>, _>(", help_text = ", help_text)?;
+    pass.bind::<Nullable<Text>, _>(", start_text = ", start_text)?;
+    pass.bind::<Nullable<Text>, _>(", missed_call_message = ", missed_call_message)?;
+    pass.bind::<Bool, _>(", missed_call_enabled = ", missed_call_enabled)?;
+    pass.bind::<Nullable<Text>, _>(", brand_status = ", brand_status)?;
+    pass.bind::<Integer, _>(", brand_count = ", brand_count)?;
+    pass.bind::<Integer, _>(", campaign_count = ", campaign_count)?;
+    pass.bind::<BigInt, _>(", version = ", version)?;
+    pass.bind::<BigInt, _>(", audit_length = ", audit_length)?;
+    pass.bind::<Binary, _>(", audit_head = ", audit_head)?;
+    pass.bind::<Timestamptz, _>(", updated_at = ", updated_at)?;
+    pass.bind::<Uuid, _>(" WHERE id = ", id)?;
     pass.bind::<BigInt, _>(" AND version = ", &update.change.from_version)?;
     pass.bind::<BigInt, _>(" AND audit_length = ", &update.change.from_audit_length)
 });

@@ -10,6 +10,7 @@ use crate::error::Result;
 
 use crate::db::engine::connection::DbConn;
 use crate::db::tables::schema::{brands, campaigns};
+use crate::db::tables::types::StoredTime;
 
 /// Adds `brand`.
 pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Result<()> {
@@ -18,8 +19,8 @@ pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Res
         brands::org_id.eq(&brand.org_id),
         brands::name.eq(&brand.name),
         brands::status.eq(brand.status),
-        brands::created_at.eq(now.naive_utc()),
-        brands::updated_at.eq(now.naive_utc()),
+        brands::created_at.eq(StoredTime::from(now)),
+        brands::updated_at.eq(StoredTime::from(now)),
     );
     diesel::insert_into(brands::table)
         .values(row)
@@ -40,7 +41,7 @@ pub fn delete_brand(
         .filter(brands::status.ne(RegistrationStatus::Deleted))
         .set((
             brands::status.eq(RegistrationStatus::Deleted),
-            brands::updated_at.eq(now.naive_utc()),
+            brands::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     diesel::update(campaigns::table)
@@ -49,7 +50,7 @@ pub fn delete_brand(
         .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
-            campaigns::updated_at.eq(now.naive_utc()),
+            campaigns::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     Ok(())
@@ -63,8 +64,8 @@ pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc
         campaigns::brand_id.eq(&campaign.brand_id),
         campaigns::name.eq(&campaign.name),
         campaigns::status.eq(campaign.status),
-        campaigns::created_at.eq(now.naive_utc()),
-        campaigns::updated_at.eq(now.naive_utc()),
+        campaigns::created_at.eq(StoredTime::from(now)),
+        campaigns::updated_at.eq(StoredTime::from(now)),
     );
     diesel::insert_into(campaigns::table)
         .values(row)
@@ -85,7 +86,7 @@ pub fn delete_campaign(
         .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
-            campaigns::updated_at.eq(now.naive_utc()),
+            campaigns::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     Ok(())
