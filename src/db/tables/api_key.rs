@@ -56,15 +56,27 @@ pub fn insert(
     hash: &HashedApiKey,
     created_by: &str,
 ) -> Result<()> {
+    let ApiKey {
+        id,
+        org_id,
+        label,
+        prefix,
+        scopes,
+        created_at,
+        last_used_at,
+        revoked_at,
+    } = key;
     let row = (
-        api_keys::id.eq(&key.id),
-        api_keys::org_id.eq(&key.org_id),
-        api_keys::label.eq(&key.label),
-        api_keys::prefix.eq(&key.prefix),
+        api_keys::id.eq(id),
+        api_keys::org_id.eq(org_id),
+        api_keys::label.eq(label),
+        api_keys::prefix.eq(prefix),
         api_keys::hash.eq(hash.as_bytes().as_slice()),
-        api_keys::scopes.eq(key.scopes.to_text()),
-        api_keys::created_at.eq(StoredTime::from(key.created_at)),
+        api_keys::scopes.eq(scopes.to_text()),
         api_keys::created_by.eq(created_by),
+        api_keys::created_at.eq(StoredTime::from(*created_at)),
+        api_keys::last_used_at.eq(last_used_at.map(StoredTime::from)),
+        api_keys::revoked_at.eq(revoked_at.map(StoredTime::from)),
     );
     diesel::insert_into(api_keys::table)
         .values(row)

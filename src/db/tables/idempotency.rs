@@ -58,16 +58,26 @@ pub fn insert(
     key: &IdempotencyKey,
     record: &IdempotencyRecord,
 ) -> Result<()> {
-    let headers = serde_json::to_string(&record.answer.headers).map_err(Error::internal)?;
+    let Owner { org_id, credential } = owner;
+    let IdempotencyRecord {
+        fingerprint,
+        answer: StoredAnswer {
+            status,
+            headers,
+            body,
+        },
+        created_at,
+    } = record;
+    let headers = serde_json::to_string(headers).map_err(Error::internal)?;
     let row = (
-        records::org_id.eq(&owner.org_id),
-        records::credential.eq(&owner.credential),
+        records::org_id.eq(org_id),
+        records::credential.eq(credential),
         records::idempotency_key.eq(key.as_str()),
-        records::fingerprint.eq(record.fingerprint.as_bytes().as_slice()),
-        records::status.eq(i32::from(record.answer.status)),
+        records::fingerprint.eq(fingerprint.as_bytes().as_slice()),
+        records::status.eq(i32::from(*status)),
         records::headers.eq(headers),
-        records::body.eq(record.answer.body.as_slice()),
-        records::created_at.eq(StoredTime::from(record.created_at)),
+        records::body.eq(body.as_slice()),
+        records::created_at.eq(StoredTime::from(*created_at)),
     );
     diesel::insert_into(records::table)
         .values(row)

@@ -14,11 +14,17 @@ use crate::db::tables::types::StoredTime;
 
 /// Adds `brand`.
 pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Result<()> {
+    let Brand {
+        id,
+        org_id,
+        name,
+        status,
+    } = brand;
     let row = (
-        brands::id.eq(&brand.id),
-        brands::org_id.eq(&brand.org_id),
-        brands::name.eq(&brand.name),
-        brands::status.eq(brand.status),
+        brands::id.eq(id),
+        brands::org_id.eq(org_id),
+        brands::name.eq(name),
+        brands::status.eq(status),
         brands::created_at.eq(StoredTime::from(now)),
         brands::updated_at.eq(StoredTime::from(now)),
     );
@@ -58,12 +64,19 @@ pub fn delete_brand(
 
 /// Adds `campaign`.
 pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc>) -> Result<()> {
+    let Campaign {
+        id,
+        org_id,
+        brand_id,
+        name,
+        status,
+    } = campaign;
     let row = (
-        campaigns::id.eq(&campaign.id),
-        campaigns::org_id.eq(&campaign.org_id),
-        campaigns::brand_id.eq(&campaign.brand_id),
-        campaigns::name.eq(&campaign.name),
-        campaigns::status.eq(campaign.status),
+        campaigns::id.eq(id),
+        campaigns::org_id.eq(org_id),
+        campaigns::brand_id.eq(brand_id),
+        campaigns::name.eq(name),
+        campaigns::status.eq(status),
         campaigns::created_at.eq(StoredTime::from(now)),
         campaigns::updated_at.eq(StoredTime::from(now)),
     );
