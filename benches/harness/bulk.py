@@ -4,6 +4,7 @@ audit verify` would call such a database broken."""
 
 import hashlib
 import json
+import uuid
 
 from . import settings
 from .client import Client
@@ -36,13 +37,13 @@ def fill(database, name, organizations, entries_each, entries_of_first):
     dialect.insert("api_keys", source, range(1, organizations + 1), _API_KEY)
     sizes.append(database.size(name))
     for seq in range(1, entries_each + 1):
-        dialect.insert("audit_log", source, range(1, organizations + 1), _entry("{n}", str(seq)))
+        dialect.insert("audit_log", source, range(1, organizations + 1), _entry("each", str(seq)))
     numbers = range(entries_each + 1, entries_each + entries_of_first + 1)
-    dialect.insert("audit_log", source, numbers, _entry("1", "{n}"))
+    dialect.insert("audit_log", source, numbers, _entry("first", "{n}"))
     database.execute(
         name,
         f"UPDATE organizations SET audit_length = {numbers.stop - 1}"
-        f" WHERE id = '{organization_id(1)}'",
+        f" WHERE id = {dialect.id_literal(organization_id(1))}",
     )
     dialect.finish()
     sizes.append(database.size(name))
@@ -77,8 +78,8 @@ def _make_source(database, name):
 
 # What a copy has of its own; `{…}` are the dialect's functions of the number n.
 _API_KEY = {
-    "id": "{uuid}",
-    "org_id": "{uuid}",
+    "id": "{each_id}",
+    "org_id": "{each_id}",
     "prefix": "'am_live_0000'",
     "hash": "{key_hash}",
 }
@@ -86,7 +87,7 @@ _API_KEY = {
 
 def _organization(entries):
     return {
-        "id": "{uuid}",
+        "id": "{each_id}",
         "external_id": "{hex24}",
         "version": "1",
         "audit_length": str(entries),
@@ -94,13 +95,13 @@ def _organization(entries):
     }
 
 
-def _entry(number, seq):
-    uuid = "{uuid}" if number == "{n}" else f"'{organization_id(int(number))}'"
+def _entry(whose, seq):
+    """An entry of `each` organization, or of the `first`."""
     return {
-        "org_id": uuid,
+        "org_id": f"{{{whose}_id}}",
         "seq": seq,
         "id": "{ulid}",
-        "resource_id": uuid,
+        "resource_id": f"{{{whose}_text}}",
         "request_id": "{ulid}",
         "previous_hash": "{random32}",
         "hash": "{random32}",
@@ -111,9 +112,9 @@ def _copies(table, columns, own, source, numbers, functions):
     """The statement that multiplies the source's row in `table` for `numbers`."""
     values = [own.get(column, f"source.{column}").format(**functions) for column in columns]
     filters = {
-        "organizations": f"source.id = '{source}'",
-        "api_keys": f"source.org_id = '{source}'",
-        "audit_log": f"source.org_id = '{source}' AND source.seq = 2 + n % 2",
+        "organizations": f"source.id = {source}",
+        "api_keys": f"source.org_id = {source}",
+        "audit_log": f"source.org_id = {source} AND source.seq = 2 + n % 2",
     }
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"
@@ -124,7 +125,10 @@ def _copies(table, columns, own, source, numbers, functions):
 class _Sqlite:
     _FUNCTIONS = {
         "n": "n",
-        "uuid": "'00000000-0000-7000-8000-' || printf('%012x', n)",
+        "each_id": "organization_id(n)",
+        "each_text": "'00000000-0000-7000-8000-' || printf('%012x', n)",
+        "first_id": "organization_id(1)",
+        "first_text": f"'{organization_id(1)}'",
         "hex24": "lower(hex(randomblob(12)))",
         "ulid": "substr(hex(randomblob(13)), 1, 26)",
         "random32": "randomblob(32)",
@@ -138,6 +142,7 @@ class _Sqlite:
         """Multiplies the source's row in `table`."""
         with self._database.connect(self._name) as connection:
             connection.create_function("key_hash", 1, _key_hash, deterministic=True)
+            connection.create_function("organization_id", 1, _id_bytes, deterministic=True)
             connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;")
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             counted = (
@@ -145,11 +150,20 @@ class _Sqlite:
                 f" SELECT n + 1 FROM numbers WHERE n + 1 < {numbers.stop}) SELECT n FROM numbers)"
             )
             if numbers:
-                connection.execute(_copies(table, columns, own, source, counted, self._FUNCTIONS))
+                whose = self.id_literal(source)
+                connection.execute(_copies(table, columns, own, whose, counted, self._FUNCTIONS))
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def id_literal(self, text):
+        """An id as a value in SQL."""
+        return f"x'{text.replace('-', '')}'"
 
     def finish(self):
         """Nothing: SQLite keeps no statistics unless it is told to, and the server does not."""
+
+
+def _id_bytes(number):
+    return uuid.UUID(organization_id(number)).bytes
 
 
 def _key_hash(number):
@@ -159,7 +173,10 @@ def _key_hash(number):
 class _Postgres:
     _FUNCTIONS = {
         "n": "n",
-        "uuid": "'00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')",
+        "each_id": "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid",
+        "each_text": "'00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')",
+        "first_id": f"'{organization_id(1)}'::uuid",
+        "first_text": f"'{organization_id(1)}'",
         "hex24": "substr(md5(n::text), 1, 24)",
         "ulid": "upper(substr(md5(random()::text), 1, 26))",
         "random32": "sha256(random()::text::bytea)",
@@ -177,8 +194,14 @@ class _Postgres:
         )
         columns = self._database.text(self._name, query).split(",")
         counted = f"generate_series({numbers.start}, {numbers.stop - 1}) AS n"
-        statement = _copies(table, columns, own, source, counted, self._FUNCTIONS)
+        statement = _copies(
+            table, columns, own, self.id_literal(source), counted, self._FUNCTIONS
+        )
         self._database.execute(self._name, statement)
+
+    def id_literal(self, text):
+        """An id as a value in SQL."""
+        return f"'{text}'::uuid"
 
     def finish(self):
         """What autovacuum would do sooner or later, in the middle of a measurement."""

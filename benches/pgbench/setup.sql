@@ -12,7 +12,7 @@ DECLARE
     org organizations;
     retention text;
     quiet_hours text;
-    moment timestamp := clock_timestamp() AT TIME ZONE 'UTC';
+    moment timestamptz := clock_timestamp();
     request text := substr(gen_random_uuid()::text, 1, 26);
     first_hash bytea;
     second_hash bytea;
@@ -33,10 +33,10 @@ BEGIN
             quiet_hours, encode(first_hash, 'hex')), 'UTF8'));
     INSERT INTO audit_log VALUES
         (org.id, org.audit_length + 1, request, moment, 'customer', 'api_key:' || key.id,
-            'api_key:' || key.id, 'retention.update', 'organization', org.id, NULL, request,
+            'api_key:' || key.id, 'retention.update', 'organization', org.id::text, NULL, request,
             retention, org.audit_head, first_hash),
         (org.id, org.audit_length + 2, request, moment, 'customer', 'api_key:' || key.id,
-            'api_key:' || key.id, 'quiet_hours.update', 'organization', org.id, NULL, request,
+            'api_key:' || key.id, 'quiet_hours.update', 'organization', org.id::text, NULL, request,
             quiet_hours, first_hash, second_hash);
     UPDATE organizations
         SET message_retention_days = days, quiet_hours_enabled = true,

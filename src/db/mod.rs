@@ -48,7 +48,7 @@ impl Db {
     /// fails.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
-        let cursor_key = server_secret::find_cursor_key(&mut migrated)?;
+        let cursor_key = server_secret::find_or_make_cursor_key(&mut migrated)?;
         drop(migrated);
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),

@@ -19,8 +19,6 @@ macro_rules! uuid_id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[derive(AsExpression, FromSqlRow)]
-        #[diesel(sql_type = diesel::sql_types::Text)]
         pub struct $name(Uuid);
 
         impl $name {
@@ -42,9 +40,19 @@ macro_rules! uuid_id {
                 Self(uuid)
             }
 
+            /// Takes an id read back from the database; `None` unless `bytes` are 16.
+            pub(crate) fn from_stored(bytes: &[u8]) -> Option<Self> {
+                Uuid::from_slice(bytes).ok().map(Self)
+            }
+
             /// Returns this id as a UUID.
             pub fn uuid(self) -> Uuid {
                 self.0
+            }
+
+            /// Returns the bytes of this id.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
             }
 
             /// Writes the text of this id to `buffer`, for code that must not allocate.

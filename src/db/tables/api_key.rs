@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{Bool, Text, Timestamp};
+use diesel::sql_types::Bool;
 
 use crate::domain::actor::Actor;
 use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition};
@@ -19,6 +19,7 @@ use crate::db::engine::connection::on_each_backend;
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::OrganizationRow;
 use crate::db::tables::schema::{api_keys, organizations};
+use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
@@ -56,15 +57,27 @@ pub fn insert(
     hash: &HashedApiKey,
     created_by: &str,
 ) -> Result<()> {
+    let ApiKey {
+        id,
+        org_id,
+        label,
+        prefix,
+        scopes,
+        created_at,
+        last_used_at,
+        revoked_at,
+    } = key;
     let row = (
-        api_keys::id.eq(&key.id),
-        api_keys::org_id.eq(&key.org_id),
-        api_keys::label.eq(&key.label),
-        api_keys::prefix.eq(&key.prefix),
+        api_keys::id.eq(id),
+        api_keys::org_id.eq(org_id),
+        api_keys::label.eq(label),
+        api_keys::prefix.eq(prefix),
         api_keys::hash.eq(hash.as_bytes().as_slice()),
-        api_keys::scopes.eq(key.scopes.to_text()),
-        api_keys::created_at.eq(key.created_at.naive_utc()),
+        api_keys::scopes.eq(scopes.to_text()),
         api_keys::created_by.eq(created_by),
+        api_keys::created_at.eq(StoredTime::from(*created_at)),
+        api_keys::last_used_at.eq(last_used_at.map(StoredTime::from)),
+        api_keys::revoked_at.eq(revoked_at.map(StoredTime::from)),
     );
     diesel::insert_into(api_keys::table)
         .values(row)
@@ -128,11 +141,11 @@ pub fn count(
 }
 
 /// Every key of the list after `after` is older than this, or as old and its id is less.
-fn bounds(after: Option<&KeyPosition>) -> (NaiveDateTime, ApiKeyId) {
+fn bounds(after: Option<&KeyPosition>) -> (StoredTime, ApiKeyId) {
     let end_of_time = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default();
     match after {
-        Some(position) => (position.created_at.naive_utc(), position.id),
-        None => (end_of_time.and_time(NaiveTime::MIN), ApiKeyId::LEAST),
+        Some(position) => (position.created_at.into(), position.id),
+        None => (end_of_time.and_time(NaiveTime::MIN).into(), ApiKeyId::LEAST),
     }
 }
 
@@ -144,10 +157,10 @@ pub fn find_nth_issue(
     period: &Range<DateTime<Utc>>,
     nth: i64,
 ) -> Result<Option<DateTime<Utc>>> {
-    let issued: Option<NaiveDateTime> = api_keys::table
+    let issued: Option<StoredTime> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
-        .filter(api_keys::created_at.gt(period.start.naive_utc()))
-        .filter(api_keys::created_at.lt(period.end.naive_utc()))
+        .filter(api_keys::created_at.gt(StoredTime::from(period.start)))
+        .filter(api_keys::created_at.lt(StoredTime::from(period.end)))
         .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .offset(nth - 1)
@@ -155,12 +168,12 @@ pub fn find_nth_issue(
         .select(api_keys::created_at)
         .get_result(conn)
         .optional()?;
-    Ok(issued.map(|time| time.and_utc()))
+    Ok(issued.map(StoredTime::utc))
 }
 
 /// Marks a key as revoked at `now`.
 pub fn revoke(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId, now: DateTime<Utc>) -> Result<()> {
-    let revoked_at = now.naive_utc();
+    let revoked_at = now.into();
     prepared::run(
         conn,
         &RevokeKey {
@@ -174,7 +187,7 @@ pub fn revoke(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId, now: DateTime<Ut
 struct RevokeKey<'a> {
     org_id: &'a OrgId,
     id: &'a ApiKeyId,
-    revoked_at: NaiveDateTime,
+    revoked_at: StoredTime,
 }
 
 impl QueryId for RevokeKey<'_> {
@@ -183,8 +196,8 @@ impl QueryId for RevokeKey<'_> {
 }
 
 sql!(RevokeKey<'_>, |revoke|
-    "UPDATE api_keys SET revoked_at = " {Timestamp: &revoke.revoked_at}
-    " WHERE org_id = " {Text: revoke.org_id} " AND id = " {Text: revoke.id}
+    "UPDATE api_keys SET revoked_at = " {Timestamptz: &revoke.revoked_at}
+    " WHERE org_id = " {Uuid: revoke.org_id} " AND id = " {Uuid: revoke.id}
 );
 
 // Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
@@ -231,7 +244,7 @@ pub fn update_last_used(
     ids: &[ApiKeyId],
     minute: DateTime<Utc>,
 ) -> Result<usize> {
-    let minute = minute.naive_utc();
+    let minute = StoredTime::from(minute);
     if let DbConn::Postgres(conn) = conn {
         // In one order, so that servers that do this at the same time wait for each other and not
         // in a circle.

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamp};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
 use crate::domain::audit::entry::{ActorRecord, AuditEntry};
 use crate::domain::audit::filter::AuditFilter;
@@ -18,6 +18,7 @@ use crate::db::engine::connection::on_each_backend;
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::stored_hash;
 use crate::db::tables::schema::{audit_log, organizations};
+use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
@@ -82,7 +83,7 @@ impl QueryId for AppendEntry<'_> {
 
 sql!(AppendEntry<'_>, |append, pass| {
     pass.sql(INSERT);
-    pass.bind::<Text, _>("VALUES (", &append.0.entry.org_id)?;
+    pass.bind::<Uuid, _>("VALUES (", &append.0.entry.org_id)?;
     pass.sql(", ");
     pass.fragment(&append.0)?;
     pass.sql(")");
@@ -125,23 +126,42 @@ impl<'a> AllButOrganization<'a> {
     }
 }
 
-sql!(AllButOrganization<'_>, |all, pass| {
-    let entry = all.entry;
-    pass.bind::<BigInt, _>("", &entry.seq)?;
-    pass.bind::<Text, _>(", ", &entry.id)?;
-    pass.bind::<Timestamp, _>(", ", &all.occurred_at)?;
-    pass.bind::<Text, _>(", ", &entry.actor.kind)?;
-    pass.bind::<Text, _>(", ", &entry.actor.label)?;
-    pass.bind::<Text, _>(", ", &entry.actor.identity)?;
-    pass.bind::<Text, _>(", ", &entry.action)?;
-    pass.bind::<Text, _>(", ", &entry.resource_type)?;
-    pass.bind::<Text, _>(", ", &entry.resource_id)?;
-    pass.bind::<Nullable<Text>, _>(", ", &entry.reason)?;
-    pass.bind::<Text, _>(", ", &entry.request_id)?;
-    pass.bind::<Text, _>(", ", &entry.payload)?;
-    pass.bind::<Binary, _>(", ", entry.previous_hash.as_slice())?;
-    pass.bind::<Binary, _>(", ", entry.hash.as_slice())
-});
+sql!(AllButOrganization<'_>, |all|
+    // Every field is named, so that one more does not compile until it is decided here.
+    let AuditEntry {
+        org_id: _,
+        seq,
+        id,
+        occurred_at: _,
+        actor: ActorRecord {
+            kind,
+            label,
+            identity,
+        },
+        action,
+        resource_type,
+        resource_id,
+        reason,
+        request_id,
+        payload,
+        previous_hash,
+        hash,
+    } = all.entry;
+    "" {BigInt: seq}
+    ", " {Text: id}
+    ", " {Timestamptz: &all.occurred_at}
+    ", " {Text: kind}
+    ", " {Text: label}
+    ", " {Text: identity}
+    ", " {Text: action}
+    ", " {Text: resource_type}
+    ", " {Text: resource_id}
+    ", " {Nullable<Text>: reason}
+    ", " {Text: request_id}
+    ", " {Text: payload}
+    ", " {Binary: previous_hash.as_slice()}
+    ", " {Binary: hash.as_slice()}
+);
 
 /// Of the entries of an organization with these `numbers` those that fit `filter`, newest first.
 pub fn list_filtered(
@@ -180,10 +200,10 @@ pub fn list_filtered(
         query = query.filter(audit_log::actor_kind.eq(actor_kind.into_str()));
     }
     if let Some(since) = since {
-        query = query.filter(audit_log::occurred_at.ge(since.naive_utc()));
+        query = query.filter(audit_log::occurred_at.ge(StoredTime::from(since.naive_utc())));
     }
     if let Some(until) = until {
-        query = query.filter(audit_log::occurred_at.lt(until.naive_utc()));
+        query = query.filter(audit_log::occurred_at.lt(StoredTime::from(until.naive_utc())));
     }
     let rows: Vec<AuditRow> = query.load(conn)?;
     rows.into_iter().map(AuditRow::into_domain).collect()
@@ -202,14 +222,14 @@ pub fn find_last_number(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<i64>
 
 /// When the first entry of an organization was written that has the number `from` or a higher one.
 pub fn find_time(conn: &mut DbConn, org_id: &OrgId, from: i64) -> Result<Option<NaiveDateTime>> {
-    let time = audit_log::table
+    let time: QueryResult<StoredTime> = audit_log::table
         .filter(audit_log::org_id.eq(org_id))
         .filter(audit_log::seq.ge(from))
         .order(audit_log::seq.asc())
         .limit(1)
         .select(audit_log::occurred_at)
         .get_result(conn);
-    Ok(time.optional()?)
+    Ok(time.optional()?.map(|time| time.utc().naive_utc()))
 }
 
 /// Entries of an organization, newest first, that come before `before`.
@@ -229,17 +249,15 @@ pub fn list_newest(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
-/// Whether a row has values as the program writes them. SQLite takes any in any column, and some
-/// read like those that were written but compare otherwise.
+/// Whether a row has values of the types that the program writes. SQLite takes any in any column,
+/// and some read like those that were written but compare otherwise.
 const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
-     AND typeof(id) = 'text' AND typeof(actor_kind) = 'text' AND typeof(actor_label) = 'text' \
-     AND typeof(actor_identity) = 'text' AND typeof(action) = 'text' \
-     AND typeof(resource_type) = 'text' AND typeof(resource_id) = 'text' \
-     AND typeof(reason) IN ('text', 'null') AND typeof(request_id) = 'text' \
-     AND typeof(payload) = 'text' AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob' \
-     AND occurred_at NOT LIKE '%.000' \
-     AND occurred_at IN (strftime('%Y-%m-%d %H:%M:%S', occurred_at), \
-         strftime('%Y-%m-%d %H:%M:%f', occurred_at))";
+     AND typeof(id) = 'text' AND typeof(occurred_at) = 'integer' AND typeof(actor_kind) = 'text' \
+     AND typeof(actor_label) = 'text' AND typeof(actor_identity) = 'text' \
+     AND typeof(action) = 'text' AND typeof(resource_type) = 'text' \
+     AND typeof(resource_id) = 'text' AND typeof(reason) IN ('text', 'null') \
+     AND typeof(request_id) = 'text' AND typeof(payload) = 'text' \
+     AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob'";
 
 /// Entries of an organization in the order in which they were written, from the number `from` on.
 ///

@@ -1,6 +1,6 @@
 //! Rows of `idempotency_records`: answers that are given again.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use crate::domain::idempotency::{
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::db::engine::connection::DbConn;
 use crate::db::tables::organization::stored_hash;
 use crate::db::tables::schema::idempotency_records as records;
+use crate::db::tables::types::StoredTime;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = records)]
@@ -19,7 +20,7 @@ struct IdempotencyRow {
     status: i32,
     headers: String,
     body: Vec<u8>,
-    created_at: NaiveDateTime,
+    created_at: StoredTime,
 }
 
 impl IdempotencyRow {
@@ -31,7 +32,7 @@ impl IdempotencyRow {
                 headers: serde_json::from_str(&self.headers).map_err(Error::internal)?,
                 body: self.body,
             },
-            created_at: self.created_at.and_utc(),
+            created_at: self.created_at.utc(),
         })
     }
 }
@@ -57,16 +58,27 @@ pub fn insert(
     key: &IdempotencyKey,
     record: &IdempotencyRecord,
 ) -> Result<()> {
-    let headers = serde_json::to_string(&record.response.headers).map_err(Error::internal)?;
+    let Owner { org_id, credential } = owner;
+    let IdempotencyRecord {
+        fingerprint,
+        response:
+            StoredResponse {
+                status,
+                headers,
+                body,
+            },
+        created_at,
+    } = record;
+    let headers = serde_json::to_string(headers).map_err(Error::internal)?;
     let row = (
-        records::org_id.eq(&owner.org_id),
-        records::credential.eq(&owner.credential),
+        records::org_id.eq(org_id),
+        records::credential.eq(credential),
         records::idempotency_key.eq(key.as_str()),
-        records::fingerprint.eq(record.fingerprint.as_bytes().as_slice()),
-        records::status.eq(i32::from(record.response.status)),
+        records::fingerprint.eq(fingerprint.as_bytes().as_slice()),
+        records::status.eq(i32::from(*status)),
         records::headers.eq(headers),
-        records::body.eq(record.response.body.as_slice()),
-        records::created_at.eq(record.created_at.naive_utc()),
+        records::body.eq(body.as_slice()),
+        records::created_at.eq(StoredTime::from(*created_at)),
     );
     diesel::insert_into(records::table)
         .values(row)
@@ -86,8 +98,8 @@ pub fn delete(conn: &mut DbConn, owner: &Owner, key: &IdempotencyKey) -> Result<
 /// Removes the oldest `limit` records made before `moment`, and any that are as old as the youngest
 /// of these; returns how many there were.
 pub fn delete_before(conn: &mut DbConn, moment: DateTime<Utc>, limit: i64) -> Result<usize> {
-    let moment = moment.naive_utc();
-    let oldest: Vec<NaiveDateTime> = records::table
+    let moment = StoredTime::from(moment);
+    let oldest: Vec<StoredTime> = records::table
         .filter(records::created_at.lt(moment))
         .order(records::created_at)
         .limit(limit)

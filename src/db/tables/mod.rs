@@ -7,4 +7,5 @@ pub mod organization;
 pub mod registry;
 mod schema;
 pub(in crate::db) mod server_secret;
+mod sql_types;
 mod types;

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text, Timestamp};
+use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 
 use crate::domain::audit::entry::{ChainHead, EntryHash};
 use crate::domain::auto_replies::AutoReplies;
@@ -22,6 +22,7 @@ use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::InsertForEachChanged;
 use crate::db::tables::schema::organizations;
+use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::StoredTime;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -148,34 +149,64 @@ impl QueryId for UpdateOrganization<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-sql!(UpdateOrganization<'_>, |update, pass| {
-    let row = &update.row;
-    pass.bind::<Text, _>("UPDATE organizations SET name = ", &row.name)?;
-    pass.bind::<Nullable<Text>, _>(", billing_email = ", &row.billing_email)?;
-    pass.bind::<Integer, _>(", message_retention_days = ", &row.message_retention_days)?;
-    pass.bind::<Integer, _>(", mms_retention_days = ", &row.mms_retention_days)?;
-    pass.bind::<Bool, _>(", is_reseller = ", &row.is_reseller)?;
-    pass.bind::<Bool, _>(", quiet_hours_enabled = ", &row.quiet_hours_enabled)?;
-    pass.bind::<Text, _>(", quiet_hours_start = ", &row.quiet_hours_start)?;
-    pass.bind::<Text, _>(", quiet_hours_end = ", &row.quiet_hours_end)?;
-    pass.bind::<Text, _>(", quiet_hours_mode = ", &row.quiet_hours_mode)?;
-    pass.bind::<Bool, _>(", auto_replies_enabled = ", &row.auto_replies_enabled)?;
-    pass.bind::<Nullable<Text>, _>(", stop_text = ", &row.stop_text)?;
-    pass.bind::<Nullable<Text>, _>(", help_text = ", &row.help_text)?;
-    pass.bind::<Nullable<Text>, _>(", start_text = ", &row.start_text)?;
-    pass.bind::<Nullable<Text>, _>(", missed_call_message = ", &row.missed_call_message)?;
-    pass.bind::<Bool, _>(", missed_call_enabled = ", &row.missed_call_enabled)?;
-    pass.bind::<Nullable<Text>, _>(", brand_status = ", &row.brand_status)?;
-    pass.bind::<Integer, _>(", brand_count = ", &row.brand_count)?;
-    pass.bind::<Integer, _>(", campaign_count = ", &row.campaign_count)?;
-    pass.bind::<BigInt, _>(", version = ", &row.version)?;
-    pass.bind::<BigInt, _>(", audit_length = ", &row.audit_length)?;
-    pass.bind::<Binary, _>(", audit_head = ", &row.audit_head)?;
-    pass.bind::<Timestamp, _>(", updated_at = ", &row.updated_at)?;
-    pass.bind::<Text, _>(" WHERE id = ", &row.id)?;
-    pass.bind::<BigInt, _>(" AND version = ", &update.change.from_version)?;
-    pass.bind::<BigInt, _>(" AND audit_length = ", &update.change.from_audit_length)
-});
+sql!(UpdateOrganization<'_>, |update|
+    // Every column is named, so that one more does not compile until it is decided here.
+    let OrganizationRow {
+        id,
+        external_id: _,
+        kind: _,
+        name,
+        billing_email,
+        plan: _,
+        throughput_tier: _,
+        message_retention_days,
+        mms_retention_days,
+        is_reseller,
+        quiet_hours_enabled,
+        quiet_hours_start,
+        quiet_hours_end,
+        quiet_hours_mode,
+        auto_replies_enabled,
+        stop_text,
+        help_text,
+        start_text,
+        missed_call_message,
+        missed_call_enabled,
+        brand_status,
+        brand_count,
+        campaign_count,
+        version,
+        audit_length,
+        audit_head,
+        created_at: _,
+        updated_at,
+    } = &update.row;
+    "UPDATE organizations SET name = " {Text: name}
+    ", billing_email = " {Nullable<Text>: billing_email}
+    ", message_retention_days = " {Integer: message_retention_days}
+    ", mms_retention_days = " {Integer: mms_retention_days}
+    ", is_reseller = " {Bool: is_reseller}
+    ", quiet_hours_enabled = " {Bool: quiet_hours_enabled}
+    ", quiet_hours_start = " {Text: quiet_hours_start}
+    ", quiet_hours_end = " {Text: quiet_hours_end}
+    ", quiet_hours_mode = " {Text: quiet_hours_mode}
+    ", auto_replies_enabled = " {Bool: auto_replies_enabled}
+    ", stop_text = " {Nullable<Text>: stop_text}
+    ", help_text = " {Nullable<Text>: help_text}
+    ", start_text = " {Nullable<Text>: start_text}
+    ", missed_call_message = " {Nullable<Text>: missed_call_message}
+    ", missed_call_enabled = " {Bool: missed_call_enabled}
+    ", brand_status = " {Nullable<Text>: brand_status}
+    ", brand_count = " {Integer: brand_count}
+    ", campaign_count = " {Integer: campaign_count}
+    ", version = " {BigInt: version}
+    ", audit_length = " {BigInt: audit_length}
+    ", audit_head = " {Binary: audit_head}
+    ", updated_at = " {Timestamptz: updated_at}
+    " WHERE id = " {Uuid: id}
+    " AND version = " {BigInt: &update.change.from_version}
+    " AND audit_length = " {BigInt: &update.change.from_audit_length}
+);
 
 /// The update and its audit entries in one statement, which is one round trip and one transaction.
 struct UpdateAndRecord<'a> {

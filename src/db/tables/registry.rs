@@ -10,16 +10,23 @@ use crate::error::Result;
 
 use crate::db::engine::connection::DbConn;
 use crate::db::tables::schema::{brands, campaigns};
+use crate::db::tables::types::StoredTime;
 
 /// Adds `brand`.
 pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Result<()> {
+    let Brand {
+        id,
+        org_id,
+        name,
+        status,
+    } = brand;
     let row = (
-        brands::id.eq(&brand.id),
-        brands::org_id.eq(&brand.org_id),
-        brands::name.eq(&brand.name),
-        brands::status.eq(brand.status),
-        brands::created_at.eq(now.naive_utc()),
-        brands::updated_at.eq(now.naive_utc()),
+        brands::id.eq(id),
+        brands::org_id.eq(org_id),
+        brands::name.eq(name),
+        brands::status.eq(status),
+        brands::created_at.eq(StoredTime::from(now)),
+        brands::updated_at.eq(StoredTime::from(now)),
     );
     diesel::insert_into(brands::table)
         .values(row)
@@ -40,7 +47,7 @@ pub fn delete_brand(
         .filter(brands::status.ne(RegistrationStatus::Deleted))
         .set((
             brands::status.eq(RegistrationStatus::Deleted),
-            brands::updated_at.eq(now.naive_utc()),
+            brands::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     diesel::update(campaigns::table)
@@ -49,7 +56,7 @@ pub fn delete_brand(
         .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
-            campaigns::updated_at.eq(now.naive_utc()),
+            campaigns::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     Ok(())
@@ -57,14 +64,21 @@ pub fn delete_brand(
 
 /// Adds `campaign`.
 pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc>) -> Result<()> {
+    let Campaign {
+        id,
+        org_id,
+        brand_id,
+        name,
+        status,
+    } = campaign;
     let row = (
-        campaigns::id.eq(&campaign.id),
-        campaigns::org_id.eq(&campaign.org_id),
-        campaigns::brand_id.eq(&campaign.brand_id),
-        campaigns::name.eq(&campaign.name),
-        campaigns::status.eq(campaign.status),
-        campaigns::created_at.eq(now.naive_utc()),
-        campaigns::updated_at.eq(now.naive_utc()),
+        campaigns::id.eq(id),
+        campaigns::org_id.eq(org_id),
+        campaigns::brand_id.eq(brand_id),
+        campaigns::name.eq(name),
+        campaigns::status.eq(status),
+        campaigns::created_at.eq(StoredTime::from(now)),
+        campaigns::updated_at.eq(StoredTime::from(now)),
     );
     diesel::insert_into(campaigns::table)
         .values(row)
@@ -85,7 +99,7 @@ pub fn delete_campaign(
         .filter(campaigns::status.ne(RegistrationStatus::Deleted))
         .set((
             campaigns::status.eq(RegistrationStatus::Deleted),
-            campaigns::updated_at.eq(now.naive_utc()),
+            campaigns::updated_at.eq(StoredTime::from(now)),
         ))
         .execute(conn)?;
     Ok(())

@@ -1,26 +1,32 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     api_keys (id) {
-        id -> Text,
-        org_id -> Text,
+        id -> Uuid,
+        org_id -> Uuid,
         label -> Text,
         prefix -> Text,
         hash -> Bytea,
         scopes -> Text,
-        created_at -> Timestamp,
-        last_used_at -> Nullable<Timestamp>,
-        revoked_at -> Nullable<Timestamp>,
         created_by -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     audit_log (org_id, seq) {
-        org_id -> Text,
+        org_id -> Uuid,
         seq -> Int8,
         id -> Text,
-        occurred_at -> Timestamp,
+        occurred_at -> Timestamptz,
         actor_kind -> Text,
         actor_label -> Text,
         actor_identity -> Text,
@@ -36,44 +42,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     brands (id) {
-        id -> Text,
-        org_id -> Text,
+        id -> Uuid,
+        org_id -> Uuid,
         name -> Text,
         status -> Text,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     campaigns (id) {
-        id -> Text,
-        org_id -> Text,
-        brand_id -> Text,
+        id -> Uuid,
+        org_id -> Uuid,
+        brand_id -> Uuid,
         name -> Text,
         status -> Text,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     idempotency_records (org_id, credential, idempotency_key) {
-        org_id -> Text,
+        org_id -> Uuid,
         credential -> Text,
         idempotency_key -> Text,
         fingerprint -> Bytea,
         status -> Int4,
         headers -> Text,
         body -> Bytea,
-        created_at -> Timestamp,
+        created_at -> Timestamptz,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     organizations (id) {
-        id -> Text,
+        id -> Uuid,
         external_id -> Nullable<Text>,
         kind -> Text,
         name -> Text,
@@ -99,12 +117,15 @@ diesel::table! {
         version -> Int8,
         audit_length -> Int8,
         audit_head -> Bytea,
-        created_at -> Timestamp,
-        updated_at -> Timestamp,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     server_secrets (name) {
         name -> Text,
         secret -> Bytea,

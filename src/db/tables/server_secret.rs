@@ -1,20 +1,52 @@
-//! Rows of `server_secrets`, which migrations make. What they are used for is not known here.
+//! Rows of `server_secrets`. What they are used for is not known here.
 
 use diesel::prelude::*;
 
 use crate::domain::cursor::CursorKey;
 use crate::error::{Error, Result};
 
-use crate::db::engine::connection::DbConn;
+use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::tables::schema::server_secrets;
 
 // Not tenant-scoped: they belong to the servers.
 
-/// What the cursors of lists are signed with.
-pub(in crate::db) fn find_cursor_key(conn: &mut DbConn) -> Result<CursorKey> {
-    let secret: Vec<u8> = server_secrets::table
-        .filter(server_secrets::name.eq("cursors"))
+/// Returns the key that signs the cursors of lists. The first server on a database makes it.
+pub(in crate::db) fn find_or_make_cursor_key(conn: &mut DbConn) -> Result<CursorKey> {
+    const CURSORS: &str = "cursors";
+    let secret = match find(conn, CURSORS)? {
+        Some(secret) => Some(secret),
+        None => {
+            insert_random(conn, CURSORS)?;
+            // Of servers that start together each reads the key of the one that was first.
+            find(conn, CURSORS)?
+        }
+    };
+    secret
+        .and_then(CursorKey::from_stored)
+        .ok_or_else(|| Error::internal("the secret is not 32 bytes"))
+}
+
+fn find(conn: &mut DbConn, name: &str) -> Result<Option<Vec<u8>>> {
+    let secret = server_secrets::table
+        .filter(server_secrets::name.eq(name))
         .select(server_secrets::secret)
-        .get_result(conn)?;
-    CursorKey::from_stored(secret).ok_or_else(|| Error::internal("the secret is not 32 bytes"))
+        .get_result(conn)
+        .optional()?;
+    Ok(secret)
+}
+
+fn insert_random(conn: &mut DbConn, name: &str) -> Result<()> {
+    let secret: [u8; 32] = rand::random();
+    let row = (
+        server_secrets::name.eq(name),
+        server_secrets::secret.eq(secret.as_slice()),
+    );
+    let inserted: QueryResult<usize> = on_each_backend!(conn => {
+        diesel::insert_into(server_secrets::table)
+            .values(row)
+            .on_conflict_do_nothing()
+            .execute(conn)
+    });
+    inserted?;
+    Ok(())
 }

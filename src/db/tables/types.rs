@@ -3,56 +3,80 @@
 
 use std::io::Write as _;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
-use diesel::pg::Pg;
+use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::{Text, Timestamp};
-use diesel::sqlite::Sqlite;
+use diesel::sql_types::{self, BigInt, Text};
+use diesel::sqlite::{Sqlite, SqliteValue};
 
-use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, ID_LENGTH, OrgId};
+use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
 
-use crate::db::engine::connection::DbConn;
+use crate::db::engine::connection::{MultiBackend, MultiRawValue};
+use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
+/// Has [`MultiBackend`] write and read a column as the database in use does.
+macro_rules! on_either_database {
+    ($name:ident: $sql_type:ident) => {
+        impl ToSql<$sql_type, MultiBackend> for $name {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, MultiBackend>) -> serialize::Result {
+                out.set_value(($sql_type, self));
+                Ok(IsNull::No)
+            }
+        }
+
+        impl FromSql<$sql_type, MultiBackend> for $name {
+            fn from_sql(value: MultiRawValue<'_>) -> deserialize::Result<Self> {
+                value.from_sql::<Self, $sql_type>()
+            }
+        }
+    };
+}
 
 macro_rules! id_columns {
     ($($name:ident),+ $(,)?) => {$(
-        impl ToSql<Text, Sqlite> for $name {
+        const _: () = {
+            #[derive(AsExpression, FromSqlRow)]
+            #[diesel(foreign_derive)]
+            #[diesel(sql_type = Uuid)]
+            #[expect(dead_code, reason = "tells Diesel which type the derives are for")]
+            struct Proxy($name);
+        };
+
+        impl ToSql<Uuid, Sqlite> for $name {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-                out.set_value(self.to_string());
+                out.set_value(self.as_bytes().as_slice());
                 Ok(IsNull::No)
             }
         }
 
-        impl ToSql<Text, Pg> for $name {
+        impl ToSql<Uuid, Pg> for $name {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-                out.write_all(self.encode(&mut [0; ID_LENGTH]).as_bytes())?;
+                out.write_all(self.as_bytes())?;
                 Ok(IsNull::No)
             }
         }
 
-        impl ToSql<Text, AnyBackend> for $name {
-            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, AnyBackend>) -> serialize::Result {
-                out.set_value((Text, self));
-                Ok(IsNull::No)
+        impl FromSql<Uuid, Sqlite> for $name {
+            fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+                Self::from_stored(value.read_blob())
+                    .ok_or_else(|| concat!("not a ", stringify!($name)).into())
             }
         }
 
-        impl<DB: Backend> FromSql<Text, DB> for $name
-        where
-            String: FromSql<Text, DB>,
-        {
-            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                let text = String::from_sql(bytes)?;
-                Self::parse(&text)
-                    .filter(|id| id.to_string() == text)
-                    .ok_or_else(|| format!("{text:?} is not a {}", stringify!($name)).into())
+        impl FromSql<Uuid, Pg> for $name {
+            fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+                Self::from_stored(value.as_bytes())
+                    .ok_or_else(|| concat!("not a ", stringify!($name)).into())
             }
         }
+
+        on_either_database!($name: Uuid);
     )+};
 }
 
@@ -99,126 +123,55 @@ macro_rules! text_enum_columns {
 id_columns!(OrgId, ApiKeyId, BrandId, CampaignId);
 text_enum_columns!(OrganizationKind, QuietHoursMode, RegistrationStatus);
 
-/// A time as rows have it. On SQLite a time is text, and Diesel interprets a format to write it and
-/// several, one after the other, to read it: a tenth of reading an organization.
+/// Moment in a row.
 #[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Timestamp)]
-pub(in crate::db) struct StoredTime(NaiveDateTime);
+#[diesel(sql_type = Timestamptz)]
+pub(in crate::db) struct StoredTime(DateTime<Utc>);
 
 impl StoredTime {
     pub(in crate::db) fn utc(self) -> DateTime<Utc> {
-        self.0.and_utc()
+        self.0
     }
 }
 
 impl From<DateTime<Utc>> for StoredTime {
     fn from(time: DateTime<Utc>) -> Self {
-        Self(time.naive_utc())
+        Self(time)
     }
 }
 
 impl From<NaiveDateTime> for StoredTime {
     fn from(time: NaiveDateTime) -> Self {
-        Self(time)
+        Self(time.and_utc())
     }
 }
 
-macro_rules! stored_time_as_diesel_has_it {
-    ($($backend:ty),+) => {$(
-        impl FromSql<Timestamp, $backend> for StoredTime {
-            fn from_sql(value: <$backend as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-                <NaiveDateTime as FromSql<Timestamp, $backend>>::from_sql(value).map(Self)
-            }
-        }
-
-        impl ToSql<Timestamp, $backend> for StoredTime {
-            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, $backend>) -> serialize::Result {
-                <NaiveDateTime as ToSql<Timestamp, $backend>>::to_sql(&self.0, out)
-            }
-        }
-    )+};
-}
-
-stored_time_as_diesel_has_it!(Pg, AnyBackend);
-
-/// What [`DbConn`] passes for when a statement is written without a look at the database.
-type AnyBackend = <DbConn as diesel::Connection>::Backend;
-
-impl FromSql<Timestamp, Sqlite> for StoredTime {
-    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
-        let time = parse_time(&text).ok_or_else(|| format!("{text:?} is no time"))?;
-        Ok(Self(time))
-    }
-}
-
-impl ToSql<Timestamp, Sqlite> for StoredTime {
+impl ToSql<Timestamptz, Sqlite> for StoredTime {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.0.to_string());
+        out.set_value(self.0.timestamp_micros());
         Ok(IsNull::No)
     }
 }
 
-/// Reads what Diesel and [`StoredTime`] write: `2026-11-21 19:47:47`, with a fraction if there is
-/// one.
-fn parse_time(text: &str) -> Option<NaiveDateTime> {
-    const NANOS_DIGITS: usize = 9;
-    const SHAPE: &[u8] = b"0000-00-00 00:00:00";
-    let fits = |(byte, shape): (u8, &u8)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        mark => byte == *mark,
-    };
-    if !text.get(..SHAPE.len())?.bytes().zip(SHAPE).all(fits) {
-        return None;
-    }
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
-    let fraction = match text.get(SHAPE.len()..)? {
-        "" => 0,
-        rest => {
-            let digits = rest.strip_prefix('.').filter(|digits| !digits.is_empty())?;
-            if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                return None;
-            }
-            let missing = NANOS_DIGITS.checked_sub(digits.len())?;
-            digits.parse::<u32>().ok()? * 10_u32.pow(u32::try_from(missing).ok()?)
-        }
-    };
-    let year = i32::try_from(number(0, 4)?).ok()?;
-    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?)?;
-    date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, fraction)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stored_time_is_read_as_it_was_written_and_written_as_diesel_would() {
-        let shown = |text| {
-            let time = parse_time(text)?;
-            assert_eq!(time.to_string(), time.format("%F %T%.f").to_string());
-            Some(time.to_string())
-        };
-        for text in [
-            "2026-11-21 19:47:47",
-            "2026-11-21 19:47:47.100",
-            "2026-11-21 19:47:47.000001",
-            "0001-01-01 00:00:00.123456789",
-        ] {
-            assert_eq!(shown(text).as_deref(), Some(text));
-        }
-        for text in [
-            "",
-            "2026-11-21",
-            "2026-13-21 19:47:47",
-            "2026-11-21 19:47:47.",
-            "2026-11-21 19:47:47.+1",
-            "2026/11/21 19:47:47",
-            "2026-11-21T19:47:47",
-            "2026-11-+1 19:47:47",
-            "é",
-        ] {
-            assert_eq!(shown(text), None, "{text:?}");
-        }
+impl FromSql<Timestamptz, Sqlite> for StoredTime {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let micros = <i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?;
+        DateTime::from_timestamp_micros(micros)
+            .map(Self)
+            .ok_or_else(|| format!("{micros} is not a time").into())
     }
 }
+
+impl ToSql<Timestamptz, Pg> for StoredTime {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <DateTime<Utc> as ToSql<sql_types::Timestamptz, Pg>>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<Timestamptz, Pg> for StoredTime {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        <DateTime<Utc> as FromSql<sql_types::Timestamptz, Pg>>::from_sql(value).map(Self)
+    }
+}
+
+on_either_database!(StoredTime: Timestamptz);

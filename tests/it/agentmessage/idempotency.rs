@@ -335,7 +335,7 @@ async fn a_key_is_created_once_and_shown_whole_once() {
             .is_some_and(|text| text.starts_with("am_live_"))
     );
     assert_eq!(again, first, "null instead of the key, and all else alike");
-    let made = "SELECT id AS value FROM api_keys WHERE label = 'A'";
+    let made = "SELECT label AS value FROM api_keys WHERE label = 'A'";
     assert_eq!(keys.app.database.values(made).len(), 1);
     let secret = plaintext.as_str().unwrap();
     let canary = format!(

@@ -281,7 +281,7 @@ fn lengthen(log: &Log, length: i64) {
          previous_hash, hash) \
          WITH RECURSIVE numbers(n) AS (SELECT {} UNION ALL SELECT n + 1 FROM numbers \
          WHERE n < {length}) \
-         SELECT org_id, n, id, '2027-01-01 00:00:00', actor_kind, actor_label, actor_identity, \
+         SELECT org_id, n, id, $time:1798761600000000, actor_kind, actor_label, actor_identity, \
          'filler', resource_type, resource_id, reason, request_id, payload, previous_hash, hash \
          FROM audit_log, numbers WHERE seq = 1",
         ALL.len() + 1

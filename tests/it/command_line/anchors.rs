@@ -65,7 +65,7 @@ impl Anchored {
     /// Changes the database and demands that only the anchors show it, in these words.
     fn assert_found_by_anchors_only(&self, sql: &str, words: &str) {
         self.program.database.drop_audit_triggers();
-        let sql = sql.replace("ONE", &format!("'{}'", self.one));
+        let sql = sql.replace("ONE", &format!("$id:{}", self.one));
         self.program.database.execute_unchecked(&sql);
         let without = self.program.run(&["audit", "verify"]);
         assert_eq!(without.code, 0, "{sql}: {without:?}");
@@ -234,7 +234,8 @@ fn with_an_organization_only_its_own_anchors_count() {
     anchored.program.file("anchors.jsonl", &anchored.anchors);
     anchored.program.database.drop_audit_triggers();
     let vanish = format!(
-        "DELETE FROM audit_log WHERE org_id = '{0}'; DELETE FROM organizations WHERE id = '{0}'",
+        "DELETE FROM audit_log WHERE org_id = $id:{0}; \
+         DELETE FROM organizations WHERE id = $id:{0}",
         anchored.one
     );
     anchored.program.database.execute_unchecked(&vanish);

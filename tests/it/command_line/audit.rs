@@ -72,7 +72,7 @@ fn audit_verify_of_whole_logs_succeeds() {
 fn audit_verify_of_a_manipulated_log_fails_and_names_the_organization() {
     let (program, one, two) = program_with_logs();
     let edit =
-        format!("UPDATE audit_log SET reason = 'because' WHERE org_id = '{one}' AND seq = 2");
+        format!("UPDATE audit_log SET reason = 'because' WHERE org_id = $id:{one} AND seq = 2");
     program.database.drop_audit_triggers();
     program.database.execute(&edit);
     for arguments in [
@@ -98,7 +98,7 @@ fn audit_verify_of_a_manipulated_log_fails_and_names_the_organization() {
 #[test]
 fn audit_verify_finds_what_is_left_of_a_removed_organization() {
     let (program, one, _) = program_with_logs();
-    let remove = format!("DELETE FROM organizations WHERE id = '{one}'");
+    let remove = format!("DELETE FROM organizations WHERE id = $id:{one}");
     program.database.execute_unchecked(&remove);
     let ended = program.run(&["audit", "verify"]);
     assert_eq!(ended.code, 1, "{ended:?}");

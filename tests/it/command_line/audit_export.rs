@@ -319,7 +319,7 @@ fn an_export_of_a_broken_log_is_broken_like_the_log() {
         };
         program
             .database
-            .execute(&format!("{edit} {joint} {column} = '{one}'"));
+            .execute(&format!("{edit} {joint} {column} = $id:{one}"));
         let in_database = program.run(&["audit", "verify"]);
         let in_file = verify(&program, &program.printed(&["audit", "export"]));
         for found in [&in_database, &in_file] {
@@ -339,14 +339,7 @@ fn an_export_of_a_broken_log_is_broken_like_the_log() {
 fn a_log_that_cannot_be_read_does_not_keep_others_out_of_the_export() {
     let (program, one, two) = program_with_logs();
     program.database.drop_audit_triggers();
-    let cut = format!("UPDATE audit_log SET hash = previous_hash WHERE org_id = '{one}'");
-    let cut = cut.replace(
-        "previous_hash",
-        match program.database.url_text().starts_with("sqlite") {
-            true => "x'00'",
-            false => "'\\x00'",
-        },
-    );
+    let cut = format!("UPDATE audit_log SET hash = $00 WHERE org_id = $id:{one}");
     program.database.execute(&cut);
     let ended = program.run(&["audit", "export"]);
     assert_eq!(ended.code, 1, "{ended:?}");
@@ -363,12 +356,8 @@ fn a_log_that_cannot_be_read_does_not_keep_others_out_of_the_export() {
 fn entries_before_one_that_cannot_be_read_are_in_the_export() {
     let (program, one, _) = program_with_logs();
     program.database.drop_audit_triggers();
-    let hash = match program.database.url_text().starts_with("sqlite") {
-        true => "x'00'",
-        false => "'\\x00'",
-    };
     program.database.execute(&format!(
-        "UPDATE audit_log SET hash = {hash} WHERE org_id = '{one}' AND seq = 2"
+        "UPDATE audit_log SET hash = $00 WHERE org_id = $id:{one} AND seq = 2"
     ));
     let export = program.run(&["audit", "export", "--org", &one]).stdout;
     let lines: Vec<&str> = export.lines().collect();

@@ -7,7 +7,7 @@ use super::program::{Program, text};
 
 /// All columns of all tables that know of keys, as text.
 const ROWS: [&str; 2] = [
-    "SELECT id || label || prefix || scopes || created_by AS value FROM api_keys",
+    "SELECT $text:id || label || prefix || scopes || created_by AS value FROM api_keys",
     "SELECT id || actor_label || actor_identity || resource_id || payload AS value FROM audit_log",
 ];
 

@@ -162,7 +162,7 @@ fn a_key_stands_in_the_database_as_its_hash_only() {
     let (_, plaintext) = program.key(&org, "org:read");
     let secret = &plaintext[12..];
     let rows = [
-        "SELECT id || label || prefix || scopes AS value FROM api_keys",
+        "SELECT $text:id || label || prefix || scopes AS value FROM api_keys",
         "SELECT actor_label || actor_identity || payload AS value FROM audit_log",
     ];
     for sql in rows {

@@ -12,14 +12,13 @@ use quietline::operator::audit::verify::{Summary, verify_all};
 use serde_json::json;
 
 use crate::support::TestApp;
-use crate::support::database::TestDatabase;
 
 /// Every column of `audit_log`, with a value that no entry of these tests has.
 pub const COLUMNS: [(&str, &str); 15] = [
-    ("org_id", "'0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3'"),
+    ("org_id", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
     ("seq", "77"),
     ("id", "'01JTBQH2FZ8K1RXC0WJ4Z9P3VM'"),
-    ("occurred_at", "'2026-01-04 12:00:00.001'"),
+    ("occurred_at", "$time:1767528000001000"),
     ("actor_kind", "'robot'"),
     ("actor_label", "'somebody else'"),
     ("actor_identity", "'user:somebody-else'"),
@@ -83,22 +82,9 @@ impl Logs {
 
     /// Runs SQL as somebody with full control of the database could, in one transaction.
     pub fn execute(&self, sql: &str) {
-        let sql = format!("BEGIN; {}; COMMIT", self.literal(sql));
-        self.app.database.execute_unchecked(&sql);
-    }
-
-    /// Writes `$<hex digits>` as a literal of the database in use.
-    fn literal(&self, sql: &str) -> String {
-        let Some((before, rest)) = sql.split_once('$') else {
-            return sql.to_owned();
-        };
-        let digits = rest.chars().take_while(char::is_ascii_hexdigit).count();
-        let (hex, after) = rest.split_at(digits);
-        let literal = match &self.app.database {
-            TestDatabase::Sqlite(_) => format!("x'{hex}'"),
-            TestDatabase::Postgres { .. } => format!("'\\x{hex}'"),
-        };
-        format!("{before}{literal}{}", self.literal(after))
+        self.app
+            .database
+            .execute_unchecked(&format!("BEGIN; {sql}; COMMIT"));
     }
 
     pub async fn entries(&self) -> Vec<AuditEntry> {
@@ -137,10 +123,10 @@ pub fn insert(entry: &AuditEntry) -> String {
     let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let values = [
-        text(&entry.org_id.to_string()),
+        format!("$id:{}", entry.org_id),
         entry.seq.to_string(),
         text(&entry.id),
-        text(&entry.occurred_at.to_string()),
+        format!("$time:{}", entry.occurred_at.and_utc().timestamp_micros()),
         text(&entry.actor.kind),
         text(&entry.actor.label),
         text(&entry.actor.identity),

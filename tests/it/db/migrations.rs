@@ -8,6 +8,8 @@ use diesel::connection::Connection;
 use diesel::{PgConnection, SqliteConnection};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use quietline::db::{DatabaseUrl, Db};
+use quietline::domain::cursor::ListName;
+use quietline::domain::ids::OrgId;
 use quietline::operator;
 
 use super::parallel::in_parallel;
@@ -88,17 +90,18 @@ const POSTGRES: Queries = Queries {
          WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace",
 };
 
-/// Names of column types: in SQLite, in PostgreSQL, in `schema.rs`.
-const TYPES: [(&str, &str, &str); 6] = [
-    ("TEXT", "text", "Text"),
-    ("INTEGER", "integer", "Int4"),
-    ("BIGINT", "bigint", "Int8"),
-    ("BOOLEAN", "boolean", "Bool"),
-    ("BLOB", "bytea", "Bytea"),
-    ("TIMESTAMP", "timestamp without time zone", "Timestamp"),
+/// Names of column types: in `schema.rs`, in SQLite, in PostgreSQL.
+const TYPES: [(&str, &str, &str); 7] = [
+    ("Text", "TEXT", "text"),
+    ("Int4", "INTEGER", "integer"),
+    ("Int8", "BIGINT", "bigint"),
+    ("Bool", "BOOLEAN", "boolean"),
+    ("Bytea", "BLOB", "bytea"),
+    ("Uuid", "BLOB", "uuid"),
+    ("Timestamptz", "BIGINT", "timestamp with time zone"),
 ];
 
-/// A schema as lists of texts, with the types named as in `schema.rs`.
+/// A schema as lists of texts, with the types named as the database names them.
 #[derive(Debug, PartialEq, Eq)]
 struct Schema {
     tables: Vec<String>,
@@ -121,39 +124,33 @@ fn sorted(database: &TestDatabase, query: &str) -> Vec<String> {
 
 fn schema_of(database: &TestDatabase) -> Schema {
     let queries = queries(database);
-    let columns = database.values(queries.columns);
     Schema {
         tables: database.values(queries.tables),
-        columns: columns
-            .iter()
-            .map(|column| with_diesel_type(column))
-            .collect(),
+        columns: database.values(queries.columns),
         primary_keys: sorted(database, queries.primary_keys),
     }
 }
 
-fn with_diesel_type(column: &str) -> String {
-    let (name, rest) = column.split_once(' ').unwrap();
-    let (type_name, null) = match rest.strip_suffix(" NULL") {
-        Some(type_name) => (type_name, " NULL"),
-        None => (rest, ""),
-    };
-    let known = TYPES
-        .iter()
-        .find(|(sqlite, postgres, _)| [sqlite, postgres].contains(&&type_name));
-    let (_, _, diesel) = known.unwrap_or_else(|| panic!("{column} has a type of its own"));
-    format!("{name} {diesel}{null}")
+/// The name in `database` of a type of `schema.rs`.
+fn type_in(database: &TestDatabase, diesel_type: &str) -> &'static str {
+    let known = TYPES.iter().find(|(name, _, _)| *name == diesel_type);
+    match (known, database) {
+        (Some((_, sqlite, _)), TestDatabase::Sqlite(_)) => sqlite,
+        (Some((_, _, postgres)), TestDatabase::Postgres { .. }) => postgres,
+        (None, _) => panic!("{diesel_type} is new here"),
+    }
 }
 
-/// What `src/db/tables/schema.rs` says.
-fn schema_of_program() -> Schema {
+/// What `src/db/tables/schema.rs` says, as it should stand in `database`.
+fn schema_of_program(database: &TestDatabase) -> Schema {
     let mut schema = Schema {
         tables: vec![],
         columns: vec![],
         primary_keys: vec![],
     };
     for block in SCHEMA.split("diesel::table! {").skip(1) {
-        let mut lines = block.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = block.lines().map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with("use "));
         let (table, key) = lines.next().unwrap().split_once(" (").unwrap();
         let key = key.split_once(')').unwrap().0;
         schema.tables.push(table.to_owned());
@@ -163,11 +160,11 @@ fn schema_of_program() -> Schema {
             let nullable = type_name
                 .strip_prefix("Nullable<")
                 .and_then(|it| it.strip_suffix('>'));
-            let text = match nullable {
-                Some(type_name) => format!("{table}.{column} {type_name} NULL"),
-                None => format!("{table}.{column} {type_name}"),
-            };
-            schema.columns.push(text);
+            let type_name = type_in(database, nullable.unwrap_or(type_name));
+            let null = if nullable.is_some() { " NULL" } else { "" };
+            schema
+                .columns
+                .push(format!("{table}.{column} {type_name}{null}"));
         }
     }
     schema
@@ -200,19 +197,15 @@ fn both_folders_have_the_same_migrations_and_each_has_both_directions() {
 
 #[test]
 fn the_program_s_schema_is_that_of_sqlite() {
-    assert_eq!(
-        schema_of(&migrated(TestDatabase::sqlite())),
-        schema_of_program()
-    );
+    let database = migrated(TestDatabase::sqlite());
+    assert_eq!(schema_of(&database), schema_of_program(&database));
 }
 
 /// PostgreSQL where the environment names one.
 #[test]
 fn the_program_s_schema_is_that_of_the_configured_database() {
-    assert_eq!(
-        schema_of(&migrated(TestDatabase::create())),
-        schema_of_program()
-    );
+    let database = migrated(TestDatabase::create());
+    assert_eq!(schema_of(&database), schema_of_program(&database));
 }
 
 #[test]
@@ -286,7 +279,7 @@ where
     );
     conn.run_pending_migrations(migrations()).unwrap();
     assert_eq!(schema_of(database), first);
-    assert_eq!(first, schema_of_program());
+    assert_eq!(first, schema_of_program(database));
 }
 
 #[test]
@@ -309,7 +302,7 @@ fn every_migration_can_be_undone_and_done_again() {
 }
 
 #[test]
-fn servers_that_start_together_on_an_empty_database_migrate_it_once() {
+fn servers_that_start_together_on_an_empty_database_migrate_it_once_and_share_a_secret() {
     let rounds = match TestDatabase::create() {
         TestDatabase::Sqlite(_) => 25,
         TestDatabase::Postgres { .. } => 4,
@@ -318,9 +311,13 @@ fn servers_that_start_together_on_an_empty_database_migrate_it_once() {
         let database = TestDatabase::create();
         let opened = in_parallel(8, async |_| {
             let db = Db::open(&database.url(), 1).map_err(|error| format!("{error:?}"))?;
-            db.ping().await.map_err(|error| format!("{error:?}"))
+            db.ping().await.map_err(|error| format!("{error:?}"))?;
+            // Two servers with one key make the same cursor.
+            let list = ListName::new("list", &OrgId::LEAST, &[]);
+            Ok::<_, String>(db.cursor_key().seal(&list, "1"))
         });
-        assert_eq!(opened, vec![Ok(()); 8]);
+        assert!(opened[0].is_ok(), "{opened:?}");
+        assert_eq!(opened, vec![opened[0].clone(); 8]);
         assert_eq!(database.values(RECORDED).len(), names("sqlite").len());
     }
 }

@@ -11,5 +11,6 @@ mod postgres_sessions;
 mod same_answers;
 mod statements;
 mod tampering;
+mod views;
 mod write_ahead_log;
 mod writer;

@@ -77,7 +77,7 @@ impl Log {
     /// SQL that makes the rows of an organization whose log is empty these.
     fn sql(&self) -> String {
         let mut statements: Vec<String> = self.entries.iter().map(insert).collect();
-        let condition = format!("WHERE id = '{}'", self.org_id);
+        let condition = format!("WHERE id = $id:{}", self.org_id);
         statements.push(match self.head {
             None => format!("DELETE FROM organizations {condition}"),
             Some(ChainHead { length, hash }) => format!(

@@ -59,8 +59,10 @@ impl TestDatabase {
         }
     }
 
-    /// Runs SQL behind the program's back, as somebody with access to the database could.
+    /// Runs SQL behind the program's back, as anyone with access to the database could. Ids, times
+    /// and bytes in it are written as [`TestDatabase::dialect`] reads them.
     pub fn execute(&self, sql: &str) {
+        let sql = &self.dialect(sql);
         match self {
             Self::Sqlite(folder) => {
                 let path = folder.path().join("test.db");
@@ -73,6 +75,41 @@ impl TestDatabase {
             }
             Self::Postgres { .. } => run_on(&self.url_text(), sql),
         }
+    }
+
+    /// Writes in the SQL of the database in use: `$id:<UUID>` and `$time:<microseconds since 1970>`
+    /// as values, `$text:<column>` as the text of an id, and `$<hexadecimal digits>` as bytes.
+    fn dialect(&self, sql: &str) -> String {
+        let Some((before, rest)) = sql.split_once('$') else {
+            return sql.to_owned();
+        };
+        let (kind, rest) = ["id:", "time:", "text:"]
+            .iter()
+            .find_map(|kind| Some((*kind, rest.strip_prefix(kind)?)))
+            .unwrap_or(("", rest));
+        let is_part = |c: char| match kind {
+            "text:" => c.is_ascii_alphabetic() || "._".contains(c),
+            _ => c.is_ascii_hexdigit() || c == '-',
+        };
+        let (value, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+        let is_sqlite = matches!(self, Self::Sqlite(_));
+        let written = match (kind, is_sqlite) {
+            ("id:", true) => format!("x'{}'", value.replace('-', "")),
+            ("id:", false) => format!("'{value}'::uuid"),
+            ("time:", true) => value.to_owned(),
+            ("time:", false) => {
+                format!("timestamptz 'epoch' + {value} * interval '1 microsecond'")
+            }
+            ("text:", true) => format!(
+                "(SELECT lower(substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-' \
+                 || substr(h, 13, 4) || '-' || substr(h, 17, 4) || '-' || substr(h, 21)) \
+                 FROM (SELECT hex({value}) AS h))"
+            ),
+            ("text:", false) => format!("{value}::text"),
+            (_, true) => format!("x'{value}'"),
+            (_, false) => format!("'\\x{value}'::bytea"),
+        };
+        format!("{before}{written}{}", self.dialect(after))
     }
 
     /// Runs SQL as [`TestDatabase::execute`] does, with foreign keys switched off.
@@ -110,8 +147,10 @@ impl TestDatabase {
         })
     }
 
-    /// The texts that `sql` selects as `value`, asked behind the program's back.
+    /// Returns the texts that `sql` selects as `value`, asked behind the program's back. It is read
+    /// by [`TestDatabase::dialect`] first.
     pub fn values(&self, sql: &str) -> Vec<String> {
+        let sql = &self.dialect(sql);
         let rows: QueryResult<Vec<Value>> = match self {
             Self::Sqlite(folder) => {
                 let path = folder.path().join("test.db");

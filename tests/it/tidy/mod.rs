@@ -45,7 +45,13 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
 
 /// Folders with Rust that is written by hand. tests/outside/ is not one of them as a whole,
 /// because npm installs its packages there.
-const FOLDERS: [&str; 4] = ["src", "tests/it", "tests/outside/sdk", "openapi/templates"];
+const FOLDERS: [&str; 5] = [
+    "src",
+    "runtime/src",
+    "codegen",
+    "tests/it",
+    "tests/outside/sdk",
+];
 
 /// Lists all Rust that is written by hand.
 fn sources() -> Vec<PathBuf> {

@@ -17,12 +17,12 @@ const NONE: [(&str, &str); 8] = [
     (
         "an entry about another organization",
         "SELECT id AS value FROM audit_log
-         WHERE resource_type = 'organization' AND resource_id <> org_id",
+         WHERE resource_type = 'organization' AND resource_id <> $text:org_id",
     ),
     (
         "an entry about another organization's key",
         "SELECT id AS value FROM audit_log a WHERE resource_type = 'api_key' AND NOT EXISTS
-         (SELECT 1 FROM api_keys k WHERE k.id = a.resource_id AND k.org_id = a.org_id)",
+         (SELECT 1 FROM api_keys k WHERE $text:k.id = a.resource_id AND k.org_id = a.org_id)",
     ),
     (
         "an entry about something that nobody here knows",
@@ -32,24 +32,26 @@ const NONE: [(&str, &str); 8] = [
         "an entry of another organization's key",
         "SELECT id AS value FROM audit_log a WHERE actor_identity LIKE 'api_key:%' AND NOT EXISTS
          (SELECT 1 FROM api_keys k
-          WHERE k.id = substr(a.actor_identity, 9) AND k.org_id = a.org_id)",
+          WHERE $text:k.id = substr(a.actor_identity, 9) AND k.org_id = a.org_id)",
     ),
     (
         "a version that the organization's own log does not explain",
-        "SELECT id AS value FROM organizations o WHERE version - 1 <>
+        "SELECT $text:id AS value FROM organizations o WHERE version - 1 <>
          (SELECT count(DISTINCT request_id) FROM audit_log a
           WHERE a.org_id = o.id AND a.resource_type = 'organization')",
     ),
     (
         "a key that no key of its organization created",
-        "SELECT id AS value FROM api_keys k WHERE created_by <> 'command-line' AND NOT EXISTS
-         (SELECT 1 FROM api_keys i WHERE i.id = substr(k.created_by, 9) AND i.org_id = k.org_id)",
+        "SELECT $text:id AS value FROM api_keys k WHERE created_by <> 'command-line' AND NOT EXISTS
+         (SELECT 1 FROM api_keys i
+          WHERE $text:i.id = substr(k.created_by, 9) AND i.org_id = k.org_id)",
     ),
     (
         "an idempotency record of another organization's key",
         "SELECT credential AS value FROM idempotency_records r
          WHERE credential LIKE 'api_key:%' AND NOT EXISTS
-         (SELECT 1 FROM api_keys k WHERE k.id = substr(r.credential, 9) AND k.org_id = r.org_id)",
+         (SELECT 1 FROM api_keys k
+          WHERE $text:k.id = substr(r.credential, 9) AND k.org_id = r.org_id)",
     ),
     (
         "an idempotency record of neither a key nor a user",
@@ -128,7 +130,7 @@ fn check_settings(database: &TestDatabase, own: &Tenant) {
         let sql = format!(
             "SELECT CASE WHEN {column} IS NULL THEN 'NULL' WHEN {text} = 'true' THEN '1'
              WHEN {text} = 'false' THEN '0' ELSE {text} END AS value
-             FROM organizations WHERE id = '{}'",
+             FROM organizations WHERE id = $id:{}",
             own.id
         );
         assert_eq!(database.values(&sql), [expected], "{column}");
@@ -146,10 +148,10 @@ fn check_keys(database: &TestDatabase, own: &Tenant) {
             )
         })
         .collect();
-    let sql = "SELECT id || CASE WHEN revoked_at IS NULL THEN ' live' ELSE ' revoked' END AS value
-               FROM api_keys";
+    let sql = "SELECT $text:id || CASE WHEN revoked_at IS NULL THEN ' live' ELSE ' revoked' END
+               AS value FROM api_keys";
     assert_eq!(of_organization(database, own, sql), expected, "keys");
-    let sql = "SELECT id AS value FROM api_keys WHERE last_used_at IS NOT NULL";
+    let sql = "SELECT $text:id AS value FROM api_keys WHERE last_used_at IS NOT NULL";
     let used = own.keys.iter().filter(|key| key.is_used);
     let used: BTreeSet<String> = used.map(|key| key.id.clone()).collect();
     let stored = of_organization(database, own, sql);
@@ -198,6 +200,6 @@ fn of_organization(database: &TestDatabase, own: &Tenant, sql: &str) -> BTreeSet
     } else {
         "WHERE"
     };
-    let sql = format!("{sql} {condition} org_id = '{}'", own.id);
+    let sql = format!("{sql} {condition} org_id = $id:{}", own.id);
     database.values(&sql).into_iter().collect()
 }

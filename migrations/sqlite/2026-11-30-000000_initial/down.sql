@@ -1,3 +1,5 @@
+DROP TABLE server_secrets;
+DROP TABLE idempotency_records;
 DROP TABLE audit_log;
 DROP TABLE campaigns;
 DROP TABLE brands;

@@ -1,0 +1,41 @@
+//! Column types that Diesel has for one of the two databases only, declared for both.
+
+use diesel::query_builder::QueryId;
+use diesel::sql_types::{HasSqlType, Interval, SqlType, ops};
+
+use crate::db::engine::connection::MultiBackend;
+
+/// Id. Its 16 bytes are a `uuid` on PostgreSQL and a blob on SQLite.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 2950, array_oid = 2951))]
+#[diesel(sqlite_type(name = "Binary"))]
+pub struct Uuid;
+
+/// Moment, to the microsecond. On SQLite an integer, counted since 1970.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 1184, array_oid = 1185))]
+#[diesel(sqlite_type(name = "Long"))]
+pub struct Timestamptz;
+
+// `diesel::table!` knows columns by the name of their type and wants a `Timestamptz` to have these.
+impl ops::Add for Timestamptz {
+    type Rhs = Interval;
+    type Output = Self;
+}
+
+impl ops::Sub for Timestamptz {
+    type Rhs = Interval;
+    type Output = Self;
+}
+
+macro_rules! on_either_database {
+    ($($name:ident),+) => {$(
+        impl HasSqlType<$name> for MultiBackend {
+            fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {
+                Self::lookup_sql_type::<$name>(lookup)
+            }
+        }
+    )+};
+}
+
+on_either_database!(Uuid, Timestamptz);
