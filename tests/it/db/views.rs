@@ -1,7 +1,7 @@
 //! Views for people (`deploy/views`) show what the API shows.
 
 use chrono::{DateTime, Utc};
-use quietline::domain::access::Scope;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
