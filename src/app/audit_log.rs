@@ -64,7 +64,7 @@ pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<Audit
     read.await
 }
 
-/// Returns the numbers of the entries before `before` that were written in the time that `filter` asks for.
+/// Returns the numbers of the entries before `before` that were written in the time of `filter`.
 fn fitting_times(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -86,8 +86,8 @@ fn fitting_times(
     Ok(start..end)
 }
 
-/// Returns the number of the first entry before `end` that was written at `moment` or later, or `end`. In
-/// the order of their numbers the times of entries never run back.
+/// Returns the number of the first entry before `end` that was written at `moment` or later, or
+/// `end`. In the order of their numbers the times of entries never run back.
 fn first_at(conn: &mut DbConn, org_id: &OrgId, moment: NaiveDateTime, mut end: i64) -> Result<i64> {
     let mut start = 1;
     while start < end {

@@ -49,7 +49,7 @@ pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization
 /// [`Error::NotFound`] when there is no organization with that external id.
 pub(super) fn resolve_id(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
     match access.organization() {
-        OrganizationRef::Id(id) => Ok(id.clone()),
+        OrganizationRef::Id(id) => Ok(*id),
         name @ OrganizationRef::External(_) => {
             let found = db::organization::find(conn, name)?;
             Ok(found.ok_or(NO_ORGANIZATION)?.id)

@@ -25,8 +25,8 @@ pub(super) fn open(config: &Config) -> Result<Context, BoxError> {
     })
 }
 
-/// Opens a database that exists already. A mistyped name would otherwise make an empty one, in which
-/// everything is in order.
+/// Opens a database that exists already. A mistyped name would otherwise make an empty one, in
+/// which everything is in order.
 pub(super) fn open_existing(config: &Config) -> Result<Context, BoxError> {
     if let DatabaseUrl::Sqlite(path) = &config.database_url
         && path.try_exists().is_ok_and(|exists| !exists)

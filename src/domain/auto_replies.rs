@@ -1,5 +1,5 @@
-//! Keyword auto-replies (PATCH /v1/organization, `auto_replies`): their texts, their switch, and the
-//! attestation that switching them off requires.
+//! Keyword auto-replies (PATCH /v1/organization, `auto_replies`): their texts, their switch, and
+//! the attestation that switching them off requires.
 
 use serde_json::json;
 

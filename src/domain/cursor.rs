@@ -65,7 +65,8 @@ impl CursorKey {
         position.ok_or_else(no_cursor)
     }
 
-    /// Returns the position where a page of `list` begins, read by `parse`; `None` without a cursor.
+    /// Returns the position where a page of `list` begins, read by `parse`, and `None` without a
+    /// cursor.
     ///
     /// # Errors
     /// [`no_cursor`].

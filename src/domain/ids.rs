@@ -5,8 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use diesel::deserialize::FromSqlRow;
-use diesel::expression::AsExpression;
 use ulid::Ulid;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
@@ -104,7 +102,17 @@ uuid_id!(
 
 /// The name that another system gave an organization, 1 to 128 visible ASCII characters.
 /// Never in the form of a UUID, so that it cannot be taken for an [`OrgId`]. Clones share it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    diesel::expression::AsExpression,
+    diesel::deserialize::FromSqlRow,
+)]
 #[diesel(sql_type = diesel::sql_types::Text)]
 pub struct ExternalId(Arc<str>);
 

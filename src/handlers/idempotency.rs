@@ -7,8 +7,8 @@ use crate::app::idempotency::IdempotentRequest;
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, StoredResponse};
 use crate::error::{Error, Result, Violation};
 
-/// Reads `Idempotency-Key`. Returns `None` without it. `input` is everything that the request names,
-/// its body included, and `respond` makes the response to store.
+/// Reads `Idempotency-Key`. Returns `None` without it. `input` is everything that the request
+/// names, its body included, and `respond` makes the response to store.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a malformed key.

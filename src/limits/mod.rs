@@ -137,7 +137,7 @@ impl Limits {
         match &caller.credential {
             Credential::ApiKey { id, org_id, .. } => {
                 take(request, credentials, id)?;
-                let own = OrganizationRef::Id(org_id.clone());
+                let own = OrganizationRef::Id(*org_id);
                 take(request, organizations, &own)
             }
             Credential::User {

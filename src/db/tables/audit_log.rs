@@ -16,10 +16,9 @@ use crate::error::{Error, Result};
 use crate::db::engine::connection::DbConn;
 use crate::db::engine::connection::on_each_backend;
 use crate::db::engine::prepared::{self, sql};
-use crate::db::tables::organization::stored_hash;
 use crate::db::tables::schema::{audit_log, organizations};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::StoredTime;
+use crate::db::tables::types::{StoredTime, stored_hash};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log)]

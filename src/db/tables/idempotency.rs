@@ -9,9 +9,8 @@ use crate::domain::idempotency::{
 use crate::error::{Error, Result};
 
 use crate::db::engine::connection::DbConn;
-use crate::db::tables::organization::stored_hash;
 use crate::db::tables::schema::idempotency_records as records;
-use crate::db::tables::types::StoredTime;
+use crate::db::tables::types::{StoredTime, stored_hash};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = records)]

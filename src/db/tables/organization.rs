@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
 
-use crate::domain::audit::entry::{ChainHead, EntryHash};
+use crate::domain::audit::entry::ChainHead;
 use crate::domain::auto_replies::AutoReplies;
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::change::Change;
@@ -23,7 +23,7 @@ use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::InsertForEachChanged;
 use crate::db::tables::schema::organizations;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::StoredTime;
+use crate::db::tables::types::{StoredTime, stored_hash};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = organizations)]
@@ -371,10 +371,4 @@ impl OrganizationRow {
 
 fn stored_time(text: &str) -> Result<TimeOfDay> {
     TimeOfDay::parse(text).ok_or_else(|| Error::internal(format!("{text:?} is no time of day")))
-}
-
-/// Reads a SHA-256 back.
-pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
-    let wrong = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
-    bytes.try_into().map_err(wrong)
 }

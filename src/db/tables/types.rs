@@ -12,10 +12,12 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{self, BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 
+use crate::domain::audit::entry::EntryHash;
 use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
+use crate::error::{Error, Result};
 
 use crate::db::engine::connection::{MultiBackend, MultiRawValue};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
@@ -175,3 +177,9 @@ impl FromSql<Timestamptz, Pg> for StoredTime {
 }
 
 on_either_database!(StoredTime: Timestamptz);
+
+/// Reads a stored SHA-256.
+pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
+    let wrong = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
+    bytes.try_into().map_err(wrong)
+}

@@ -1,7 +1,5 @@
 //! /v1/api-keys: between the spec's types and ours.
 
-use std::time::Duration;
-
 use quietline_api::agentmessage::api::{
     ApiKeysApi, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
     GetApiKeyParams, GetApiKeySuccess, ListApiKeysParams, ListApiKeysSuccess, RotateApiKeyParams,
@@ -19,10 +17,8 @@ use crate::domain::scope::ScopeSet;
 use crate::error::{Error, Violation};
 use crate::handlers::failure::Result;
 use crate::handlers::idempotency::{idempotent, stored};
-use crate::limits::whole_seconds;
-use crate::request::RateLimit;
 
-use super::AgentMessage;
+use super::dialect::AgentMessage;
 
 impl ApiKeysApi for AgentMessage {
     async fn create_api_key(
@@ -34,7 +30,7 @@ impl ApiKeysApi for AgentMessage {
         let models::CreateApiKeyRequest { label, scopes } = &body;
         let label = ApiKey::parse_label(label).map_err(Error::from)?;
         let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
-        // The stored response has no plaintext. A client that lost the first response rotates the key.
+        // The stored response has no plaintext: a client that lost the first one rotates the key.
         let request = idempotent(
             params.idempotency_key.as_deref(),
             &operations::CREATE_API_KEY,
@@ -127,16 +123,6 @@ impl ApiKeysApi for AgentMessage {
 fn created(key: ApiKey, plaintext: Option<String>) -> CreateApiKeySuccess {
     let body = to_issued(key, plaintext);
     CreateApiKeySuccess::Created { body }
-}
-
-/// Returns the state of the limit of new keys, used up for another `wait`.
-pub(super) fn issue_limit(wait: Duration) -> RateLimit {
-    RateLimit {
-        policy: "api-keys",
-        quota: app::api_key::MAX_ISSUED,
-        remaining: 0,
-        seconds: whole_seconds(wait),
-    }
 }
 
 /// Converts a violation of `scopes`, which makes the whole request malformed (CONTRACT 1.4).

@@ -18,7 +18,7 @@ use crate::domain::audit::filter::{AuditFilter, AuditMoment};
 use crate::error::{Error, Result};
 use crate::handlers::failure;
 
-use super::AgentMessage;
+use super::dialect::AgentMessage;
 
 impl AuditLogApi for AgentMessage {
     async fn list_audit_log(

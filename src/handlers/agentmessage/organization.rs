@@ -18,7 +18,8 @@ use crate::error::{Result, Violation};
 use crate::handlers::failure;
 use crate::handlers::idempotency::{idempotent, stored};
 
-use super::{AgentMessage, entity_tag};
+use super::dialect::AgentMessage;
+use super::entity_tag;
 
 impl OrganizationApi for AgentMessage {
     async fn get_organization(
@@ -70,9 +71,9 @@ fn to_patched(organization: Organization) -> PatchOrganizationSuccess {
     }
 }
 
-/// Translates the body of a PATCH. The schema has refused nulls, lengths and ranges already. Types of
-/// the domain are parsed all the same, so that a difference between the two is a refusal and not a
-/// wrong value.
+/// Translates the body of a PATCH. The schema has refused nulls, lengths and ranges already. Types
+/// of the domain are parsed all the same, so that a difference between the two is a refusal and not
+/// a wrong value.
 fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsChanges> {
     let models::UpdateOrganizationRequest {
         name,

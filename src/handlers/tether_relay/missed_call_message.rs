@@ -16,7 +16,7 @@ use crate::domain::organization::Organization;
 use crate::handlers::failure::Result;
 use crate::handlers::idempotency::{idempotent, stored};
 
-use super::TetherRelay;
+use super::dialect::TetherRelay;
 
 impl OrganizationsApi for TetherRelay {
     async fn get_organizations_organization_id_missed_call_message(

@@ -47,7 +47,7 @@ impl Leaf {
             (Some("integer"), _) => vec![schema["minimum"].clone(), schema["maximum"].clone()],
             (Some("string"), _) if schema["format"] == "email" => vec![json!("other@acme.example")],
             (Some("string"), _) if schema["maxLength"] == 5 => vec![json!("13:37"), json!("14:38")],
-            (Some("string"), _) => vec![json!("A text of its own")],
+            (Some("string"), _) => vec![json!(format!("A text for {}", self.name()))],
             other => panic!("{}: no values of {other:?}", self.pointer),
         };
         let is_used = |text: &str| resource.to_string().contains(&format!("{text:?}"));

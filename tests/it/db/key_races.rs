@@ -180,7 +180,7 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    operator::api_key::revoke(&elsewhere, &app.state.clock, id.clone())
+    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);

@@ -1,0 +1,73 @@
+//! The dialect as a service: authenticates every request and renders every failure.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use quietline_api_runtime::{Api, Operation};
+
+use crate::app;
+use crate::auth;
+use crate::domain::access::{Authorized, Target};
+use crate::error::Error;
+use crate::handlers::failure::{Failure, Result};
+use crate::handlers::requirements;
+use crate::limits::whole_seconds;
+use crate::request::{self, RateLimit};
+use crate::state::AppState;
+
+use super::envelope;
+
+/// Serves the AgentMessage spec.
+pub struct AgentMessage {
+    pub(super) state: web::Data<AppState>,
+}
+
+impl AgentMessage {
+    /// Serves it from `state`.
+    pub fn new(state: web::Data<AppState>) -> Self {
+        Self { state }
+    }
+}
+
+impl Api for AgentMessage {
+    type Caller = Authorized;
+    type Error = Failure;
+
+    async fn authenticate(
+        &self,
+        request: &HttpRequest,
+        operation: &'static Operation,
+    ) -> Result<Authorized> {
+        request::note(request, |context| context.route = Some(operation.path));
+        let AppState {
+            keys,
+            clock,
+            limits,
+            ..
+        } = &**self.state;
+        let authentication = pin!(auth::api_key::authenticate(keys, clock.now(), request));
+        // An API key belongs to its organization by id.
+        let find_id = async |_: &_| Ok(None);
+        let caller = limits.within(request, authentication, find_id).await?;
+        Ok(caller.require(requirements(operation), Target::Own)?)
+    }
+
+    fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
+        if let Failure::Error(Error::KeysLimited(wait)) = &failure {
+            let limit = issue_limit(*wait);
+            request::note(request, |context| context.rate_limit = Some(limit));
+        }
+        envelope::render(request, failure)
+    }
+}
+
+/// Returns the state of the limit of new keys, used up for another `wait`.
+fn issue_limit(wait: Duration) -> RateLimit {
+    RateLimit {
+        policy: "api-keys",
+        quota: app::api_key::MAX_ISSUED,
+        remaining: 0,
+        seconds: whole_seconds(wait),
+    }
+}

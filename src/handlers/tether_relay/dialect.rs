@@ -1,0 +1,62 @@
+//! The dialect as a service: authenticates every request and renders every failure.
+
+use std::pin::pin;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use quietline_api_runtime::{Api, Operation, path_parameter};
+
+use crate::auth;
+use crate::domain::access::{Authorized, Target};
+use crate::domain::ids::OrganizationRef;
+use crate::handlers::failure::{Failure, Result};
+use crate::handlers::requirements;
+use crate::request;
+use crate::state::AppState;
+
+use super::envelope;
+
+/// Serves the Tether spec.
+pub struct TetherRelay {
+    pub(super) state: web::Data<AppState>,
+}
+
+impl TetherRelay {
+    /// Serves it from `state`.
+    pub fn new(state: web::Data<AppState>) -> Self {
+        Self { state }
+    }
+}
+
+impl Api for TetherRelay {
+    type Caller = Authorized;
+    type Error = Failure;
+
+    /// The organization that the path names is part of the question, and is answered with it.
+    async fn authenticate(
+        &self,
+        request: &HttpRequest,
+        operation: &'static Operation,
+    ) -> Result<Authorized> {
+        request::note(request, |context| context.route = Some(operation.path));
+        let named = path_parameter(request, operation, "organizationId");
+        let named = named.as_deref().and_then(OrganizationRef::parse);
+        let AppState {
+            db,
+            clock,
+            jwt_keys,
+            limits,
+            ..
+        } = &**self.state;
+        let now = clock.now();
+        let authentication = auth::user::authenticate(db, jwt_keys, now, request, named.as_ref());
+        let find_id = async |name: &_| auth::user::organization_id(db, name).await;
+        let caller = limits
+            .within(request, pin!(authentication), find_id)
+            .await?;
+        Ok(caller.require(requirements(operation), Target::Named(named.as_ref()))?)
+    }
+
+    fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
+        envelope::render(request, failure)
+    }
+}
