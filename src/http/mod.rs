@@ -5,8 +5,8 @@ mod answer_headers;
 mod cors;
 pub mod docs;
 mod health;
-mod observe;
 mod read_only;
+mod request_id;
 mod root;
 pub mod server;
 mod unread_body;
@@ -55,7 +55,8 @@ pub fn create_app(
     let Options { docs, cors_origins } = options;
     let has_docs = docs.is_some();
     let cors = Cors::new(&cors_origins).map(Rc::new);
-    let observe = from_fn(move |request, next| observe::observe(cors.clone(), request, next));
+    let with_request_id =
+        from_fn(move |request, next| request_id::with_request_id(cors.clone(), request, next));
     App::new()
         .app_data(state)
         .configure(|cfg| agentmessage::configure(cfg, agent_message))
@@ -68,7 +69,7 @@ pub fn create_app(
             }
         })
         .default_service(web::to(no_such_path))
-        .wrap(observe)
+        .wrap(with_request_id)
 }
 
 /// A path that no operation has, in the words of the dialect that it would belong to.

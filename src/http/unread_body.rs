@@ -34,8 +34,12 @@ impl UnreadBody {
         }
     }
 
-    /// Sees to it that the connection of `response` is closed once nobody reads that body.
-    pub(super) fn attend(self, mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    /// Keeps the body until `response` is sent, so that actix closes the connection if the body was
+    /// not read.
+    pub(super) fn close_connection_if_unread(
+        self,
+        mut response: ServiceResponse<BoxBody>,
+    ) -> ServiceResponse<BoxBody> {
         if self.is_upgrade {
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);

@@ -1,5 +1,5 @@
-//! The outermost middleware: gives every request its id, tells the client, and logs what became of
-//! it.
+//! The outermost middleware: gives every request its id, sets `X-Request-Id`, and logs the request
+//! once it has a response.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use super::{access_log, answer_headers};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(super) async fn observe(
+pub(super) async fn with_request_id(
     cors: Option<Rc<Cors>>,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -36,5 +36,5 @@ pub(super) async fn observe(
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     answer_headers::add(&mut response);
     pending.answered(&response);
-    Ok(unread_body.attend(response))
+    Ok(unread_body.close_connection_if_unread(response))
 }
