@@ -164,13 +164,7 @@ impl Caller {
                 organization,
             } => {
                 let role = check_role(role, demand.minimum_role)?;
-                let organization = match role {
-                    Role::Superadmin => named_or_own(organization, target)?,
-                    Role::Admin | Role::DepartmentHead | Role::SalesRep => {
-                        let own = organization.ok_or(Error::Forbidden("user has no organization"));
-                        own_only(own?, target)?
-                    }
-                };
+                let organization = organization_of(role, organization, target)?;
                 let actor = Actor::User { subject, role };
                 let access = OrgAccess {
                     organization,
@@ -204,6 +198,20 @@ fn check_role(role: Option<Role>, minimum: Option<&str>) -> Result<Role> {
         .ok_or(Error::Forbidden("not open to users"))?;
     role.filter(|role| *role >= minimum)
         .ok_or(Error::Forbidden("role too weak"))
+}
+
+fn organization_of(
+    role: Role,
+    own: Option<OwnOrganization>,
+    target: Target<'_>,
+) -> Result<OrganizationRef> {
+    match role {
+        Role::Superadmin => named_or_own(own, target),
+        Role::Admin | Role::DepartmentHead | Role::SalesRep => own_only(
+            own.ok_or(Error::Forbidden("user has no organization"))?,
+            target,
+        ),
+    }
 }
 
 fn own_only(own: OwnOrganization, target: Target<'_>) -> Result<OrganizationRef> {

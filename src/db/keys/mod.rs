@@ -113,8 +113,8 @@ impl ApiKeys {
         key.note_use(minute, |id| self.uses.note(id, minute));
     }
 
-    /// Stores the oldest noted uses, of one minute and a thousand keys at most. Returns the number
-    /// of changed keys. Uses that cannot be stored now are kept for the next call.
+    /// Stores the oldest noted uses, of one minute and [`USES_PER_STORE`] keys at most. Returns the
+    /// number of changed keys. Uses that cannot be stored now are kept for the next call.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
