@@ -1,7 +1,7 @@
 //! Quietline: organization messaging settings and guardrails behind two public APIs.
 //!
 //! Four layers, one direction: `handlers -> app -> db`, with `domain` underneath, importing nobody.
-//! `tests/it/tidy.rs` holds every file to it; `docs/ARCHITECTURE.md` says why.
+//! `tests/it/tidy/` holds every file to it; `docs/ARCHITECTURE.md` says why.
 
 pub mod app;
 pub mod auth;

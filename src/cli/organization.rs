@@ -4,9 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::db::Db;
+use crate::domain::audit::event::Fields;
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrganizationRef};
+use crate::domain::missed_call_message::MissedCall;
 use crate::domain::organization::{Organization, OrganizationName, Settings};
+use crate::domain::registry::RegistrySummary;
 use crate::error::{BoxError, Error, Violation};
 use crate::operator;
 use crate::operator::organization::NewOrganization;
@@ -130,38 +133,76 @@ fn billing_email(organization: &Organization) -> Option<&str> {
 
 /// Everything of an organization, named as in the AgentMessage dialect.
 pub(super) fn value(organization: &Organization) -> Value {
-    let settings = &organization.settings;
-    json!({
-        "id": organization.id.to_string(),
+    // Every field is named here and below, so that a new one does not compile until it is decided.
+    let Organization {
+        id,
+        external_id: _,
+        kind,
+        plan,
+        throughput_tier,
+        settings,
+        missed_call,
+        registry,
+        version,
+        audit: _,
+        created_at,
+        updated_at: _,
+    } = organization;
+    let MissedCall { message, enabled } = missed_call;
+    let RegistrySummary {
+        brand,
+        brand_count,
+        campaign_count,
+    } = registry;
+    let mut value = json!({
+        "id": id.to_string(),
         "external_id": external_id(organization),
-        "kind": organization.kind.into_str(),
-        "name": settings.name.as_str(),
-        "billing_email": billing_email(organization),
-        "plan": organization.plan,
-        "throughput_tier": organization.throughput_tier,
-        "message_retention_days": settings.message_retention_days,
-        "mms_retention_days": settings.mms_retention_days,
-        "is_reseller": settings.is_reseller,
-        "quiet_hours": {
-            "enabled": settings.quiet_hours.enabled,
-            "start": settings.quiet_hours.start.to_string(),
-            "end": settings.quiet_hours.end.to_string(),
-            "mode": settings.quiet_hours.mode.into_str(),
-        },
-        "auto_replies": {
-            "enabled": settings.auto_replies.enabled,
-            "stop_text": settings.auto_replies.stop_text,
-            "help_text": settings.auto_replies.help_text,
-            "start_text": settings.auto_replies.start_text,
-        },
-        "missed_call_message": organization.missed_call.message,
-        "missed_call_auto_message_enabled": organization.missed_call.enabled,
+        "kind": kind.into_str(),
+        "plan": plan,
+        "throughput_tier": throughput_tier,
+        "missed_call_message": message,
+        "missed_call_auto_message_enabled": enabled,
         "registration_status": {
-            "brand": organization.registry.brand.map(|status| status.into_str()),
-            "brand_count": organization.registry.brand_count,
-            "campaign_count": organization.registry.campaign_count,
+            "brand": brand.map(|status| status.into_str()),
+            "brand_count": brand_count,
+            "campaign_count": campaign_count,
         },
-        "version": organization.version,
-        "created_at": organization.created_at,
-    })
+        "version": version,
+        "created_at": created_at,
+    });
+    for (name, setting) in settings_value(settings) {
+        value[name] = setting;
+    }
+    value
+}
+
+fn settings_value(settings: &Settings) -> [(&'static str, Value); 7] {
+    let Settings {
+        name,
+        billing_email,
+        message_retention_days,
+        mms_retention_days,
+        is_reseller,
+        quiet_hours,
+        auto_replies,
+    } = settings;
+    let billing_email = billing_email.as_ref().map(BillingEmail::as_str);
+    [
+        ("name", json!(name.as_str())),
+        ("billing_email", json!(billing_email)),
+        ("message_retention_days", json!(message_retention_days)),
+        ("mms_retention_days", json!(mms_retention_days)),
+        ("is_reseller", json!(is_reseller)),
+        ("quiet_hours", object(quiet_hours.recorded())),
+        ("auto_replies", object(auto_replies.recorded())),
+    ]
+}
+
+fn object(fields: Fields) -> Value {
+    let fields = fields.into_iter();
+    Value::Object(
+        fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }

@@ -9,6 +9,7 @@ use quietline::domain::actor::Role;
 use quietline::domain::scope::Scope;
 use serde_json::{Map, Value, json};
 
+use super::isolation::COLUMNS;
 use crate::support::TestApp;
 use crate::support::spec::{AGENT_MESSAGE, TETHER, resolve};
 
@@ -148,6 +149,30 @@ async fn disable_auto_replies(app: &TestApp, key: &str) {
     assert_eq!(payload["after"], auto_replies);
 }
 
+/// Every leaf of both requests but the attestation, which changes nothing by itself.
+fn every_leaf() -> (Vec<Leaf>, Vec<Leaf>) {
+    let schema = &AGENT_MESSAGE["components"]["schemas"]["UpdateOrganizationRequest"];
+    let mut patched = leaves(&AGENT_MESSAGE, schema, "");
+    patched.retain(|leaf| leaf.pointer != "/auto_replies/attestation");
+    let operation = &TETHER["paths"]["/api/organizations/{organizationId}/missed-call-message"];
+    let body = resolve(&TETHER, &operation["put"]["requestBody"]);
+    let put = leaves(&TETHER, &body["content"]["application/json"]["schema"], "");
+    (patched, put)
+}
+
+#[test]
+fn every_settable_field_is_compared_across_organizations() {
+    let (patched, put) = every_leaf();
+    for leaf in patched.iter().chain(&put) {
+        let is_compared = COLUMNS.iter().any(|(pointer, _)| *pointer == leaf.pointer);
+        assert!(
+            is_compared,
+            "isolation/rows.rs has no row for {}",
+            leaf.pointer
+        );
+    }
+}
+
 #[actix_web::test]
 async fn every_settable_field_changes_its_own_column_response_and_audit_entry() {
     let app = TestApp::new().await;
@@ -155,18 +180,14 @@ async fn every_settable_field_changes_its_own_column_response_and_audit_entry() 
     let token = app.jwt(Role::Admin);
     disable_auto_replies(&app, &key).await;
 
+    let (patched, put) = every_leaf();
     let mut columns = Vec::new();
-    let schema = &AGENT_MESSAGE["components"]["schemas"]["UpdateOrganizationRequest"];
-    for leaf in leaves(&AGENT_MESSAGE, schema, "") {
-        if leaf.pointer != "/auto_replies/attestation" {
-            let call = (Method::PATCH, "/v1/organization", key.as_str());
-            columns.push(check(&app, &leaf, call).await);
-        }
+    for leaf in patched {
+        let call = (Method::PATCH, "/v1/organization", key.as_str());
+        columns.push(check(&app, &leaf, call).await);
     }
     let path = app.missed_call_path();
-    let operation = &TETHER["paths"]["/api/organizations/{organizationId}/missed-call-message"];
-    let body = resolve(&TETHER, &operation["put"]["requestBody"]);
-    for leaf in leaves(&TETHER, &body["content"]["application/json"]["schema"], "") {
+    for leaf in put {
         columns.push(check(&app, &leaf, (Method::PUT, &path, &token)).await);
     }
     let count = columns.len();

@@ -28,6 +28,8 @@ use crate::support::app::{now, state_with_clock};
 use crate::support::request::TestServer;
 use crate::support::response::Response;
 
+pub use rows::COLUMNS;
+
 use answers::check;
 use calls::{Call, Target, operations};
 use dice::Dice;

@@ -62,7 +62,7 @@ const NONE: [(&str, &str); 8] = [
 
 /// Columns of organizations as the APIs name them, and how they read in SQL: JSON, or text that
 /// may be null.
-const COLUMNS: [(&str, &str); 17] = [
+pub const COLUMNS: [(&str, &str); 17] = [
     ("/name", "name"),
     ("/billing_email", "billing_email"),
     ("/message_retention_days", "message_retention_days"),
