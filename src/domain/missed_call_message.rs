@@ -9,9 +9,9 @@ use super::ids::OrgId;
 /// Missed-call settings of an organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCall {
-    /// Template, stored as it was sent; `None` if the organization has not set any.
+    /// Template, stored as it was sent; `None` if never set.
     pub message: Option<String>,
-    /// Whether missed calls get a reply.
+    /// True if missed calls get a reply.
     pub enabled: bool,
 }
 

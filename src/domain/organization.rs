@@ -114,7 +114,7 @@ pub struct Settings {
     pub message_retention_days: i32,
     /// Days for which media are kept, 30 to 365.
     pub mms_retention_days: i32,
-    /// Whether the organization acts on behalf of other companies.
+    /// Reseller mode: the organization acts on behalf of other companies.
     pub is_reseller: bool,
     pub quiet_hours: QuietHours,
     pub auto_replies: AutoReplies,
