@@ -1,4 +1,4 @@
-//! API keys: created, listed, rotated and revoked.
+//! API keys: creation, list, rotation and revocation.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -29,8 +29,8 @@ const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
 ///
 /// # Errors
 /// [`Error::Forbidden`] for scopes that the caller does not have, [`Error::KeysLimited`] for too
-/// many keys in a minute, [`Error::NotFound`] when there is no such organization. With an
-/// idempotency key, those of [`idempotency::run`] too.
+/// many keys in a minute, [`Error::NotFound`] for an unknown organization. With an idempotency key,
+/// errors of [`idempotency::run`] too.
 pub async fn create(
     state: &AppState,
     access: OrgAccess,
@@ -103,25 +103,25 @@ pub async fn show(db: &Db, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
     found.await?.ok_or(NO_KEY)
 }
 
-/// The page of a list of keys that is asked for.
+/// Query for a page of a list of keys.
 pub struct KeyQuery {
     /// Cursor of the previous page, `None` for the first page.
     pub cursor: Option<String>,
-    /// Keys on the page at most.
+    /// Maximum number of keys on the page.
     pub limit: usize,
-    /// Whether revoked keys are in the list.
+    /// True to list revoked keys too.
     pub include_revoked: bool,
 }
 
-/// A page of keys.
+/// Page of keys.
 pub struct KeyPage {
-    /// The keys, newest first.
+    /// Keys, newest first.
     pub keys: Vec<ApiKey>,
     /// Length of the whole list.
     pub total: i64,
-    /// Keys of the list that come before this page.
+    /// Number of keys before this page.
     pub offset: i64,
-    /// Cursor of the next page, `None` if this is the last one.
+    /// Cursor of the next page, `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -154,11 +154,11 @@ pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage
     read.await
 }
 
-/// Revokes a key of the organization that `access` is for, whatever its scopes are. A key that is
-/// revoked already stays as it is.
+/// Revokes a key of the organization that `access` is for, regardless of the key's scopes. An
+/// already revoked key stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`] when the organization has no such key.
+/// [`Error::NotFound`] for an unknown key, or a key of another organization.
 pub async fn delete(
     keys: &ApiKeys,
     clock: &Clock,
@@ -181,7 +181,7 @@ pub async fn delete(
     .await
 }
 
-/// Stores a new key of a locked organization, within the limit of keys per minute.
+/// Stores a new key of a locked organization, within the rate limit of new keys.
 fn issue(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -190,7 +190,7 @@ fn issue(
     now: DateTime<Utc>,
 ) -> Result<ApiKey> {
     let since = now - ISSUE_WINDOW;
-    // Bounded above too: a clock that was far ahead once limits nobody until then.
+    // Bounded above too: keys issued while a clock was far ahead must not count until then.
     let period = since..now + ISSUE_WINDOW;
     let issued = db::api_key::find_nth_issue(conn, org_id, &period, MAX_ISSUED.into())?;
     if let Some(issued) = issued {

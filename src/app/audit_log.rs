@@ -1,4 +1,4 @@
-//! GET /v1/audit-log. Entries are added by the changes that they record.
+//! GET /v1/audit-log. Not here: adding entries, which each recorded change does.
 
 use std::ops::Range;
 
@@ -14,13 +14,12 @@ use crate::error::{Error, Result};
 
 use super::tenant;
 
-/// The page of the log that is asked for.
+/// Query for a page of the log.
 pub struct AuditQuery {
     /// Cursor of the previous page, `None` for the first page.
     pub cursor: Option<String>,
-    /// Entries on the page at most.
+    /// Maximum number of entries on the page.
     pub limit: usize,
-    /// Filter of the list.
     pub filter: AuditFilter,
 }
 
@@ -28,11 +27,11 @@ pub struct AuditQuery {
 /// rows take some milliseconds.
 const MAX_SCANNED: i64 = 10_000;
 
-/// A page of the log.
+/// Page of the log.
 pub struct AuditPage {
-    /// The entries, newest first. There may be fewer than asked for, and still a next page.
+    /// Entries, newest first. A page with fewer entries than the limit may still have a next page.
     pub entries: Vec<AuditEntry>,
-    /// Cursor of the next page, `None` if this is the last one.
+    /// Cursor of the next page, `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -64,7 +63,7 @@ pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<Audit
     read.await
 }
 
-/// Returns the numbers of the entries before `before` that were written in the time of `filter`.
+/// Returns the numbers of the entries before `before` in the time range of `filter`.
 fn fitting_times(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -87,7 +86,7 @@ fn fitting_times(
 }
 
 /// Returns the number of the first entry before `end` that was written at `moment` or later, or
-/// `end`. In the order of their numbers the times of entries never run back.
+/// `end`. Binary search is correct because the times of entries never decrease.
 fn first_at(conn: &mut DbConn, org_id: &OrgId, moment: NaiveDateTime, mut end: i64) -> Result<i64> {
     let mut start = 1;
     while start < end {

@@ -1,5 +1,5 @@
-//! Changes of an organization: decided on what was read, and decided again under a lock if a
-//! concurrent write won. The decision itself belongs to each use case.
+//! Changes of an organization. A change is decided without a lock, and decided again under a lock
+//! if a concurrent write won. Not here: the decision, which each use case makes.
 
 use std::sync::Arc;
 
@@ -15,16 +15,15 @@ use crate::state::AppState;
 use super::idempotency::{self, IdempotentRequest, Outcome};
 use super::tenant;
 
-/// Changes the caller's organization as `decide` says and returns it as it then is. `decide`
-/// returns `None` when there is nothing to change.
+/// Changes the caller's organization by `decide` and returns the result. `decide` returns `None`
+/// when nothing changes.
 ///
-/// `decide` first gets the organization as read without a lock, which is enough to refuse, to keep,
-/// or to store the change on condition that no concurrent write won. Only if one did, `decide` is
-/// called again with the locked row. An idempotent request is decided under the lock from the
-/// start.
+/// The first call of `decide` gets the organization as read without a lock. That is enough to
+/// refuse, to keep, or to store the change on condition that no concurrent write won. If one did, a
+/// second call gets the locked row. An idempotent request is decided under the lock from the start.
 ///
 /// # Errors
-/// Those of `decide`, [`Error::NotFound`] when there is no such organization, and those of
+/// Errors of `decide`, [`Error::NotFound`] for an unknown organization, and errors of
 /// [`idempotency::run`].
 pub(super) async fn run<D>(
     state: &AppState,
@@ -37,7 +36,8 @@ where
 {
     if let Some(request) = idempotent {
         let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
-        // Boxed: few requests need it, and it is most of what such a future holds.
+        // Boxed, because few requests need this future, and it would be most of the size of the
+        // caller's.
         return Box::pin(idempotency::run(state, caller.access, request, work)).await;
     }
     let changed = run_unkeyed(state, caller, decide).await?;

@@ -15,21 +15,20 @@ use crate::state::AppState;
 
 use super::tenant;
 
-/// A request with an `Idempotency-Key`.
+/// Request with an `Idempotency-Key`.
 pub struct IdempotentRequest<T> {
-    /// The key.
     pub key: IdempotencyKey,
     /// Fingerprint of the operation and its input.
     pub fingerprint: Fingerprint,
-    /// Makes the response to store from the outcome.
+    /// Function that makes the response to store from the outcome.
     pub respond: fn(T) -> Result<StoredResponse>,
 }
 
 /// Outcome of a request that may be a retry.
 pub enum Outcome<T> {
-    /// Done now.
+    /// Change that this request made.
     Done(T),
-    /// Done before, with this response.
+    /// Stored response of the first request.
     Replayed(StoredResponse),
 }
 
@@ -37,8 +36,8 @@ pub enum Outcome<T> {
 /// request that fails leaves no record and may be retried.
 ///
 /// # Errors
-/// Those of `work`, [`Error::IdempotencyKeyReused`] when the key came with another request, and
-/// [`Error::IdempotencyKeyInUse`] while the first request with it has no response yet.
+/// Errors of `work`, [`Error::IdempotencyKeyReused`] when the key came with another request, and
+/// [`Error::IdempotencyKeyInUse`] while the first request with the key has not finished.
 pub(super) async fn run<T, W>(
     state: &AppState,
     access: OrgAccess,
@@ -79,8 +78,8 @@ where
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 
-/// Returns the same key for requests with one `Idempotency-Key` and one credential about one
-/// organization. Users of two organizations may have the same name.
+/// Returns the same key for requests with equal credential, organization and `Idempotency-Key`. The
+/// organization counts because users of two organizations may have the same name.
 fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {

@@ -14,18 +14,18 @@ use super::{change, tenant};
 /// Returns the missed-call settings of the organization that the caller may act on.
 ///
 /// # Errors
-/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization.
+/// [`NotFound`](crate::error::Error::NotFound) for an unknown organization.
 pub async fn show(db: &Db, caller: Authorized) -> Result<MissedCall> {
     let organization = tenant::load(db, &caller.access, caller.prefetched).await?;
     Ok(organization.missed_call)
 }
 
-/// Applies `changes` and returns the organization as it then is. A change that changes nothing
-/// writes nothing and leaves no audit entry.
+/// Applies `changes` and returns the changed organization. Equal settings cause neither a write nor
+/// an audit entry.
 ///
 /// # Errors
-/// [`NotFound`](crate::error::Error::NotFound) when there is no such organization. With an
-/// idempotency key, those of [`super::idempotency::run`] too.
+/// [`NotFound`](crate::error::Error::NotFound) for an unknown organization. With an idempotency
+/// key, errors of [`super::idempotency::run`] too.
 pub async fn update(
     state: &AppState,
     caller: Authorized,

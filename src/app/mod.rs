@@ -1,5 +1,5 @@
-//! Use cases of the two APIs. Each is one transaction: rule, change, audit entries. Every one takes
-//! the proof that its caller may do it.
+//! Use cases of the two APIs, each one transaction of rule, change and audit entries. Every use
+//! case takes the proof that its caller has permission.
 
 pub mod api_key;
 pub mod audit_log;

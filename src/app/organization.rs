@@ -1,4 +1,4 @@
-//! GET and PATCH /v1/organization: the organization shown, and its settings changed.
+//! GET and PATCH /v1/organization: reading the organization, and changing its settings.
 
 use crate::db::Db;
 use crate::domain::access::Authorized;
@@ -13,17 +13,17 @@ use super::{change, tenant};
 /// Returns the caller's organization.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`Error::NotFound`] for an unknown organization.
 pub async fn show(db: &Db, caller: Authorized) -> Result<Organization> {
     tenant::load(db, &caller.access, caller.prefetched).await
 }
 
-/// Applies `changes` all or nothing and returns the organization as it then is. A change that
-/// changes nothing writes nothing and leaves no audit entry.
+/// Applies all of `changes` and returns the changed organization. Equal settings cause neither a
+/// write nor an audit entry.
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`] before any rule is checked, then the first broken rule. With an
-/// idempotency key, those of [`super::idempotency::run`] before either.
+/// idempotency key, errors of [`super::idempotency::run`] before both.
 pub async fn update_settings(
     state: &AppState,
     caller: Authorized,

@@ -1,4 +1,4 @@
-//! The organization that a request is about: loaded, locked, or resolved to its id.
+//! Organization of a request: loaded, locked, or resolved to its id.
 
 use crate::db::{self, Db, DbConn};
 use crate::domain::access::OrgAccess;
@@ -12,7 +12,7 @@ const NO_ORGANIZATION: Error = Error::NotFound(Resource::Organization);
 /// Loads the organization that `access` is for, unless it was `prefetched` since the request began.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`Error::NotFound`] for an unknown organization.
 pub(super) async fn load(
     db: &Db,
     access: &OrgAccess,
@@ -26,12 +26,11 @@ pub(super) async fn load(
     found.await?.ok_or(NO_ORGANIZATION)
 }
 
-/// Locks the organization that `access` is for. The caller's API key may have been revoked since
-/// the request was let in, by another server too, and then changes nothing more.
+/// Locks the organization that `access` is for. Refuses an API key that was revoked since the
+/// request was authenticated, on this server or another.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization, [`Error::Unauthenticated`] for a revoked
-/// key.
+/// [`Error::NotFound`] for an unknown organization, [`Error::Unauthenticated`] for a revoked key.
 pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
     let found = db::organization::lock(conn, access.organization())?;
     let organization = found.ok_or(NO_ORGANIZATION)?;
@@ -43,10 +42,11 @@ pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization
     Ok(organization)
 }
 
-/// Resolves the organization that `access` is for to its id. An external id is looked up.
+/// Resolves the organization that `access` is for to its id. Queries the database for an external
+/// id only.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no organization with that external id.
+/// [`Error::NotFound`] for an unknown external id.
 pub(super) fn resolve_id(conn: &mut DbConn, access: &OrgAccess) -> Result<OrgId> {
     match access.organization() {
         OrganizationRef::Id(id) => Ok(*id),

@@ -1,7 +1,7 @@
 //! Verifies and signs the JSON Web Tokens of the Tether dialect (RFC 7519).
 //!
-//! The algorithm comes from the key, never from the token (RFC 8725 §3.1).
-//! Not here: what a role may do; [`Claims::role`] is handed on as the token states it.
+//! The algorithm comes from the key, never from the token (RFC 8725 §3.1). Not here: permissions of
+//! a role. [`Claims::role`] is the text of the token.
 
 mod jwks;
 #[cfg(test)]
@@ -16,32 +16,33 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Valid
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
-/// How far the issuer's clock may be off: `exp` and `nbf` are checked with this tolerance.
+/// Tolerance for the issuer's clock in checks of `exp` and `nbf`, in seconds.
 pub const LEEWAY_SECS: u32 = 30;
 
-/// A longer token is refused unread, so that nobody can make the server decode megabytes.
+/// Maximum length of a token, in bytes. A longer token is refused before decoding, so that clients
+/// cannot make the server decode megabytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The shortest HS256 secret: as long as the hash, as RFC 7518 §3.2 requires.
+/// Minimum length of the HS256 secret, in bytes: the length of the hash (RFC 7518 §3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// The longest `sub`, in characters (RFC 7519 sets no limit; OpenID Connect Core §2 says 255).
+/// Maximum length of `sub`, in characters. RFC 7519 sets no limit, and OpenID Connect Core §2 says
+/// 255.
 pub const MAX_SUBJECT_CHARS: usize = 255;
 
 const BAD_SUBJECT: &str = "sub is empty, longer than 255 characters or has control characters";
 
-/// A text that must not be printed: `Debug` shows `***`, there is no `Display`, and its memory
-/// is overwritten on drop.
+/// Text that must not be printed. `Debug` shows `***`, `Display` is missing, and the memory is
+/// overwritten on drop.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over.
     pub fn new(text: String) -> Secret {
         Secret(Zeroizing::new(text))
     }
 
-    /// The text itself. Do not log it, and do not put it into an error.
+    /// Returns the text itself, which must never reach a log or an error.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -53,31 +54,31 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What [`JwtKeys`] is built from. With neither a secret nor a key set, every token is refused.
+/// Settings of [`JwtKeys`]. With neither a secret nor a key set, every token is refused.
 #[derive(Clone, Debug, Default)]
 pub struct JwtSettings {
-    /// The shared HS256 secret, at least [`MIN_SECRET_BYTES`] long. Also signs.
+    /// Shared HS256 secret, at least [`MIN_SECRET_BYTES`] long. Also signs.
     pub secret: Option<Secret>,
-    /// The content of a JWK set (RFC 7517 §5) with RS256, ES256 and EdDSA public keys.
+    /// Content of a JWK set (RFC 7517 §5) with RS256, ES256 and EdDSA public keys.
     pub jwks_json: Option<String>,
-    /// The `iss` that every token must carry; `None`: not checked.
+    /// Required `iss` of every token; `None` accepts any.
     pub issuer: Option<String>,
-    /// The `aud` that every token must carry, alone or in a list; `None`: not checked.
+    /// Required `aud` of every token, alone or in a list; `None` accepts any.
     pub audience: Option<String>,
 }
 
-/// The claims of a verified token that the product uses.
+/// Claims of a verified token that the product uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// `sub`: who calls. 1 to [`MAX_SUBJECT_CHARS`] characters, no control characters.
+    /// `sub`: the caller. 1 to [`MAX_SUBJECT_CHARS`] characters, no control characters.
     pub subject: String,
     /// `organizationId`: the caller's organization. `None` when absent or null.
     pub organization: Option<String>,
-    /// `accessRole`, verbatim; it may be a word that is no role.
+    /// `accessRole`, verbatim. May be the name of an unknown role.
     pub role: String,
 }
 
-/// All keys of one process, prepared once: [`JwtKeys::verify`] runs for every request.
+/// Keys of one process, prepared once because [`JwtKeys::verify`] runs for every request.
 #[derive(Debug)]
 pub struct JwtKeys {
     keys: Vec<VerificationKey>,
@@ -86,7 +87,7 @@ pub struct JwtKeys {
     audience: Option<String>,
 }
 
-/// One key with its one algorithm (the only entry of `validation.algorithms`).
+/// Key with its only algorithm (the only entry of `validation.algorithms`).
 #[derive(Debug)]
 struct VerificationKey {
     /// `None` for the shared secret and for a JWK without `kid`.
@@ -101,7 +102,7 @@ impl JwtKeys {
     ///
     /// # Errors
     ///
-    /// All faults of the settings, one text each; none contains a key or the secret.
+    /// Every problem of the settings, one text each, which never contains a key or the secret.
     pub fn new(settings: &JwtSettings) -> Result<JwtKeys, Vec<String>> {
         let mut problems = Vec::new();
         let mut keys = Vec::new();
@@ -133,7 +134,7 @@ impl JwtKeys {
         })
     }
 
-    /// Whether no key is configured, so that [`JwtKeys::verify`] refuses everything.
+    /// Returns whether [`JwtKeys::verify`] refuses every token, because no key is configured.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -142,20 +143,20 @@ impl JwtKeys {
     ///
     /// # Errors
     ///
-    /// Why the token is refused, without any part of it. For the log only: a client learns
-    /// nothing but that the token is invalid or expired (Tether spec, 401).
+    /// The reason for the refusal, without any part of the token. For the log only, because a
+    /// client may only learn that the token is invalid or expired (Tether spec, 401).
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, &'static str> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err("longer than 8192 bytes");
         }
         let verified = match self.keys.as_slice() {
             [] => Err("no JWT key is configured"),
-            // With one key that answers to any kid, there is nothing to look up in the header.
+            // With a single key that accepts any `kid`, the header need not be read first.
             [only] if only.kid.is_none() => only.decode(token),
             _ => self.decode_with_candidates(token),
         }?;
-        // RFC 7515 §4.1.11: an extension that the receiver does not know must be refused, and
-        // this server knows none.
+        // RFC 7515 §4.1.11: an unknown critical extension must be refused, and this server knows
+        // none.
         if verified.header.crit.is_some() {
             return Err("has a critical header extension");
         }
@@ -163,7 +164,8 @@ impl JwtKeys {
         verified.claims.into_claims()
     }
 
-    /// Tries each key that the header may mean; all of them use the algorithm that it names.
+    /// Tries the key that the header's `kid` names. Otherwise tries the keys of the header's `alg`,
+    /// except for keys with another `kid`.
     fn decode_with_candidates(&self, token: &str) -> Result<TokenData<Payload>, &'static str> {
         let header = jsonwebtoken::decode_header(token).map_err(|error| reason(&error))?;
         let kid = header.kid.as_deref();
@@ -185,13 +187,13 @@ impl JwtKeys {
         outcome
     }
 
-    /// Signs a token with the shared secret: `iat` is `issued_at`, `exp` is `ttl` later (both in
-    /// whole seconds), `iss` and `aud` are the configured ones. `full_name` becomes `fullName`,
-    /// which is for other readers of the token: this server looks at no name.
+    /// Signs a token with the shared secret. `iat` is `issued_at`, and `exp` is `ttl` later, both
+    /// in whole seconds. `iss` and `aud` are the configured values. `full_name` becomes `fullName`,
+    /// which only other readers of the token use.
     ///
     /// # Errors
     ///
-    /// There is no secret, or [`JwtKeys::verify`] would refuse these claims.
+    /// A missing secret, or claims that [`JwtKeys::verify`] would refuse.
     pub fn sign(
         &self,
         claims: &Claims,
@@ -232,7 +234,7 @@ impl VerificationKey {
     ) -> VerificationKey {
         let mut validation = Validation::new(algorithm);
         let mut required = vec!["exp", "sub"];
-        // The library reads the system clock; `check_times` compares with the caller's `now`.
+        // The library reads the system clock. `check_times` compares with the caller's `now`.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         if let Some(issuer) = &settings.issuer {
@@ -261,8 +263,9 @@ impl VerificationKey {
 
 impl Claims {
     fn check(&self) -> Result<(), &'static str> {
-        // It goes into audit rows and log lines; PostgreSQL cannot store a NUL in a text.
-        // Bytes first: nearly every subject is short, and then nothing is counted.
+        // The subject reaches audit rows and log lines, and PostgreSQL cannot store a NUL in a
+        // text. Bytes are compared first, because nearly every subject is short and need not be
+        // counted.
         let is_long = self.subject.len() > MAX_SUBJECT_CHARS
             && self.subject.chars().count() > MAX_SUBJECT_CHARS;
         if self.subject.is_empty() || is_long || self.subject.contains(char::is_control) {
@@ -272,8 +275,8 @@ impl Claims {
     }
 }
 
-/// The claims as they are in the token. Others are ignored (RFC 7519 §4); `iss` and `aud` are
-/// the library's to check. A claim that occurs twice is refused.
+/// Claims in the token. Unknown claims are ignored (RFC 7519 §4), and a duplicate claim is refused.
+/// The library checks `iss` and `aud`.
 #[derive(Deserialize)]
 struct Payload {
     sub: String,
@@ -316,16 +319,18 @@ struct SignedPayload<'a> {
     exp: i64,
 }
 
-/// Unlike a plain `Option`, refuses null: a limit in time that was meant must not vanish.
+/// Reads a number. Unlike a plain `Option`, refuses null, so that an intended time limit cannot
+/// vanish.
 fn present_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     f64::deserialize(deserializer).map(Some)
 }
 
-/// RFC 7519 §4.1.4 and §4.1.5: invalid on and after `exp`, and before `nbf`.
+/// Checks the times: a token is invalid on and after `exp`, and before `nbf` (RFC 7519 §4.1.4 and
+/// §4.1.5).
 fn check_times(payload: &Payload, now: DateTime<Utc>) -> Result<(), &'static str> {
     let leeway = f64::from(LEEWAY_SECS);
     let now = now.timestamp_millis() as f64 / 1000.0;
-    // Stated so that a number which cannot be compared is refused.
+    // Negated, so that an incomparable number is refused.
     let is_current = now < payload.exp + leeway;
     if !is_current {
         return Err("expired");
@@ -337,7 +342,7 @@ fn check_times(payload: &Payload, now: DateTime<Utc>) -> Result<(), &'static str
     Ok(())
 }
 
-/// A fixed text for the log: the library's own may quote what it could not read.
+/// Returns a fixed text for the log, because the library's message may quote the token.
 fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::InvalidSignature => "signature does not verify",
@@ -348,7 +353,7 @@ fn reason(error: &Error) -> &'static str {
         ErrorKind::Json(_) => "header or claims are not JSON of the expected shape",
         ErrorKind::Base64(_) | ErrorKind::Utf8(_) => "not base64url",
         ErrorKind::InvalidToken => "not three parts separated by dots",
-        // The library's enum is non-exhaustive; what is left concerns keys, not tokens.
+        // The library's enum is non-exhaustive. The remaining kinds concern keys, not tokens.
         _ => "cannot be processed",
     }
 }

@@ -1,5 +1,5 @@
-//! Authenticates users of the Tether dialect: a verified token becomes a caller, with every name of
-//! the organization that the token belongs to.
+//! Authenticates users of the Tether dialect: turns a verified token into a caller, with every name
+//! of the token's organization.
 
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
@@ -53,7 +53,7 @@ pub async fn authenticate(
     })
 }
 
-/// Returns the organization of the token. Looks up its other name only where that can decide the
+/// Returns the organization of the token. Looks up the alias only where it can decide the
 /// permission: for an admin, if the path has the id and the token the external id, or the reverse.
 async fn own_organization(
     db: &Db,
@@ -77,10 +77,10 @@ async fn own_organization(
     Ok(OwnOrganization { claimed, alias })
 }
 
-/// Returns the id of the organization `name`, if it exists.
+/// Returns the id of the organization `name`, `None` for an unknown one.
 ///
 /// # Errors
-/// Only those of the database.
+/// Only errors of the database.
 pub async fn organization_id(db: &Db, name: &OrganizationRef) -> Result<Option<OrgId>> {
     let found = find(db, name.clone()).await?;
     Ok(found.map(|organization| organization.id))

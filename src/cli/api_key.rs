@@ -82,7 +82,7 @@ fn line(key: &ApiKey) -> String {
     )
 }
 
-/// Everything that is kept of a key, named as in the AgentMessage dialect.
+/// Returns the stored data of a key, with the names of the AgentMessage dialect.
 pub(super) fn value(key: &ApiKey) -> Value {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.into_str()).collect();
     json!({

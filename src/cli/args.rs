@@ -1,4 +1,4 @@
-//! The grammar of the command line. It is public: scripts depend on it.
+//! Grammar of the command line. It is public, because scripts depend on it.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// Flags of the settings, made from the table in `config`.
+/// Flags of the settings, generated from the table in `config`.
 pub(super) struct SettingArgs(pub(super) Flags);
 
 impl Args for SettingArgs {
@@ -59,7 +59,8 @@ impl FromArgMatches for SettingArgs {
     }
 }
 
-/// Makes the flag of `setting`. Its default is only help: `config` has to see that it is absent.
+/// Makes the flag of `setting`. The default appears in the help only, because `config` must see
+/// that a flag is absent.
 fn to_arg(setting: &Setting) -> Option<Arg> {
     let flag = setting.flag.as_ref()?;
     let help = match setting.default {

@@ -1,5 +1,4 @@
-//! `quietline audit`: looking at the log, proving that nobody has changed it, and making evidence
-//! that is kept elsewhere.
+//! `quietline audit`: reading and verifying the log, and producing evidence to keep elsewhere.
 
 mod anchor;
 mod args;
@@ -14,8 +13,8 @@ use super::output::Output;
 
 pub(super) use args::AuditCommand;
 
-/// Verifies an export if that is what `command` says, which needs neither database nor
-/// configuration; `None` if it says something else.
+/// Verifies an export, which needs neither database nor configuration. Returns `None` for every
+/// other command.
 pub(super) fn run_without_config(command: &AuditCommand, out: &mut Output) -> Option<Outcome> {
     let AuditCommand::Verify(args) = command else {
         return None;

@@ -1,4 +1,4 @@
-//! Shared by the commands: the database they work on, the keys of tokens, and how they end.
+//! Shared by the commands: opening the database, the keys of tokens, and the result of a command.
 
 use crate::auth::jwt::JwtKeys;
 use crate::clock::Clock;
@@ -6,16 +6,16 @@ use crate::config::Config;
 use crate::db::{DatabaseUrl, Db};
 use crate::error::{BoxError, Error, chain};
 
-/// Result of a command: whether it found everything in order.
+/// Result of a command. `false` means that the command worked but found a fault.
 pub(super) type Outcome = Result<bool, BoxError>;
 
-/// The database and the clock, for commands that work on the database.
+/// Database and clock, for commands that work on the database.
 pub(super) struct Context {
     pub(super) db: Db,
     pub(super) clock: Clock,
 }
 
-/// Opens the database and brings its schema up to date, as every command does.
+/// Opens the database and brings its schema up to date.
 pub(super) fn open(config: &Config) -> Result<Context, BoxError> {
     let db = Db::open(&config.database_url, config.database_pool_size)
         .map_err(|error| format!("database {}: {}", config.database_url, describe(&error)))?;
@@ -25,8 +25,8 @@ pub(super) fn open(config: &Config) -> Result<Context, BoxError> {
     })
 }
 
-/// Opens a database that exists already. A mistyped name would otherwise make an empty one, in
-/// which everything is in order.
+/// Opens an existing database only. A mistyped name would otherwise create an empty database, which
+/// always verifies.
 pub(super) fn open_existing(config: &Config) -> Result<Context, BoxError> {
     if let DatabaseUrl::Sqlite(path) = &config.database_url
         && path.try_exists().is_ok_and(|exists| !exists)
@@ -41,7 +41,7 @@ pub(super) fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {
     JwtKeys::new(&config.jwt).map_err(|problems| problems.join("\n").into())
 }
 
-/// Describes an error and its causes in one line, with the broken rules if there are any.
+/// Describes an error and its causes in one line, including violations.
 pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(Error::Invalid(violations)) = error.downcast_ref::<Error>() {
         let rules: Vec<String> = violations

@@ -1,6 +1,5 @@
-//! `quietline demo`: an organization to try things on, with credentials and ready curl lines.
-//! Its keys are derived from the JWT secret, so that they are the same at every start and stored
-//! nowhere.
+//! `quietline demo`: a demonstration organization with credentials and ready curl lines. Its keys
+//! are derived from the JWT secret, so that they are the same at every start and never stored.
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::operator::organization::NewOrganization;
 use super::context::{Context, Outcome, jwt_keys, open};
 use super::output::{Output, table};
 
-/// By this the organization is found again; it has the form of Tether's own ids.
+/// External id that finds the organization again. It has the form of Tether's own ids.
 const EXTERNAL_ID: &str = "64656d6f64656d6f64656d6f";
 
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -35,7 +34,7 @@ const ADMIN_SCOPES: [Scope; 5] = [
     Scope::AuditRead,
 ];
 
-/// What `make run` prints.
+/// Output of `make run`.
 struct Demo {
     organization: Organization,
     admin_key: String,
@@ -96,7 +95,7 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
     Ok(operator::organization::find(db, name).await?)
 }
 
-/// The first key of a row of derived ones that is not revoked.
+/// Returns the first derived key that is not revoked, and creates it if needed.
 async fn key(
     context: &Context,
     org_id: &OrgId,
@@ -104,10 +103,10 @@ async fn key(
     scopes: &[Scope],
     seed: &str,
 ) -> Result<String> {
-    let mut turn = 0_u32;
+    let mut attempt = 0_u32;
     loop {
         let plaintext =
-            PlaintextApiKey::derive(format!("quietline demo {turn}: {seed}").as_bytes());
+            PlaintextApiKey::derive(format!("quietline demo {attempt}: {seed}").as_bytes());
         let shown = plaintext.reveal().to_owned();
         let scopes: ScopeSet = scopes.iter().copied().collect();
         let new = NewApiKey {
@@ -119,7 +118,7 @@ async fn key(
         if key.revoked_at.is_none() {
             return Ok(shown);
         }
-        turn += 1;
+        attempt += 1;
     }
 }
 
@@ -137,7 +136,7 @@ fn token(
     Ok(keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?)
 }
 
-/// Where a client on this machine reaches a server that listens on `listen`.
+/// Returns the URL for a client on this machine to reach a server that listens on `listen`.
 fn base_url(listen: &str) -> String {
     let place = listen
         .replace("0.0.0.0:", "127.0.0.1:")
@@ -194,7 +193,7 @@ fn text(demo: &Demo, url: &str) -> String {
     lines.join("\n")
 }
 
-/// A command to paste, with an empty line after it.
+/// Returns a command to paste, with an empty line after it.
 fn curl(method: &str, url: &str, token: &str, body: Option<&Value>) -> String {
     let call = format!("curl -s -X {method} {url} -H 'Authorization: Bearer {token}'");
     match body {

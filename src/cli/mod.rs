@@ -1,4 +1,4 @@
-//! The command line: its grammar, and the way from there to a running command.
+//! Command line: parses the arguments and runs the command.
 
 mod api_key;
 mod args;
@@ -24,7 +24,7 @@ use args::{ApiKeyCommand, BrandCommand, CampaignCommand, Cli, Command, OrgComman
 use context::{Outcome, describe, open, open_existing};
 use output::Output;
 
-/// Parses the command line, runs the command and says how it went.
+/// Parses the command line, runs the command and returns its exit code.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new(cli.json);

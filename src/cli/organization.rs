@@ -1,5 +1,5 @@
-//! `quietline org`: organizations are made and looked at here; their settings change through the
-//! APIs.
+//! `quietline org`: creating and reading organizations. Not here: changing settings, which only the
+//! APIs do.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub(super) async fn create(context: &Context, args: NewOrgArgs, out: &mut Output
     print(&organization, out)
 }
 
-/// Checks all of what was given before any of it is refused.
+/// Checks all arguments before it refuses any, so that the error lists every violation.
 fn new_organization(args: NewOrgArgs) -> Result<NewOrganization, Error> {
     let NewOrgArgs {
         name,
@@ -84,7 +84,7 @@ pub(super) async fn list(context: &Context, out: &mut Output) -> Outcome {
     Ok(true)
 }
 
-/// The organization that the operator means by `name`.
+/// Finds the organization with the id or external id `name`.
 pub(super) async fn find(db: &Db, name: &str) -> Result<Organization, BoxError> {
     let unknown = || BoxError::from(format!("there is no organization {name:?}"));
     let reference = OrganizationRef::parse(name).ok_or_else(unknown)?;
@@ -131,7 +131,7 @@ fn billing_email(organization: &Organization) -> Option<&str> {
     email.map(BillingEmail::as_str)
 }
 
-/// Everything of an organization, named as in the AgentMessage dialect.
+/// Returns all data of an organization, with the names of the AgentMessage dialect.
 pub(super) fn value(organization: &Organization) -> Value {
     // Every field is named here and below, so that a new one does not compile until it is decided.
     let Organization {

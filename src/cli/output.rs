@@ -1,5 +1,5 @@
-//! What commands print: data on standard output, for people or as JSON, and complaints on standard
-//! error. Also the files that they make.
+//! Output of commands: data on standard output, for people or as JSON, and errors on standard
+//! error. Also the files that commands create.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::BoxError;
 
-/// Where data goes, and in which form.
+/// Destination and format of data.
 pub(super) struct Output {
     json: bool,
 }
@@ -28,7 +28,8 @@ impl Output {
         }
     }
 
-    /// Prints `text` in either form. Nobody reading is no fault: `quietline org list | head -1`.
+    /// Prints `text` in either format. A closed pipe is not an error, as in `quietline org list |
+    /// head -1`.
     pub(super) fn print_plain(&mut self, text: &str) -> Result<(), BoxError> {
         match announce(text) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -37,17 +38,17 @@ impl Output {
     }
 }
 
-/// Prints a line for whoever started the server, in either form.
+/// Prints a line for the operator who starts the server, in either format.
 pub(super) fn announce(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", visible(line))?;
     stdout.flush()
 }
 
-/// `text` with what would steer a terminal written as JSON writes it, which is also what it has to
-/// be inside of JSON: customers choose much of what is shown.
+/// Escapes characters of `text` that would control a terminal, because customers choose much of the
+/// output. The escapes are the escapes of JSON, so that JSON output stays valid.
 fn visible(text: &str) -> Cow<'_, str> {
-    // Control characters, and those that turn the direction of writing or break a line.
+    // Control characters, and characters that change the direction of writing or break a line.
     let steers = |c: char| match c {
         '\n' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
@@ -65,21 +66,21 @@ fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect())
 }
 
-/// Prints why a command failed.
+/// Prints the reason why a command failed.
 pub(super) fn complain(message: &str) {
     let message = visible(message);
-    // Without a standard error there is nobody left to tell.
+    // Without a standard error, the log is the only place left.
     let written = writeln!(io::stderr().lock(), "error: {message}");
     written.unwrap_or_else(|_| log::error!("{message}"));
 }
 
-/// Makes a file that nobody but its owner can read, and that was not there before.
+/// Creates a new file that only its owner can read. Fails if the file exists.
 pub(super) fn create_private(path: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Lines of `name: value`, values in one column.
+/// Formats lines of `name: value`, with the values in one column.
 pub(super) fn table(rows: &[(&str, String)]) -> String {
     let width = rows
         .iter()

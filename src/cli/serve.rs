@@ -67,7 +67,8 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
     Ok(true)
 }
 
-/// Logs a panic as one line like every event. Leaves out its message, because it may quote data.
+/// Logs a panic as one line, like every event. Omits the panic's message, because it may quote
+/// data.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic
         .location()

@@ -16,7 +16,7 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
     };
     let token =
         jwt_keys(config)?.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;
-    // The bare word in both forms, so that it fits into a shell variable.
+    // Without JSON in either format, so that a shell variable can hold the token.
     out.print_plain(&token)?;
     Ok(true)
 }

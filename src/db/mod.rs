@@ -24,7 +24,7 @@ use engine::sqlite::SqliteDb;
 use engine::work::{ACQUIRE_TIMEOUT, Work};
 use tables::server_secret;
 
-/// The database. Cloning is cheap, and all clones are one database.
+/// Database handle. Cloning is cheap, and all clones use the same database.
 #[derive(Clone)]
 pub struct Db {
     backend: Backend,
@@ -39,13 +39,13 @@ enum Backend {
 }
 
 impl Db {
-    /// Opens the database that `url` names and brings its schema up to date. `connections` is the
-    /// size of the pool on PostgreSQL. SQLite has one connection that writes, one that reads for
-    /// each thread, and a few that read lists.
+    /// Opens the database at `url` and brings its schema up to date. `connections` is the size of
+    /// the pool on PostgreSQL. SQLite has one writing connection, one reading connection for each
+    /// thread, and a few connections for lists.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it cannot be reached, [`Error::Internal`] when a migration
-    /// fails.
+    /// [`Error::Unavailable`] for an unreachable database, [`Error::Internal`] for a failed
+    /// migration.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
         let cursor_key = server_secret::find_or_make_cursor_key(&mut migrated)?;
@@ -67,7 +67,7 @@ impl Db {
     /// because a point read takes less time than a change of threads.
     ///
     /// # Errors
-    /// Errors of `work`, and [`Error::Unavailable`] when no connection was free in time.
+    /// Errors of `work`, and [`Error::Unavailable`] when all connections stayed busy.
     pub async fn read<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -170,7 +170,7 @@ impl Db {
     /// Checks that the database responds, for the readiness probe.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it does not.
+    /// [`Error::Unavailable`] otherwise.
     pub async fn ping(&self) -> Result<()> {
         match &self.backend {
             Backend::Sqlite(db) => db.ping(),

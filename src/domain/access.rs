@@ -1,6 +1,5 @@
-//! Who calls and what they may do. [`Caller::require`] is the one place that decides, a pure
-//! function of the credential and of what the spec demands; where credentials come from is not
-//! known here.
+//! Callers and their permissions. [`Caller::require`] alone decides, as a pure function of the
+//! credential and the demand of the spec. Not here: authentication, which is in `auth`.
 
 use std::str::FromStr as _;
 
@@ -12,73 +11,68 @@ use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
 use super::organization::Organization;
 use super::scope::{Scope, ScopeSet};
 
-/// The credential of a request, verified.
+/// Verified credential of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// An API key that is not revoked.
     ApiKey {
-        /// Its id.
         id: ApiKeyId,
-        /// Its label.
         label: String,
-        /// What it is looked up by.
         hash: HashedApiKey,
-        /// The organization that owns it.
+        /// Organization that owns the key.
         org_id: OrgId,
-        /// What it may be used for.
         scopes: ScopeSet,
     },
-    /// A token whose signature and times are right.
+    /// A user with a token whose signature and times were verified.
     User {
         /// Claim `sub`.
         subject: String,
-        /// Claim `accessRole`; `None` for a role that is not one of ours.
+        /// Claim `accessRole`; `None` for an unknown role.
         role: Option<Role>,
-        /// Claim `organizationId`; `None` when it is absent or cannot name an organization.
+        /// Claim `organizationId`; `None` when the claim is absent or cannot name an organization.
         organization: Option<OwnOrganization>,
     },
 }
 
-/// The organization that a token names, under each name that is known of it.
+/// Organization that a token names, with its alias if that was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnOrganization {
-    /// The name in the token.
+    /// Name in the token.
     pub claimed: OrganizationRef,
-    /// Its other name, where it was looked up.
+    /// The organization's other name, `None` unless it was looked up.
     pub alias: Option<OrganizationRef>,
 }
 
-/// Who calls, in which request.
+/// Credential and id of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// How the caller is known.
     pub credential: Credential,
-    /// The request, for the audit log.
+    /// Id of the request, for the audit log.
     pub request_id: RequestId,
-    /// The organization of an API key, if it was read together with the key.
+    /// Organization of an API key, if the key's lookup read it too.
     pub prefetched: Option<Box<Organization>>,
 }
 
-/// What an operation demands of its caller, as its spec says.
+/// Requirements of an operation, as its spec states them.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand {
-    /// Scopes that an API key must have, all of them.
+    /// Scopes that an API key must have, all of them. Without any, the operation refuses API keys.
     pub scopes: &'static [&'static str],
-    /// The weakest role that a user may have.
+    /// Weakest role that a user may have; `None` refuses users.
     pub minimum_role: Option<&'static str>,
 }
 
-/// The organization that a request is about.
+/// Organization that a request is about.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// The one that the credential belongs to.
+    /// The organization of the credential.
     Own,
-    /// The one that the request names, or `None` if it names none that could exist.
+    /// The organization that the request names; `None` if the name cannot belong to any.
     Named(Option<&'a OrganizationRef>),
 }
 
-/// Proof that a caller may act on an organization, and the scopes that it may grant there. Only
-/// [`Caller::require`] makes it.
+/// Proof that a caller may act on an organization, with the scopes that the caller may grant there.
+/// Only [`Caller::require`] creates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgAccess {
     organization: OrganizationRef,
@@ -86,24 +80,22 @@ pub struct OrgAccess {
     scopes: ScopeSet,
 }
 
-/// An authorized request: the proof of permission, and what authentication read on the way to it.
+/// Authorized request: the proof of permission, and the data that authentication read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorized {
-    /// The proof.
     pub access: OrgAccess,
     /// Hash of the API key, to check again later that the key is live. `None` for a user.
     pub key_hash: Option<HashedApiKey>,
-    /// The organization, if it was read together with the API key.
+    /// Organization of an API key, if the key's lookup read it too.
     pub prefetched: Option<Box<Organization>>,
 }
 
 impl OrgAccess {
-    /// The organization that may be acted on. It need not exist.
+    /// Returns the organization that the caller may act on. It need not exist.
     pub fn organization(&self) -> &OrganizationRef {
         &self.organization
     }
 
-    /// Who acts, and in which request.
     pub fn author(&self) -> &Author {
         &self.author
     }
@@ -126,7 +118,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Error::Forbidden`], which never depends on whether another organization exists.
-    /// [`Error::NotFound`] only for a superadmin who names what cannot exist.
+    /// [`Error::NotFound`] only for a superadmin whose target cannot exist.
     pub fn require(self, demand: Demand, target: Target<'_>) -> Result<Authorized> {
         let Self {
             credential,
@@ -182,8 +174,7 @@ impl Caller {
 }
 
 fn check_scopes(granted: ScopeSet, demanded: &[&str]) -> Result<()> {
-    // A demand that names an unknown scope is met by nobody; one without scopes is not for API
-    // keys.
+    // An unknown scope in a demand refuses every key. A demand without scopes is not for API keys.
     let has = |name: &&str| Scope::from_str(name).is_ok_and(|scope| granted.contains(scope));
     if !demanded.is_empty() && demanded.iter().all(has) {
         Ok(())

@@ -1,8 +1,8 @@
-//! Who acts, as the audit log records it.
+//! Actors, as the audit log records them.
 
 use super::ids::{ApiKeyId, RequestId};
 
-/// A user's role in the Tether dialect, weakest first (claim `accessRole`).
+/// Role of a user in the Tether dialect (claim `accessRole`), weakest first.
 #[derive(
     Debug,
     Clone,
@@ -18,43 +18,39 @@ use super::ids::{ApiKeyId, RequestId};
 )]
 #[strum(const_into_str)]
 pub enum Role {
-    /// Talks to customers.
     #[strum(serialize = "SALES_REP")]
     SalesRep,
-    /// Leads a department.
     #[strum(serialize = "DEPARTMENT_HEAD")]
     DepartmentHead,
-    /// Administers one organization.
+    /// Administrator of one organization.
     #[strum(serialize = "ADMIN")]
     Admin,
-    /// Platform staff: administers every organization.
+    /// Platform staff, who administer every organization.
     #[strum(serialize = "SUPERADMIN")]
     Superadmin,
 }
 
-/// Actor, as the audit log keeps it.
+/// Actor, as the audit log records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// An API key of the organization.
+    /// API key of the organization.
     ApiKey {
-        /// Its id.
         id: ApiKeyId,
-        /// Its label at the time.
+        /// Label of the key at that time.
         label: String,
     },
-    /// A user with a token.
+    /// User with a token.
     User {
-        /// The token's `sub`.
+        /// Claim `sub` of the token.
         subject: String,
-        /// The token's role.
         role: Role,
     },
-    /// An operator at the command line.
+    /// Operator at the command line.
     CommandLine,
 }
 
 impl Actor {
-    /// Returns the exact identity, for the platform's eyes only.
+    /// Returns the exact identity. Only platform staff may see it.
     pub fn identity(&self) -> String {
         match self {
             Self::ApiKey { id, .. } => format!("api_key:{id}"),
@@ -64,17 +60,15 @@ impl Actor {
     }
 }
 
-/// Author of a change: who acts, and in which request.
+/// Author of a change: the actor, and the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// Who acts.
     pub actor: Actor,
-    /// The request in which they act.
     pub request_id: RequestId,
 }
 
 impl Author {
-    /// Returns the operator at the command line, in a request of its own.
+    /// Returns the operator at the command line, with a new request id.
     pub fn command_line() -> Self {
         Self {
             actor: Actor::CommandLine,

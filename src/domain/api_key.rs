@@ -16,24 +16,24 @@ const MARK: &str = "am_live_";
 const SECRET_LENGTH: usize = 34;
 const BASE_62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A whole API key, `am_live_` and 34 base-62 characters (about 202 bits of chance). It is shown
-/// once and kept nowhere; therefore it has no `Debug`, `Display` or `Serialize`.
+/// Whole API key: `am_live_` and 34 random base-62 characters (about 202 bits). It is shown once
+/// and never stored. Therefore the type has no `Debug`, `Display` or `Serialize`.
 pub struct PlaintextApiKey(String);
 
 impl PlaintextApiKey {
-    /// Length of the displayable beginning of a key.
+    /// Length of the displayable prefix of a key, in characters.
     pub const PREFIX_LENGTH: usize = 12;
 
-    /// A new key from the operating system's random source.
+    /// Generates a key from the operating system's random source.
     pub fn generate() -> Self {
         let mut random = rand::rng();
         Self::from_symbols(|| random.random_range(0..BASE_62.len()))
     }
 
-    /// The key that `seed` always leads to, for demonstration data that is made again at every
-    /// start. It is as secret as the seed.
+    /// Derives the key of `seed`, always the same, for demonstration data that is created again at
+    /// every start. The key is as secret as the seed.
     pub fn derive(seed: &[u8]) -> Self {
-        // 34 symbols need more than one digest's bytes; each byte modulo 62 is even enough here.
+        // 34 symbols need more than one digest's bytes. Each byte modulo 62 is even enough here.
         let bytes = [0_u8, 1].map(|block| {
             Sha256::new()
                 .chain_update([block])
@@ -53,7 +53,7 @@ impl PlaintextApiKey {
         Self(text)
     }
 
-    /// Reads a key as a caller sent it; `None` if it does not have the form of one.
+    /// Reads a key from a request. Returns `None` if the form is wrong.
     pub fn parse(text: &str) -> Option<Self> {
         let secret = text.strip_prefix(MARK)?;
         let has_form = secret.len() == SECRET_LENGTH
@@ -61,72 +61,67 @@ impl PlaintextApiKey {
         has_form.then(|| Self(text.to_owned()))
     }
 
-    /// The key itself, for showing it once.
+    /// Returns the key itself, for showing it once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The first 12 characters, by which people recognise a key.
+    /// Returns the first 12 characters, by which people recognise a key.
     pub fn prefix(&self) -> &str {
         &self.0[..Self::PREFIX_LENGTH]
     }
 
-    /// What is stored and looked up. A fast hash is right: there is nothing to guess in 202 random
-    /// bits.
+    /// Hashes the key for storage and lookup. A fast hash is enough because 202 random bits cannot
+    /// be guessed.
     pub fn hash(&self) -> HashedApiKey {
         HashedApiKey(Sha256::digest(self.0.as_bytes()).into())
     }
 }
 
-/// The SHA-256 of a whole API key.
+/// SHA-256 of a whole API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HashedApiKey([u8; 32]);
 
 impl HashedApiKey {
-    /// A hash that the database holds.
+    /// Wraps a hash read from the database.
     pub fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the hash.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// What is kept of an API key.
+/// Stored data of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its id.
     pub id: ApiKeyId,
-    /// The organization that owns it.
+    /// Organization that owns the key.
     pub org_id: OrgId,
-    /// What people call it, 1 to 100 characters.
+    /// Label for people, 1 to 100 characters.
     pub label: String,
-    /// The first 12 characters of the key.
+    /// First 12 characters of the key.
     pub prefix: String,
-    /// What it may be used for.
     pub scopes: ScopeSet,
-    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it was last used, to the minute; `None` if never.
+    /// Time of the last use, to the minute; `None` if the key was never used.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it was revoked; `None` while it is valid.
+    /// Time of the revocation; `None` while the key is valid.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A place in an organization's list of keys, newest first: right after the key with this time and
-/// id.
+/// Position in an organization's list of keys, newest first: directly after the key with this time
+/// and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPosition {
-    /// When the key was created.
+    /// Creation time of the key.
     pub created_at: DateTime<Utc>,
-    /// Its id.
     pub id: ApiKeyId,
 }
 
 impl KeyPosition {
-    /// The place right after `key`.
+    /// Returns the position directly after `key`.
     pub fn after(key: &ApiKey) -> Self {
         Self {
             created_at: key.created_at,
@@ -134,12 +129,12 @@ impl KeyPosition {
         }
     }
 
-    /// This place as text, for [`KeyPosition::parse`].
+    /// Writes this position as text, for [`KeyPosition::parse`].
     pub fn to_text(&self) -> String {
         format!("{}.{}", self.created_at.timestamp_micros(), self.id)
     }
 
-    /// Reads what [`KeyPosition::to_text`] wrote.
+    /// Reads the text of [`KeyPosition::to_text`].
     pub fn parse(text: &str) -> Option<Self> {
         let (micros, id) = text.split_once('.')?;
         Some(Self {
@@ -149,21 +144,20 @@ impl KeyPosition {
     }
 }
 
-/// An API key to be issued.
+/// API key to be issued.
 pub struct NewApiKey {
-    /// What people call it, already checked.
+    /// Checked label for people.
     pub label: String,
-    /// What it may be used for.
     pub scopes: ScopeSet,
     /// The key itself, which only the caller keeps.
     pub plaintext: PlaintextApiKey,
 }
 
 impl ApiKey {
-    /// Longest label, in Unicode code points.
+    /// Maximum length of a label, in Unicode code points.
     pub const MAX_LABEL_CHARS: usize = 100;
 
-    /// Returns the key that `new` becomes, issued by an organization at `now`.
+    /// Returns the stored form of `new`, issued by an organization at `now`.
     pub fn issue(org_id: OrgId, new: &NewApiKey, now: DateTime<Utc>) -> Self {
         Self {
             id: ApiKeyId::generate(),
@@ -180,7 +174,7 @@ impl ApiKey {
     /// Refuses a revoked key.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`].
+    /// [`Error::Unauthenticated`] for a revoked key.
     pub fn check_live(&self) -> Result<()> {
         if self.revoked_at.is_some() {
             return Err(Error::Unauthenticated("revoked API key"));
@@ -235,7 +229,7 @@ impl ApiKey {
     /// Trims and checks a label.
     ///
     /// # Errors
-    /// The rule in words, for the field `label`.
+    /// [`Violation`] of `label`, with the rule as its message.
     pub fn parse_label(text: &str) -> Result<String, Violation> {
         let rule = "must be 1 to 100 characters after trimming, with no control characters";
         let label = display_text::parse(text, Self::MAX_LABEL_CHARS);

@@ -7,13 +7,12 @@ use crate::error::Refusal;
 
 use super::audit::event::Fields;
 
-/// The keyword auto-replies of an organization (STOP, HELP, START confirmations). Switching them
-/// off never affects opt-out handling itself.
+/// Keyword auto-replies of an organization (STOP, HELP, START confirmations). Switching them off
+/// never affects opt-out handling itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoReplies {
-    /// Whether keywords are answered.
     pub enabled: bool,
-    /// Reply to an opt-out keyword; `None` is the platform default, here and below.
+    /// Reply to an opt-out keyword. `None` is the platform default, as in the next two fields.
     pub stop_text: Option<String>,
     /// Reply to a help keyword.
     pub help_text: Option<String>,
@@ -32,18 +31,17 @@ impl Default for AutoReplies {
     }
 }
 
-/// A partial update of [`AutoReplies`].
+/// Partial update of [`AutoReplies`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AutoRepliesChanges {
     /// `None` keeps.
     pub enabled: Option<bool>,
-    /// `None` keeps, `Some(None)` returns to the platform default, `Some(Some(v))` sets; so below.
+    /// `None` keeps, `Some(None)` restores the platform default, `Some(Some(v))` sets. The next two
+    /// fields work alike.
     pub stop_text: Option<Option<String>>,
-    /// See `stop_text`.
     pub help_text: Option<Option<String>>,
-    /// See `stop_text`.
     pub start_text: Option<Option<String>>,
-    /// The statement that the organization handles HELP and STOP itself.
+    /// Statement that the organization handles HELP and STOP itself.
     pub attestation: Option<String>,
 }
 
@@ -51,7 +49,7 @@ impl AutoReplies {
     /// Returns these settings with `changes` merged in field by field.
     ///
     /// # Errors
-    /// Switching off needs an attestation that is not blank.
+    /// [`Refusal`] of switching off without an attestation, or with a blank attestation.
     pub fn merge(&self, changes: &AutoRepliesChanges) -> Result<Self, Refusal> {
         let AutoRepliesChanges {
             enabled,

@@ -1,23 +1,23 @@
-//! Where an organization's invoices go.
+//! Address for an organization's invoices.
 
 use crate::error::Violation;
 
-/// A plausible address: a local part of at most 64 characters, `@`, a domain of two labels or more,
-/// at most 254 characters, all of it ASCII. The local part is atoms with single dots between them
-/// (RFC 5321 §4.1.2, `Dot-string`). Only a message can show whether it is right.
+/// Plausible address of at most 254 ASCII characters: a local part of at most 64 characters, `@`,
+/// and a domain of two labels or more. The local part is atoms with single dots between them (RFC
+/// 5321 §4.1.2, `Dot-string`). Only sending a message can prove the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillingEmail(String);
 
 impl BillingEmail {
-    /// Longest address, in characters.
+    /// Maximum length of an address, in characters.
     pub const MAX_CHARS: usize = 254;
     const MAX_LOCAL_CHARS: usize = 64;
     const MAX_LABEL_CHARS: usize = 63;
 
-    /// Checks `text`, which is kept as it is.
+    /// Checks `text` and stores it unchanged.
     ///
     /// # Errors
-    /// The rule in words, for the field `billing_email`.
+    /// [`Violation`] of `billing_email`, with the rule as its message.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         match is_plausible(text) {
             true => Ok(Self(text.to_owned())),
@@ -28,17 +28,15 @@ impl BillingEmail {
         }
     }
 
-    /// An address read back from the database, where only checked ones are written.
+    /// Wraps an address read from the database, where only checked addresses are written.
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The address, to keep.
     pub fn into_string(self) -> String {
         self.0
     }

@@ -1,4 +1,4 @@
-//! A decided change: the organization as it becomes, sealed together with its audit entries. It is
+//! Decided change: the changed organization, sealed together with its audit entries. The change is
 //! void if a concurrent write won.
 
 use chrono::{DateTime, Utc};
@@ -11,22 +11,21 @@ use super::organization::Organization;
 /// Decided change of an organization, with its audit entries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The version that was decided on. If the organization has another by now, the decision is
+    /// Version before the change. If the organization has another version by now, the change is
     /// void.
     pub from_version: i64,
-    /// The length of the audit log at that time, likewise.
+    /// Length of the audit log before the change, compared like the version.
     pub from_audit_length: i64,
-    /// The organization as it becomes.
+    /// Organization after the change.
     pub after: Organization,
-    /// The new end of its audit log, in order.
+    /// Audit entries to append, in order.
     pub entries: Vec<AuditEntry>,
 }
 
 impl Change {
     /// Returns the step from `before` to `after`, without an audit entry.
     pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
-        // Clocks differ between replicas, and a decision may wait for its turn: time never runs
-        // back.
+        // The clocks of servers differ, and a change may wait for a lock: time must never run back.
         let updated_at = now.max(before.updated_at);
         Self {
             from_version: before.version,
@@ -58,8 +57,8 @@ impl Change {
         change
     }
 
-    /// Returns `organization` unchanged but for `event`, which its audit log gains. The version
-    /// stays: API keys are not a part of it.
+    /// Returns `organization` with `event` appended to its audit log. The version stays, because
+    /// API keys are not a part of it.
     pub fn logged(
         organization: Organization,
         author: &Author,
@@ -76,12 +75,12 @@ impl Change {
 pub enum VersionCondition {
     /// Any version.
     Any,
-    /// One of these, as [`Organization::version_name`] has them; anything else matches none.
+    /// One of these names ([`Organization::version_name`]). An unknown name matches no version.
     OneOf(Vec<String>),
 }
 
 impl VersionCondition {
-    /// Returns whether a change may start from `organization` as it is.
+    /// Returns whether a change may start from the current state of `organization`.
     pub fn admits(&self, organization: &Organization) -> bool {
         match self {
             Self::Any => true,

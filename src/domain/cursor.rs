@@ -1,5 +1,5 @@
-//! Cursors of lists: opaque to clients, and of use only for the list that they were made for. What
-//! a position in a list is, each list says itself.
+//! Cursors of lists: opaque to clients, and valid only for the list that they were made for. Not
+//! here: positions, which each list defines.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,19 +11,21 @@ use crate::error::Violation;
 use super::encoding::push_netstring;
 use super::ids::{ID_LENGTH, OrgId};
 
-/// Bytes of the code before the position. Half of SHA-256's: nobody can try 2^128 cursors.
+/// Length of the code before the position, in bytes. Half of SHA-256, because 2^128 cursors cannot
+/// be tried.
 const CODE_LENGTH: usize = 16;
 
-/// What cursors are signed with, the same on all servers of one database.
+/// Key that signs cursors, the same on all servers of one database.
 #[derive(Clone)]
 pub struct CursorKey([u8; 32]);
 
-/// A list as one organization asks for it: which, and with which filters.
+/// Name of a list of one organization, with its filters.
 pub struct ListName(String);
 
 impl ListName {
-    /// The list `kind` of `org_id`. `filters` are all that decide which items are in it, each in
-    /// one spelling, always in the same order; an empty text for one that is not there.
+    /// Creates the name of the list `kind` of `org_id`. `filters` are all filters that decide which
+    /// items are listed, in a canonical spelling and a fixed order. An absent filter is an empty
+    /// text.
     pub fn new(kind: &str, org_id: &OrgId, filters: &[&str]) -> Self {
         let mut text = String::new();
         [kind, org_id.encode(&mut [0; ID_LENGTH])]
@@ -35,12 +37,12 @@ impl ListName {
 }
 
 impl CursorKey {
-    /// The key that is stored as `bytes`; `None` unless they are 32.
+    /// Reads the stored key. Returns `None` unless `bytes` are 32.
     pub fn from_stored(bytes: Vec<u8>) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The cursor that leads to `position` of `list`.
+    /// Returns the cursor of `position` in `list`.
     pub fn seal(&self, list: &ListName, position: &str) -> String {
         let mut bytes = self.code(list, position).finalize().into_bytes().to_vec();
         bytes.truncate(CODE_LENGTH);
@@ -48,10 +50,10 @@ impl CursorKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The position that [`CursorKey::seal`] made `cursor` of, for the same list.
+    /// Returns the position that [`CursorKey::seal`] made `cursor` of, for the same list.
     ///
     /// # Errors
-    /// [`no_cursor`], whatever is wrong with it.
+    /// [`no_cursor`] for every invalid cursor.
     pub fn open(&self, list: &ListName, cursor: &str) -> Result<String, Violation> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
         let position = bytes
@@ -84,7 +86,8 @@ impl CursorKey {
     }
 
     fn code(&self, ListName(list): &ListName, position: &str) -> Hmac<Sha256> {
-        // The length of the list's name stands before it, so that no two pairs read alike.
+        // The length of the list's name comes first, so that different pairs never have the same
+        // text.
         let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
         Hmac::new_from_slice(&self.0)
             .expect("HMAC takes keys of any length")
@@ -94,14 +97,15 @@ impl CursorKey {
     }
 }
 
-/// Cuts `items` to `limit`, one more of which was asked for; the last one if there are more.
+/// Cuts `items`, which were queried with one more than `limit`. Returns the last remaining item if
+/// there are more.
 pub fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
     let has_more = items.len() > limit;
     items.truncate(limit);
     items.last().filter(|_| has_more)
 }
 
-/// What is wrong with a cursor that no list of ours gave out, or another one did.
+/// Returns the violation of an invalid cursor, or of a cursor of another list.
 pub fn no_cursor() -> Violation {
     Violation::new("cursor", "is not a cursor of this list with these filters")
 }

@@ -1,7 +1,7 @@
 //! Names and labels that people read on one line.
 
-/// `text` without the white space around it (Unicode `White_Space`), if 1 to `max_chars` code
-/// points remain and there is no control character anywhere.
+/// Returns `text` without the white space around it (Unicode `White_Space`). Returns `None` unless
+/// 1 to `max_chars` code points remain and `text` is free of control characters.
 pub(super) fn parse(text: &str, max_chars: usize) -> Option<&str> {
     let trimmed = text.trim();
     let is_valid =

@@ -1,41 +1,41 @@
-//! Idempotency keys: a request that is sent again with the same key is answered again and not done
-//! again. What the answers are is not known here.
+//! Idempotency keys: a retry with the same key gets the stored response and changes nothing. Not
+//! here: the content of responses.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::ids::OrgId;
 
-/// Characters of an `Idempotency-Key` at most.
+/// Maximum length of an `Idempotency-Key`, in characters.
 const MAX_KEY_CHARS: usize = 255;
 
-/// How long an answer is kept to be given again.
+/// Time for which a response is kept for retries.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// What a client put into `Idempotency-Key`: 1 to 255 printable ASCII characters.
+/// Value of `Idempotency-Key`: 1 to 255 printable ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Reads a key; `None` if it is empty, too long, or not printable.
+    /// Reads a key. Returns `None` if the text is empty, too long, or not printable.
     pub fn parse(text: &str) -> Option<Self> {
         let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let is_key = is_printable && (1..=MAX_KEY_CHARS).contains(&text.len());
         is_key.then(|| Self(text.to_owned()))
     }
 
-    /// The key as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Tells whether two requests are the same: SHA-256 of the operation and what it was asked to do.
+/// Fingerprint of a request: SHA-256 of the operation and its input. Retries have the same
+/// fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of a request for `operation` with `body`.
+    /// Computes the fingerprint of a request for `operation` with `body`.
     pub fn of(operation: &str, body: &[u8]) -> Self {
         let mut digest = Sha256::new();
         digest.update(operation);
@@ -44,50 +44,45 @@ impl Fingerprint {
         Self(digest.finalize().into())
     }
 
-    /// As it was stored.
+    /// Wraps a stored fingerprint.
     pub fn from_stored(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// An answer as it went out.
+/// Response as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// HTTP status.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte.
     pub body: Vec<u8>,
 }
 
-/// Whose request it was: keys of two credentials, or of two organizations, never meet.
+/// Owner of an idempotency key. Keys of different credentials or organizations never collide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// The organization that the request was about.
+    /// Organization that the request was about.
     pub org_id: OrgId,
-    /// Who sent it, as the audit log knows them.
+    /// Identity of the caller, as in the audit log.
     pub credential: String,
 }
 
-/// An answered request.
+/// Request with its stored response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// What was asked.
     pub fingerprint: Fingerprint,
-    /// What was answered.
     pub response: StoredResponse,
-    /// When it was answered.
+    /// Time of the response.
     pub created_at: DateTime<Utc>,
 }
 
 impl IdempotencyRecord {
-    /// Whether the answer may still be given at `now`.
+    /// Returns whether the response may still be replayed at `now`.
     pub fn is_kept(&self, now: DateTime<Utc>) -> bool {
         now - self.created_at < KEPT_FOR
     }

@@ -1,5 +1,5 @@
-//! Identifiers as types of their own, so that one can never stand in for another.
-//! Whether an id exists, and whose it is, only the database knows.
+//! Identifiers as distinct types, so that they cannot be confused. Not here: existence and
+//! ownership, which only the database knows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ macro_rules! uuid_id {
             /// Least id, which is never generated.
             pub const LEAST: Self = Self(Uuid::nil());
 
-            /// Makes a new id (UUID version 7, which sorts by time of creation).
+            /// Generates an id (UUID version 7, which sorts by time of creation).
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -33,22 +33,20 @@ macro_rules! uuid_id {
                 parse_hyphenated(text).map(Self)
             }
 
-            /// Makes the id that is this UUID.
+            /// Converts a UUID to an id.
             pub fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// Takes an id read back from the database; `None` unless `bytes` are 16.
+            /// Converts an id read from the database. Returns `None` unless `bytes` are 16.
             pub(crate) fn from_stored(bytes: &[u8]) -> Option<Self> {
                 Uuid::from_slice(bytes).ok().map(Self)
             }
 
-            /// Returns this id as a UUID.
             pub fn uuid(self) -> Uuid {
                 self.0
             }
 
-            /// Returns the bytes of this id.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -68,17 +66,17 @@ macro_rules! uuid_id {
 }
 
 fn parse_hyphenated(text: &str) -> Option<Uuid> {
-    // The `uuid` crate also reads braces, URNs and 32 bare digits, which are not our ids.
+    // The `uuid` crate also reads braces, URNs and 32 bare digits, which are not ids here.
     (text.len() == ID_LENGTH).then(|| Uuid::parse_str(text).ok())?
 }
 
 uuid_id!(
-    /// Names an organization, in both dialects.
+    /// Id of an organization, in both dialects.
     OrgId
 );
 
 impl OrgId {
-    /// Shows the last twelve digits. Most of them are random, which is enough to tell two
+    /// Shows the last twelve digits. Most of these digits are random, which is enough to tell two
     /// organizations apart.
     pub fn tail(self) -> impl fmt::Display {
         const TAIL_BITS: u32 = 48;
@@ -88,20 +86,20 @@ impl OrgId {
 }
 
 uuid_id!(
-    /// Names an API key; says nothing about its secret.
+    /// Id of an API key, unrelated to its secret.
     ApiKeyId
 );
 uuid_id!(
-    /// Names a brand of the registry.
+    /// Id of a brand of the registry.
     BrandId
 );
 uuid_id!(
-    /// Names a campaign of the registry.
+    /// Id of a campaign of the registry.
     CampaignId
 );
 
-/// The name that another system gave an organization, 1 to 128 visible ASCII characters.
-/// Never in the form of a UUID, so that it cannot be taken for an [`OrgId`]. Clones share it.
+/// Name of an organization in another system, 1 to 128 visible ASCII characters. Never in the form
+/// of a UUID, so that it cannot be confused with an [`OrgId`]. Clones share the text.
 #[derive(
     Debug,
     Clone,
@@ -119,7 +117,7 @@ pub struct ExternalId(Arc<str>);
 impl ExternalId {
     const MAX_LENGTH: usize = 128;
 
-    /// Accepts `text` as it is, or refuses it with `None`.
+    /// Accepts `text` unchanged, or returns `None`.
     pub fn parse(text: &str) -> Option<Self> {
         let is_plausible = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -128,12 +126,11 @@ impl ExternalId {
         is_plausible.then(|| Self(text.into()))
     }
 
-    /// Takes an id read back from the database, where only accepted ones are written.
+    /// Wraps an id read from the database, where only accepted ids are written.
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text.into())
     }
 
-    /// Returns its text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -145,17 +142,16 @@ impl fmt::Display for ExternalId {
     }
 }
 
-/// Either of the two names of an organization, as the Tether dialect accepts them.
+/// Either name of an organization, as the Tether dialect accepts them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OrganizationRef {
-    /// Our own id.
     Id(OrgId),
     /// The other system's id.
     External(ExternalId),
 }
 
 impl OrganizationRef {
-    /// Reads either form; `None` for text that cannot name any organization.
+    /// Reads either form. Returns `None` for text that cannot name any organization.
     pub fn parse(text: &str) -> Option<Self> {
         match OrgId::parse(text) {
             Some(id) => Some(Self::Id(id)),
@@ -164,13 +160,13 @@ impl OrganizationRef {
     }
 }
 
-/// Names an audit entry (a ULID).
+/// Id of an audit entry (a ULID).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditId(Ulid);
 
 impl AuditId {
-    /// An id for the entry at `seq`, made at `moment`. Ids of one organization sort like its log:
-    /// by time and, within a millisecond, by place; the rest is chance.
+    /// Generates the id of the entry `seq`, made at `moment`. Ids of one organization sort like its
+    /// log: by time and, within a millisecond, by `seq`. The remaining bits are random.
     pub fn generate(moment: DateTime<Utc>, seq: i64) -> Self {
         const CHANCE_BITS: u32 = 40;
         let chance = u128::from(rand::random::<u64>() >> (u64::BITS - CHANCE_BITS));
@@ -186,17 +182,16 @@ impl fmt::Display for AuditId {
     }
 }
 
-/// Names one request in answers, log lines and audit entries (a ULID).
+/// Id of a request in responses, log lines and audit entries (a ULID).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(Ulid);
 
 impl RequestId {
-    /// A new request id.
     pub fn generate() -> Self {
         Self(Ulid::generate())
     }
 
-    /// Hands its text to `use_text`, without a string of its own.
+    /// Calls `use_text` with the text of this id, without allocating a string.
     pub fn with_text<T>(&self, use_text: impl FnOnce(&str) -> T) -> T {
         use_text(self.0.array_to_str(&mut [0; ulid::ULID_LEN]))
     }

@@ -1,23 +1,24 @@
-//! The reply to a missed call: its template and its switch. Rendering it belongs to sending.
+//! Reply to a missed call: its template and its switch. Not here: rendering, which belongs to
+//! sending.
 
 use serde_json::json;
 
 use super::audit::event::{Action, AuditEvent, Fields};
 use super::ids::OrgId;
 
-/// The missed-call settings of an organization.
+/// Missed-call settings of an organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCall {
-    /// The template, stored as it was sent; `None` when there is none.
+    /// Template, stored as it was sent; `None` if never set.
     pub message: Option<String>,
-    /// Whether a missed call is answered at all.
+    /// True if missed calls get a reply.
     pub enabled: bool,
 }
 
-/// A partial update of [`MissedCall`].
+/// Partial update of [`MissedCall`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCallChanges {
-    /// `None` keeps, the empty string clears, anything else is the new template.
+    /// `None` keeps, the empty string clears, other text is the new template.
     pub message: Option<String>,
     /// `None` keeps.
     pub enabled: Option<bool>,
@@ -37,7 +38,7 @@ impl MissedCall {
         }
     }
 
-    /// Returns the events of a change of an organization's missed-call settings to `after`, none
+    /// Returns the events of a change of an organization's missed-call settings to `after`. Empty
     /// if nothing changes.
     pub fn changes_to(&self, after: &Self, org_id: &OrgId) -> Vec<AuditEvent> {
         AuditEvent::changes(org_id, self.recorded(), after.recorded())

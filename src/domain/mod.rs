@@ -1,4 +1,4 @@
-//! Types and rules of messaging settings; it knows no transport, no database and no generated code.
+//! Types and rules of messaging settings, independent of transport, database and generated code.
 
 pub mod access;
 pub mod actor;

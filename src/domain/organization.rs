@@ -1,5 +1,5 @@
-//! An organization's messaging settings and the rules for changing them (PATCH /v1/organization).
-//! Who may change them is decided in `access`.
+//! Messaging settings of an organization and the rules for changing them (PATCH /v1/organization).
+//! Not here: permissions, which `access` decides.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
@@ -17,7 +17,7 @@ use super::missed_call_message::MissedCall;
 use super::quiet_hours::{QuietHours, QuietHoursChanges};
 use super::registry::RegistrySummary;
 
-/// Whether an organization is a company.
+/// Kind of an organization.
 #[derive(
     Debug,
     Clone,
@@ -36,26 +36,25 @@ use super::registry::RegistrySummary;
 #[diesel(sql_type = diesel::sql_types::Text)]
 #[strum(const_into_str)]
 pub enum OrganizationKind {
-    /// A company.
     #[strum(serialize = "commercial")]
     Commercial,
-    /// A person; may not act on behalf of other companies.
+    /// A person, who may not act on behalf of other companies.
     #[strum(serialize = "personal")]
     Personal,
 }
 
-/// A name of 1 to 200 Unicode code points without control characters or surrounding white space.
+/// Name of 1 to 200 Unicode code points without control characters or surrounding white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationName(String);
 
 impl OrganizationName {
-    /// Longest name, in Unicode code points.
+    /// Maximum length of a name, in Unicode code points.
     pub const MAX_CHARS: usize = 200;
 
     /// Trims `text` and checks it.
     ///
     /// # Errors
-    /// The rule in words, for the field `name`.
+    /// [`Violation`] of `name`, with the rule as its message.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let rule = "must be 1 to 200 characters after trimming, with no control characters";
         match display_text::parse(text, Self::MAX_CHARS) {
@@ -64,68 +63,60 @@ impl OrganizationName {
         }
     }
 
-    /// A name read back from the database, where only checked ones are written.
+    /// Wraps a name read from the database, where only checked names are written.
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name, to keep.
     pub fn into_string(self) -> String {
         self.0
     }
 }
 
-/// Everything that is kept of an organization.
+/// Organization with all its stored data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
-    /// Our id.
     pub id: OrgId,
-    /// The id that another system knows it by.
+    /// Id of the organization in another system.
     pub external_id: Option<ExternalId>,
-    /// Company or person.
     pub kind: OrganizationKind,
-    /// Commercial plan; managed elsewhere.
+    /// Commercial plan, managed elsewhere.
     pub plan: String,
-    /// Throughput tier; managed elsewhere.
+    /// Throughput tier, managed elsewhere.
     pub throughput_tier: i32,
-    /// What PATCH /v1/organization changes.
+    /// Settings of PATCH /v1/organization.
     pub settings: Settings,
-    /// What the Tether dialect changes.
+    /// Settings of the Tether dialect.
     pub missed_call: MissedCall,
-    /// Brands and campaigns in short; managed elsewhere.
+    /// Summary of brands and campaigns, managed elsewhere.
     pub registry: RegistrySummary,
-    /// Grows by one with every change of settings, in either dialect, and of the registry; not with
-    /// API keys.
+    /// Version, which grows by one with every change of settings in either dialect, and of the
+    /// registry. Changes of API keys do not count.
     pub version: i64,
-    /// Where this organization's audit chain ends.
+    /// End of this organization's audit chain.
     pub audit: ChainHead,
-    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed, its audit log included.
+    /// Time of the last change, entries of the audit log included.
     pub updated_at: DateTime<Utc>,
 }
 
-/// The settings of PATCH /v1/organization.
+/// Settings of PATCH /v1/organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Display name.
     pub name: OrganizationName,
-    /// Where invoices go.
     pub billing_email: Option<BillingEmail>,
-    /// Days that message bodies are kept, 30 to 365.
+    /// Days for which message bodies are kept, 30 to 365.
     pub message_retention_days: i32,
-    /// Days that media are kept, 30 to 365.
+    /// Days for which media are kept, 30 to 365.
     pub mms_retention_days: i32,
-    /// Whether the organization acts on behalf of other companies.
+    /// Reseller mode: the organization acts on behalf of other companies.
     pub is_reseller: bool,
-    /// When nothing is sent.
     pub quiet_hours: QuietHours,
-    /// What keywords are answered with.
     pub auto_replies: AutoReplies,
 }
 
@@ -144,7 +135,8 @@ impl Settings {
     }
 
     /// Returns the fields as the audit log shows them, by the action that records their change
-    /// (CONTRACT 1.5). Every field is named here, so that a new one does not compile unrecorded.
+    /// (CONTRACT 1.5). Names every field, so that a new field cannot compile without being
+    /// recorded.
     fn recorded(&self) -> [(Action, Fields); 5] {
         let Self {
             name,
@@ -174,8 +166,8 @@ impl Settings {
         ]
     }
 
-    /// Returns the events of a change of an organization's settings to `after`, none if nothing
-    /// changes. The `attestation` is kept with the event that it was required for.
+    /// Returns the events of a change of an organization's settings to `after`. Empty if nothing
+    /// changes. The event that required an `attestation` contains it.
     pub fn changes_to(
         &self,
         after: &Self,
@@ -196,22 +188,18 @@ impl Settings {
     }
 }
 
-/// A partial update of [`Settings`] whose single fields are already checked. `None` keeps.
+/// Partial update of [`Settings`] whose single fields are already checked. `None` keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsChanges {
-    /// New name.
     pub name: Option<OrganizationName>,
     /// `None` keeps, `Some(None)` clears, `Some(Some(v))` sets.
     pub billing_email: Option<Option<BillingEmail>>,
-    /// New window for message bodies, in days.
+    /// New retention of message bodies, in days.
     pub message_retention_days: Option<i32>,
-    /// New window for media, in days.
+    /// New retention of media, in days.
     pub mms_retention_days: Option<i32>,
-    /// New reseller mode.
     pub is_reseller: Option<bool>,
-    /// New quiet hours.
     pub quiet_hours: QuietHoursChanges,
-    /// New auto replies.
     pub auto_replies: AutoRepliesChanges,
 }
 
@@ -246,18 +234,17 @@ impl Organization {
         }
     }
 
-    /// Returns a name that no other version has, of this or of any other organization: one URL
-    /// shows the settings of whichever organization asks.
+    /// Returns a name that differs between all versions of all organizations. It must, because one
+    /// URL shows every organization its own settings.
     pub fn version_name(&self) -> String {
         format!("{}-{}", self.version, self.id.tail())
     }
 
-    /// Returns the settings that `changes` lead to. Rules are checked in the order of the fields in
-    /// the spec.
+    /// Returns the settings after `changes`. Checks rules in the order of the fields in the spec.
     ///
     /// # Errors
-    /// The first broken rule, [`Error::Invalid`] or [`Error::Refused`]. None of the change is then
-    /// applied.
+    /// [`Error::Invalid`] or [`Error::Refused`] for the first broken rule. The whole change is then
+    /// discarded.
     pub fn apply(&self, changes: &SettingsChanges) -> Result<Settings, Error> {
         let now = &self.settings;
         let SettingsChanges {

@@ -1,6 +1,5 @@
-//! Quiet hours: the daily window in which no message is sent, and what happens to one that would
-//! be. Holds the settings only; which local time applies to a message is decided where messages are
-//! sent.
+//! Quiet hours: the daily window in which no message is sent, and the handling of messages inside
+//! the window. Not here: choosing the local time of a message, which belongs to sending.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use crate::error::Violation;
 
 use super::audit::event::Fields;
 
-/// What happens to a message that falls into quiet hours.
+/// Handling of a message that falls into quiet hours.
 #[derive(
     Debug,
     Clone,
@@ -29,15 +28,15 @@ use super::audit::event::Fields;
 #[diesel(sql_type = diesel::sql_types::Text)]
 #[strum(const_into_str)]
 pub enum QuietHoursMode {
-    /// The send is refused.
+    /// Refuse the send.
     #[strum(serialize = "reject")]
     Reject,
-    /// The message is held until the window ends.
+    /// Hold the message until the window ends.
     #[strum(serialize = "defer")]
     Defer,
 }
 
-/// A time of day to the minute, written "HH:MM" on a 24-hour clock.
+/// Time of day, to the minute, written "HH:MM" on a 24-hour clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay {
     minutes_after_midnight: u16,
@@ -56,7 +55,7 @@ impl TimeOfDay {
         })
     }
 
-    /// The time `hours`:`minutes`; out of range wraps around midnight.
+    /// Returns the time `hours`:`minutes`. Values out of range wrap around midnight.
     pub const fn new(hours: u16, minutes: u16) -> Self {
         Self {
             minutes_after_midnight: (hours * 60 + minutes) % (24 * 60),
@@ -75,17 +74,15 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-/// The quiet-hours block of an organization. The window is half-open, `[start, end)`, and runs over
-/// midnight when `start` is later than `end`.
+/// Quiet hours of an organization. The window is half-open, `[start, end)`, and spans midnight when
+/// `start` is later than `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuietHours {
-    /// Whether the window is enforced.
     pub enabled: bool,
     /// First minute of the window.
     pub start: TimeOfDay,
     /// First minute after the window.
     pub end: TimeOfDay,
-    /// What happens to a message inside the window.
     pub mode: QuietHoursMode,
 }
 
@@ -100,16 +97,12 @@ impl Default for QuietHours {
     }
 }
 
-/// A partial update of [`QuietHours`]; `None` keeps.
+/// Partial update of [`QuietHours`]. `None` keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuietHoursChanges {
-    /// New value of `enabled`.
     pub enabled: Option<bool>,
-    /// New value of `start`.
     pub start: Option<TimeOfDay>,
-    /// New value of `end`.
     pub end: Option<TimeOfDay>,
-    /// New value of `mode`.
     pub mode: Option<QuietHoursMode>,
 }
 
@@ -117,8 +110,8 @@ impl QuietHours {
     /// Returns these settings with `changes` merged in field by field.
     ///
     /// # Errors
-    /// A window whose start is its end has no defined length (PATCH /v1/organization,
-    /// `quiet_hours`).
+    /// [`Violation`] of a window whose start equals its end, because its length is undefined (PATCH
+    /// /v1/organization, `quiet_hours`).
     pub fn merge(self, changes: &QuietHoursChanges) -> Result<Self, Violation> {
         let QuietHoursChanges {
             enabled,
@@ -132,7 +125,7 @@ impl QuietHours {
             end: end.unwrap_or(self.end),
             mode: mode.unwrap_or(self.mode),
         };
-        // Only a change of the window is judged by it: settings of long ago do not block others.
+        // Judge the window only when it changes, because old settings must not block other changes.
         let is_window_changed = start.is_some() || end.is_some();
         if is_window_changed && merged.start == merged.end {
             return Err(Violation::new(

@@ -1,4 +1,4 @@
-//! Brands and campaigns, as far as settings depend on them. They are registered elsewhere; the
+//! Brands and campaigns, as far as settings depend on them. They are registered elsewhere, and the
 //! command line mirrors that registry here.
 
 use crate::error::Violation;
@@ -6,10 +6,10 @@ use crate::error::Violation;
 use super::display_text;
 use super::ids::{BrandId, CampaignId, OrgId};
 
-/// Longest name of a brand or a campaign, in Unicode code points.
+/// Maximum length of the name of a brand or a campaign, in Unicode code points.
 const MAX_NAME_CHARS: usize = 200;
 
-/// Where a brand or a campaign stands in its registration.
+/// Registration status of a brand or a campaign.
 #[derive(
     Debug,
     Clone,
@@ -31,10 +31,9 @@ pub enum RegistrationStatus {
     /// Submitted, not yet approved.
     #[strum(serialize = "PENDING")]
     Pending,
-    /// Approved.
     #[strum(serialize = "ACTIVE")]
     Active,
-    /// Gone; its row stays as history.
+    /// Deleted. The row stays as history.
     #[strum(serialize = "DELETED")]
     Deleted,
 }
@@ -42,7 +41,7 @@ pub enum RegistrationStatus {
 /// Trims and checks the name of a brand or a campaign.
 ///
 /// # Errors
-/// The rule in words, for the field `name`.
+/// [`Violation`] of `name`, with the rule as its message.
 pub fn parse_name(text: &str) -> Result<String, Violation> {
     let rule = "must be 1 to 200 characters after trimming, with no control characters";
     let name = display_text::parse(text, MAX_NAME_CHARS);
@@ -50,38 +49,31 @@ pub fn parse_name(text: &str) -> Result<String, Violation> {
         .ok_or_else(|| Violation::new("name", rule))
 }
 
-/// A company on whose behalf messages are sent.
+/// Company on whose behalf messages are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brand {
-    /// Its id.
     pub id: BrandId,
-    /// The organization that registered it.
+    /// Organization that registered the brand.
     pub org_id: OrgId,
-    /// Its name.
     pub name: String,
-    /// Its status.
     pub status: RegistrationStatus,
 }
 
-/// A use of messaging that is registered under a brand.
+/// Use of messaging that is registered under a brand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Campaign {
-    /// Its id.
     pub id: CampaignId,
-    /// The organization that registered it.
+    /// Organization that registered the campaign.
     pub org_id: OrgId,
-    /// The brand it belongs to.
     pub brand_id: BrandId,
-    /// Its name.
     pub name: String,
-    /// Its status.
     pub status: RegistrationStatus,
 }
 
-/// What an organization's settings show of its registry (`registration_status`).
+/// Summary of an organization's registry in its settings (`registration_status`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RegistrySummary {
-    /// Status of the newest brand that is not deleted; `None` without one.
+    /// Status of the newest brand that is not deleted; `None` without such a brand.
     pub brand: Option<RegistrationStatus>,
     /// Number of brands that are not deleted.
     pub brand_count: i32,

@@ -20,84 +20,66 @@ use crate::error::Violation;
 )]
 #[strum(const_into_str)]
 pub enum Scope {
-    /// Read the organization.
     #[strum(serialize = "org:read")]
     OrgRead,
-    /// Change the organization.
     #[strum(serialize = "org:admin:write")]
     OrgAdminWrite,
-    /// List API keys.
     #[strum(serialize = "apikeys:read")]
     ApiKeysRead,
     /// Create, rotate and revoke API keys.
     #[strum(serialize = "apikeys:write")]
     ApiKeysWrite,
-    /// Read the audit log.
     #[strum(serialize = "audit:read")]
     AuditRead,
-    /// Send messages.
     #[strum(serialize = "messages:send")]
     MessagesSend,
-    /// Read messages.
     #[strum(serialize = "messages:read")]
     MessagesRead,
-    /// Erase messages.
     #[strum(serialize = "messages:erase")]
     MessagesErase,
-    /// Read consent.
     #[strum(serialize = "consent:read")]
     ConsentRead,
-    /// Record consent.
     #[strum(serialize = "consent:write")]
     ConsentWrite,
-    /// Read brands.
     #[strum(serialize = "brands:read")]
     BrandsRead,
-    /// Change brands.
     #[strum(serialize = "brands:write")]
     BrandsWrite,
-    /// Read campaigns.
     #[strum(serialize = "campaigns:read")]
     CampaignsRead,
-    /// Change campaigns.
     #[strum(serialize = "campaigns:write")]
     CampaignsWrite,
-    /// Read numbers.
     #[strum(serialize = "numbers:read")]
     NumbersRead,
-    /// Change numbers.
     #[strum(serialize = "numbers:write")]
     NumbersWrite,
     /// Read invoices.
     #[strum(serialize = "billing:read")]
     BillingRead,
-    /// Change billing.
     #[strum(serialize = "billing:write")]
     BillingWrite,
-    /// Read webhooks.
     #[strum(serialize = "webhooks:read")]
     WebhooksRead,
-    /// Change webhooks.
     #[strum(serialize = "webhooks:write")]
     WebhooksWrite,
 }
 
-/// A set of [`Scope`]s.
+/// Set of [`Scope`]s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScopeSet(u32);
 
 impl ScopeSet {
-    /// Whether `scope` is in the set.
+    /// Returns whether `scope` is in the set.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & bit(scope) != 0
     }
 
-    /// Whether all scopes of `other` are in the set.
+    /// Returns whether all scopes of `other` are in the set.
     pub fn contains_all(self, other: Self) -> bool {
         other.0 & !self.0 == 0
     }
 
-    /// The scopes of the set, in the order of the spec.
+    /// Returns the scopes of the set, in the order of the spec.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::VARIANTS
             .iter()
@@ -105,10 +87,10 @@ impl ScopeSet {
             .filter(move |scope| self.contains(*scope))
     }
 
-    /// Reads names; unknown and duplicate ones are refused, and none at all.
+    /// Reads a list of names. Refuses an empty list, and unknown and duplicate names.
     ///
     /// # Errors
-    /// The first thing that is wrong, at `scopes` or at one of them (`scopes.2`).
+    /// [`Violation`] of `scopes` or of one name (`scopes.2`), the first that is found.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Violation> {
         let mut set = Self::default();
         for (place, name) in names.into_iter().enumerate() {
@@ -125,7 +107,7 @@ impl ScopeSet {
         Ok(set)
     }
 
-    /// Reads what [`ScopeSet::to_text`] wrote. A name that this version does not know grants
+    /// Reads the text of [`ScopeSet::to_text`]. A name that this version does not know grants
     /// nothing.
     pub(crate) fn from_stored(text: &str) -> Self {
         text.split(' ')
@@ -133,7 +115,7 @@ impl ScopeSet {
             .collect()
     }
 
-    /// The names, separated by single spaces.
+    /// Writes the names, separated by single spaces.
     pub fn to_text(self) -> String {
         let names: Vec<&str> = self.iter().map(|scope| scope.into_str()).collect();
         names.join(" ")

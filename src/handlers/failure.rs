@@ -6,13 +6,13 @@ use quietline_api_runtime::Rejection;
 use crate::error::Error;
 use crate::limits::whole_seconds;
 
-/// Seconds after which a request that found no database may be retried.
+/// Seconds after which a request that failed without a database may be retried.
 const UNAVAILABLE_RETRY_SECS: u64 = 1;
 
 /// Failure of a request. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// No operation has this path.
+    /// The path belongs to no operation.
     #[error("no such path")]
     NoSuchPath,
     /// HTTP or the spec refused the request before its operation ran.
@@ -56,7 +56,7 @@ fn reason(rejection: &Rejection) -> String {
 }
 
 impl Failure {
-    /// Returns the header that the failure calls for, the same in both dialects.
+    /// Returns the header that the failure requires, the same in both dialects.
     pub(super) fn header(&self) -> Option<(HeaderName, String)> {
         match self {
             Self::Rejection(Rejection::MethodNotAllowed { allow }) => Some((ALLOW, allow.clone())),

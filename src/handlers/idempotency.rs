@@ -1,4 +1,5 @@
-//! `Idempotency-Key`, the same in both dialects: the header read, and responses stored for a retry.
+//! `Idempotency-Key`, the same in both dialects: reading the header, and storing responses for
+//! retries.
 
 use quietline_api_runtime::{Operation, Recorded, Rejection};
 use serde::Serialize;
@@ -7,8 +8,8 @@ use crate::app::idempotency::IdempotentRequest;
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, StoredResponse};
 use crate::error::{Error, Result, Violation};
 
-/// Reads `Idempotency-Key`. Returns `None` without it. `input` is everything that the request
-/// names, its body included, and `respond` makes the response to store.
+/// Reads `Idempotency-Key`. Returns `None` without the header. `input` is everything that the
+/// request names, its body included, and `respond` makes the response to store.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a malformed key.
@@ -25,7 +26,7 @@ pub(super) fn idempotent<T>(
         let message = "must be 1 to 255 printable ASCII characters";
         Violation::new("Idempotency-Key", message)
     })?;
-    // Serialized from what was understood: the order of members and white space do not count.
+    // Serialized from the parsed input, so that white space and the order of members do not count.
     let input = serde_json::to_vec(input).map_err(Error::internal)?;
     Ok(Some(IdempotentRequest {
         key,
@@ -37,7 +38,8 @@ pub(super) fn idempotent<T>(
 /// Converts a recorded response to the form in which it is stored.
 ///
 /// # Errors
-/// [`Error::Internal`] for a response that cannot be recorded, a defect of the generated code.
+/// [`Error::Internal`] for a response that cannot be recorded, which is a defect of the generated
+/// code.
 pub(super) fn stored(recorded: Result<Recorded, Rejection>) -> Result<StoredResponse> {
     let Recorded {
         status,

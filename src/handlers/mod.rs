@@ -1,5 +1,5 @@
-//! The two dialects: each implements its generated traits by translating in, calling `app`, and
-//! translating out. No rule and no statement is here.
+//! The two dialects. Each implements its generated traits: it converts the request, calls `app`,
+//! and converts the result. Not here: rules and statements.
 
 pub mod agentmessage;
 pub mod failure;

@@ -1,4 +1,4 @@
-//! One line per request, `key=value`. Never in it: credentials, bodies, query strings.
+//! One line per request, `key=value`. Never logged: credentials, bodies, query strings.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -13,14 +13,14 @@ use crate::domain::ids::RequestId;
 use crate::error::chain;
 use crate::request::RequestContext;
 
-/// Room for a usual line.
+/// Initial capacity for a typical line.
 const LINE_BYTES: usize = 256;
 
-/// Characters of a method that are logged; those of the HTTP standards have no more.
+/// Maximum number of logged characters of a method. Methods of the HTTP standards are shorter.
 const METHOD_CHARS: usize = 16;
 
-/// A request that is not answered yet. If it never is, usually because its client has hung up,
-/// there is a line all the same: what it has begun may have been done.
+/// Request without a response so far. If it is dropped without a response, usually because its
+/// client disconnected, it is logged all the same, because its change may have been stored.
 pub(super) struct Pending {
     id: RequestId,
     method: Method,
@@ -29,7 +29,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// A request that has just arrived.
+    /// Starts the time of a request that has just arrived.
     pub(super) fn new(id: RequestId, method: &Method) -> Self {
         Self {
             id,
@@ -39,7 +39,7 @@ impl Pending {
         }
     }
 
-    /// Logs the answer.
+    /// Logs the response.
     pub(super) fn answered<B>(mut self, response: &ServiceResponse<B>) {
         self.is_answered = true;
         write(response, self.began.elapsed());
@@ -59,7 +59,7 @@ impl Drop for Pending {
     }
 }
 
-/// Logs the answer to a request, and for a 5xx what caused it.
+/// Logs the response to a request, and the cause of a 5xx response.
 fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
     let extensions = response.request().extensions();
     let Some(context) = extensions.get::<RequestContext>() else {
@@ -81,16 +81,16 @@ fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
 
 fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, duration: Duration) {
     let request = response.request();
-    // The template and not the path: it names no organization, and there are only so many.
+    // The path template, because it names no organization and has few values.
     let route = match context.route {
         Some(route) => Cow::Borrowed(route),
         None => request
             .match_pattern()
             .map_or(Cow::Borrowed("-"), Cow::Owned),
     };
-    // Put together first and logged as one piece, which the log has to look through only once.
+    // Formatted first and logged as one piece, because the logger scans each piece.
     let mut line = String::with_capacity(LINE_BYTES);
-    // What a client chose stands in quotes, so that it cannot pass for a field of ours.
+    // Values from clients are quoted, so that they cannot imitate a field of the line.
     let mut written = write!(
         line,
         "request_id={} method={:.METHOD_CHARS$} route={route} status={} duration_us={} actor=\"",

@@ -1,4 +1,4 @@
-//! Headers that every answer has: what browsers may do with it, and how much a rate limit leaves.
+//! Headers of every response: rules for browsers, and the state of a rate limit.
 
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
@@ -11,10 +11,10 @@ use crate::request::{LIMIT_WINDOW_SECS, RateLimit, RequestContext};
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// What an answer says unless its handler has said something else.
+/// Default headers, unless the handler set its own.
 ///
-/// Settings and errors of one organization belong into nobody's cache, and an answer that a
-/// browser is led to as if it were a page loads nothing, runs nothing and stands in no frame.
+/// Settings and errors of one organization must not be cached. A response that a browser opens as a
+/// page loads nothing, runs nothing and cannot be framed.
 static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -24,7 +24,7 @@ static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
-/// Adds to `response` the headers that every answer has, where it has none of its own.
+/// Adds the headers of every response to `response`. Keeps headers that the handler set.
 pub(super) fn add<B>(response: &mut ServiceResponse<B>) {
     let limit = rate_limit(response);
     let headers = response.headers_mut();
@@ -45,7 +45,7 @@ fn rate_limit<B>(response: &ServiceResponse<B>) -> Option<RateLimit> {
     extensions.get::<RequestContext>()?.rate_limit
 }
 
-/// `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10.
+/// Formats `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
 fn fields(limit: &RateLimit) -> (HeaderValue, HeaderValue) {
     let RateLimit {
         policy,

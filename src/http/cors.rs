@@ -1,6 +1,6 @@
-//! Cross-origin resource sharing (the Fetch standard, section 3.3): which pages of other origins
-//! may read the answers. It is the browser that refuses; here every request is served alike, and
-//! an origin that is not listed is answered as if there were no such thing.
+//! Cross-origin resource sharing (<https://fetch.spec.whatwg.org/#http-cors-protocol>): the origins
+//! whose pages may read responses. The browser enforces the rules. This server serves every request
+//! alike, and omits the headers for an origin that is not listed.
 
 use std::collections::BTreeSet;
 
@@ -16,25 +16,25 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 use quietline_api::{agentmessage, tether_relay};
 
-/// Headers of requests that a page may set.
+/// Request headers that a page may set.
 const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key";
 
-/// Headers of answers that a page may read.
-const ANSWER_HEADERS: &str =
+/// Response headers that a page may read.
+const RESPONSE_HEADERS: &str =
     "ETag, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed";
 
-/// For how long a browser may keep the answer to a preflight.
+/// Time for which a browser may cache the response to a preflight.
 const MAX_AGE_SECS: u64 = 10 * 60;
 
-/// The origins that are let in, and what they are told.
+/// Allowed origins and the headers for them.
 pub(super) struct Cors {
     origins: Vec<HeaderValue>,
     methods: HeaderValue,
 }
 
 impl Cors {
-    /// Lets in `origins`, each as a browser writes it; `None` if there is nobody to let in.
+    /// Allows `origins`, each as a browser writes it. Returns `None` without any.
     pub(super) fn new(origins: &[String]) -> Option<Self> {
         let value = |text: &str| HeaderValue::try_from(text).expect("checked when it was read");
         let operations = [
@@ -53,7 +53,7 @@ impl Cors {
         })
     }
 
-    /// Answers `request`, by `next` unless it is a preflight.
+    /// Responds to a preflight, and passes every other request to `next`.
     pub(super) async fn share(
         &self,
         request: ServiceRequest,
@@ -69,7 +69,7 @@ impl Cors {
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         let mut response = match is_preflight {
-            // On any path, so that the page gets to read a 404 as well.
+            // On any path, so that the page can read a 404 too.
             true => request.into_response(self.preflight()),
             false => next.call(request).await?,
         };
@@ -79,7 +79,7 @@ impl Cors {
         if !is_preflight {
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static(ANSWER_HEADERS),
+                HeaderValue::from_static(RESPONSE_HEADERS),
             );
         }
         Ok(response)
@@ -100,7 +100,7 @@ impl Cors {
     }
 }
 
-/// What may be kept of an answer is for one origin only.
+/// Marks the response as specific to an origin, for caches.
 fn vary(response: &mut ServiceResponse<BoxBody>) {
     response
         .headers_mut()

@@ -20,14 +20,14 @@ use crate::error::BoxError;
 
 use super::read_only;
 
-/// The page runs its own scripts and talks to its own server; Swagger UI draws its icons from
-/// `data:`, and the hash is that of the one style element that it makes.
+/// Policy that lets the page run its own scripts and call its own server. Swagger UI draws its
+/// icons from `data:`, and the hash is the hash of its only style element.
 const POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// The files of Swagger UI that the page uses.
+/// Files of Swagger UI that the page uses.
 const SWAGGER_UI: [(&str, &str); 5] = [
     ("favicon-32x32.png", "image/png"),
     ("index.css", "text/css; charset=utf-8"),
@@ -37,7 +37,7 @@ const SWAGGER_UI: [(&str, &str); 5] = [
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// A response that is always the same.
+/// Constant response.
 struct Page {
     path: String,
     content_type: &'static str,
@@ -46,7 +46,7 @@ struct Page {
     entity_tag: EntityTag,
 }
 
-/// Every page of `/openapi` and `/docs`.
+/// Pages of `/openapi` and `/docs`.
 #[derive(Clone)]
 pub struct Docs(Vec<Arc<Page>>);
 
@@ -63,7 +63,7 @@ impl Docs {
     /// Makes all pages.
     ///
     /// # Errors
-    /// When utoipa does not read a spec as an OpenAPI document.
+    /// [`DocsError`] for a spec that utoipa cannot read as an OpenAPI document.
     pub fn load() -> Result<Self, DocsError> {
         let mut pages = Vec::new();
         pages.extend(document("agentmessage", agentmessage::SPEC_JSON)?);
@@ -78,7 +78,6 @@ impl Docs {
         Ok(Self(pages.into_iter().map(Arc::new).collect()))
     }
 
-    /// Registers the pages.
     pub(super) fn configure(self, cfg: &mut web::ServiceConfig) {
         for page in self.0 {
             let path = page.path.clone();
@@ -122,15 +121,16 @@ fn is_known(page: &Page, request: &HttpRequest) -> bool {
     }
 }
 
-/// With the slash the page's relative addresses are right, behind a proxy's prefix as well.
+/// Redirects to the slash, so that the page's relative addresses are right, behind a proxy's prefix
+/// as well.
 async fn to_index() -> HttpResponse {
     HttpResponse::TemporaryRedirect()
         .insert_header((LOCATION, "docs/"))
         .finish()
 }
 
-/// A document as JSON and as YAML. The text itself is served and not utoipa's model of it, which
-/// has no `info.summary`, no `required` of a header and no `example` that is null.
+/// Returns a document as JSON and as YAML. Serves the text itself, because utoipa's model lacks
+/// `info.summary`, `required` of a header and an `example` that is null.
 fn document(name: &str, json: &'static str) -> Result<[Page; 2], DocsError> {
     let path = format!("/openapi/{name}");
     let failed = |cause: BoxError| DocsError {
@@ -138,7 +138,7 @@ fn document(name: &str, json: &'static str) -> Result<[Page; 2], DocsError> {
         cause,
     };
     serde_json::from_str::<OpenApi>(json).map_err(|error| failed(error.into()))?;
-    // Transcoded and not parsed, so that keys keep the order of the spec.
+    // Transcoded instead of parsed, so that keys keep the order of the spec.
     let mut source = serde_json::Deserializer::from_str(json);
     let yaml = serde_saphyr::to_string(&serde_transcode::Transcoder::new(&mut source))
         .map_err(|error| failed(error.into()))?;

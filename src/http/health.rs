@@ -1,4 +1,4 @@
-//! `/healthz` (the process runs) and `/readyz` (it can serve), for those who operate it.
+//! `/healthz` (the process runs) and `/readyz` (it can serve), for operators and load balancers.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;

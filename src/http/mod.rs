@@ -1,4 +1,4 @@
-//! How actix-web is wired: the application that both the program and the tests serve.
+//! HTTP layer on actix-web: the application that both the program and the tests serve.
 
 mod access_log;
 mod answer_headers;
@@ -31,7 +31,7 @@ use docs::Docs;
 /// Settings of the application apart from its state.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// The pages of `/docs` and `/openapi`, if they are served.
+    /// Pages of `/docs` and `/openapi`; `None` serves neither.
     pub docs: Option<Docs>,
     /// Origins whose pages may read responses (CORS).
     pub cors_origins: Vec<String>,
@@ -72,7 +72,7 @@ pub fn create_app(
         .wrap(with_request_id)
 }
 
-/// A path that no operation has, in the words of the dialect that it would belong to.
+/// Refuses an unknown path, in the envelope of the dialect that the path belongs to.
 async fn no_such_path(request: HttpRequest) -> HttpResponse {
     let is_tether = request.path() == "/api" || request.path().starts_with("/api/");
     if is_tether {

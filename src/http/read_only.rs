@@ -1,4 +1,4 @@
-//! Resources that no spec has and that are only read: GET, HEAD, and OPTIONS that says so.
+//! Read-only resources outside the specs: GET, HEAD, and OPTIONS that lists these methods.
 
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
@@ -9,7 +9,7 @@ use crate::handlers::agentmessage::envelope;
 
 const METHODS: &str = "GET, HEAD";
 
-/// The resource at `path`, answered by `read`.
+/// Creates the resource at `path` with the handler `read`.
 pub(super) fn resource<F, Args>(path: &str, read: F) -> Resource
 where
     F: Handler<Args>,

@@ -1,4 +1,4 @@
-//! `/`: leads a browser to the docs page and tells a program which server this is. Not here: the
+//! `/`: redirects a browser to the docs page and describes the server to a program. Not here: the
 //! docs page itself and the documents.
 
 use actix_web::http::header::{Accept, Header, LOCATION, Quality, VARY};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::read_only;
 
-/// Description of the server, with where to go on from here.
+/// Description of the server, with links.
 #[derive(Serialize)]
 struct Root {
     name: &'static str,
@@ -64,7 +64,7 @@ fn root(request: &HttpRequest, has_docs: bool) -> HttpResponse {
         })
 }
 
-/// Returns whether HTML is accepted by name, and rather than JSON.
+/// Returns whether HTML is accepted by name and preferred to JSON.
 ///
 /// Browsers name `text/html`. Wildcards do not count, because `*/*` is what programs send.
 fn prefers_html(request: &HttpRequest) -> bool {

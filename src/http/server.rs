@@ -1,4 +1,4 @@
-//! Serving the application on a socket: limits on connections, and an orderly end.
+//! Serving the application on a socket: connection limits and graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,34 +14,32 @@ use crate::state::AppState;
 
 use super::Options;
 
-/// How long a client may take to send a request's head.
+/// Time within which a client must send the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept.
+/// Time for which an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Connections that one worker serves at once; further ones wait to be accepted.
+/// Connections that one worker serves at once. Further connections wait to be accepted.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
-/// How long requests may take to finish once the server is told to stop, in seconds.
+/// Time for open requests to finish during shutdown, in seconds.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 20;
 
-/// Where and how to serve.
+/// Address, threads and settings to serve with.
 pub struct Serving<'a> {
-    /// Address and port.
     pub listen: &'a str,
-    /// Threads that serve requests.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// How long to serve on, not ready any more, when told to stop.
+    /// Time to keep serving, but not ready, after a stop signal.
     pub drain: Duration,
-    /// Settings of the application.
     pub options: Options,
 }
 
-/// Serves `state` until SIGTERM or SIGINT; `announce` is told the bound addresses.
+/// Serves `state` until SIGTERM or SIGINT. Calls `announce` with the bound addresses.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// Errors of binding the address and of the server.
 pub async fn serve(
     serving: Serving<'_>,
     state: web::Data<AppState>,
@@ -56,7 +54,7 @@ pub async fn serve(
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
         .disable_signals()
         .bind(serving.listen)?;
-    // Heard from here on: whoever reads the announcement may send a signal at once.
+    // Registered before the announcement, because its reader may send a signal at once.
     let mut signals = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -67,7 +65,7 @@ pub async fn serve(
     let (asked_again, is_impatient) = oneshot::channel();
     rt::spawn(async move {
         stop_signal(&mut signals).await;
-        // From now on it is not ready; whoever balances load has this time to see it.
+        // Not ready from here on. Load balancers have the drain time to notice.
         state.begin_draining();
         let stopping = pin!(async {
             rt::time::sleep(serving.drain).await;
@@ -76,13 +74,13 @@ pub async fn serve(
         });
         let asked = pin!(stop_signal(&mut signals));
         if let Either::Right(_) = select(stopping, asked).await {
-            // It fails when the server has stopped meanwhile.
+            // Fails if the server has stopped meanwhile.
             let _told = asked_again.send(());
         }
     });
     match select(pin!(server), pin!(is_impatient)).await {
         Either::Left((outcome, _)) => outcome,
-        // Whoever asks twice does not want to wait.
+        // A second signal stops the server at once.
         Either::Right((Ok(()), _)) => Ok(()),
         Either::Right((Err(_), server)) => server.await,
     }

@@ -1,4 +1,4 @@
-//! What becomes of a connection whose request is answered before its body has arrived.
+//! Connections of requests whose response is ready before their body has arrived.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -13,19 +13,21 @@ use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::{Stream, stream};
 
-/// What is to be done about the body of a request once the answer is there; usually nothing,
-/// because the HTTP layer does what is right.
+/// Body of a request, as far as its connection needs care after the response. Usually empty,
+/// because actix-http handles most requests correctly.
 pub(super) struct UnreadBody {
-    /// A body of chunks, held until the answer is sent. The HTTP layer reads the rest of one that
-    /// nobody holds any more for as long as its sender likes; if somebody does, it says
-    /// `Connection: close` and ends the connection after a second, as for a body of known length.
+    /// Chunked body, held until the response is sent. Works around unbounded draining: actix-http
+    /// reads and discards the rest of a dropped chunked body, for as long as the client sends. For
+    /// a held body actix-http sends `Connection: close` and closes after a second, as for a body of
+    /// known length. Introduced by <https://github.com/actix/actix-web/pull/3936>. Remove when
+    /// actix-http bounds the draining of dropped chunked bodies.
     chunks: Option<Rc<RefCell<Payload>>>,
-    /// Whether what follows is meant for another protocol, which this server has not.
+    /// True if the request asks for a protocol upgrade, which this server does not support.
     is_upgrade: bool,
 }
 
 impl UnreadBody {
-    /// Shares the body of `request` if need be.
+    /// Shares the body of `request` if it is chunked.
     pub(super) fn of(request: &mut ServiceRequest) -> Self {
         let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
         Self {
@@ -46,45 +48,45 @@ impl UnreadBody {
         }
         match self.chunks {
             None => response,
-            Some(held) => response.map_body(|_head, answer| {
+            Some(payload) => response.map_body(|_head, body| {
                 BoxBody::new(Holding {
-                    answer,
-                    _held: held,
+                    body,
+                    _payload: payload,
                 })
             }),
         }
     }
 }
 
-/// The body of `request`, which its handler reads as before.
+/// Shares the body of `request`. The handler reads it as before.
 fn share(request: &mut ServiceRequest) -> Rc<RefCell<Payload>> {
-    let held = Rc::new(RefCell::new(request.take_payload()));
-    let read = Rc::clone(&held);
+    let payload = Rc::new(RefCell::new(request.take_payload()));
+    let read = Rc::clone(&payload);
     let chunks =
         stream::poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context));
     request.set_payload(Payload::Stream {
         payload: Box::pin(chunks),
     });
-    held
+    payload
 }
 
-/// The body of an answer, and that of its request.
+/// Response body that holds the request's body until it is sent.
 struct Holding {
-    answer: BoxBody,
-    _held: Rc<RefCell<Payload>>,
+    body: BoxBody,
+    _payload: Rc<RefCell<Payload>>,
 }
 
 impl MessageBody for Holding {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        self.answer.size()
+        self.body.size()
     }
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.answer).poll_next(context)
+        Pin::new(&mut self.body).poll_next(context)
     }
 }

@@ -1,5 +1,5 @@
-//! API keys of any organization: created, listed and revoked. Keys created here neither count for
-//! the limit of new keys nor meet it.
+//! API keys of any organization: creation, list and revocation. Keys created here are exempt from
+//! the rate limit of new keys, and do not count for it.
 
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn};
@@ -10,11 +10,11 @@ use crate::domain::ids::{ApiKeyId, OrgId, OrganizationRef};
 use crate::domain::organization::Organization;
 use crate::error::{Error, Resource, Result};
 
-/// Creates a key of an organization. The same plaintext twice is one key: the first is returned,
-/// whatever its label.
+/// Creates a key of an organization. If a key with the same plaintext exists, returns that key and
+/// ignores the new label.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`Error::NotFound`] for an unknown organization.
 pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Result<ApiKey> {
     let now = clock.now();
     db.write(move |conn| {
@@ -33,11 +33,10 @@ pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Re
     .await
 }
 
-/// Lists keys of an organization, newest first, revoked ones included, that come after a position
-/// in their list.
+/// Lists keys of an organization after a position, newest first, revoked keys included.
 ///
 /// # Errors
-/// Only those of the database.
+/// Only errors of the database.
 pub async fn list(
     db: &Db,
     org_id: OrgId,
@@ -48,11 +47,11 @@ pub async fn list(
         .await
 }
 
-/// Revokes a key of any organization. A key that is revoked already stays as it is. Servers cache
-/// keys for less than a second and then refuse it.
+/// Revokes a key of any organization. An already revoked key stays unchanged. Servers cache keys
+/// for less than a second, so they refuse the key within that time.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such key.
+/// [`Error::NotFound`] for an unknown key.
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
     db.write(move |conn| {
@@ -61,7 +60,7 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
             .ok_or_else(no_key)?
             .org_id;
         let organization = lock(conn, &org_id)?;
-        // Read again under the lock: it may have been revoked in between.
+        // Read again under the lock: a concurrent request may have revoked the key.
         let key = db::api_key::find(conn, &org_id, &id)?.ok_or_else(no_key)?;
         if key.revoked_at.is_some() {
             return Ok(key);

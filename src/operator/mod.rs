@@ -1,5 +1,5 @@
-//! Use cases of the command line, for an operator who has the database at hand. They serve no
-//! request.
+//! Use cases of the command line, for an operator with access to the database. Not here: use cases
+//! of requests, which are in `app`.
 
 pub mod api_key;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! Organizations: created, found and listed.
+//! Organizations: creation, lookup and list.
 
 use crate::clock::Clock;
 use crate::db::{self, Db};
@@ -6,21 +6,19 @@ use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, Settings};
 use crate::error::{Error, Resource, Result, Violation};
 
-/// An organization to be created.
+/// Organization to be created.
 #[derive(Debug, Clone)]
 pub struct NewOrganization {
-    /// Company or person.
     pub kind: OrganizationKind,
-    /// The id that another system knows it by.
+    /// Id of the organization in another system.
     pub external_id: Option<ExternalId>,
-    /// Its first settings.
     pub settings: Settings,
 }
 
 /// Creates an organization.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the external id is taken.
+/// [`Error::Invalid`] for an external id that is already taken.
 pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Organization> {
     let NewOrganization {
         kind,
@@ -41,16 +39,16 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
 /// Finds an organization by either of its names.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`Error::NotFound`] for an unknown organization.
 pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
     let found = db.read(move |conn| db::organization::find(conn, &name));
     found.await?.ok_or(Error::NotFound(Resource::Organization))
 }
 
-/// Lists organizations in order of creation, those after a given id.
+/// Lists organizations in order of creation, starting after a given id.
 ///
 /// # Errors
-/// Only those of the database.
+/// Only errors of the database.
 pub async fn list(db: &Db, after: Option<OrgId>, limit: i64) -> Result<Vec<Organization>> {
     db.read(move |conn| db::organization::list(conn, after.as_ref(), limit))
         .await

@@ -1,5 +1,5 @@
 //! The mirror of the registry of brands and campaigns, written by the command line. An organization
-//! shows it in short, so every change here changes the organization's version too.
+//! shows a summary of the registry, so every change here also changes the organization's version.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Resource, Result, Violation};
 /// Adds a brand to an organization.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such organization.
+/// [`Error::NotFound`] for an unknown organization.
 pub async fn add_brand(
     db: &Db,
     clock: &Clock,
@@ -38,10 +38,10 @@ pub async fn add_brand(
     .await
 }
 
-/// Marks a brand and its campaigns as deleted; one that is deleted already stays as it is.
+/// Marks a brand and its campaigns as deleted. An already deleted brand stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such brand.
+/// [`Error::NotFound`] for an unknown brand.
 pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
     let now = clock.now();
     db.write(move |conn| {
@@ -61,7 +61,7 @@ pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> 
 /// Adds a campaign to a brand that is not deleted.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such brand, [`Error::Invalid`] when it is deleted.
+/// [`Error::NotFound`] for an unknown brand, [`Error::Invalid`] for a deleted brand.
 pub async fn add_campaign(
     db: &Db,
     clock: &Clock,
@@ -76,7 +76,7 @@ pub async fn add_campaign(
             .ok_or(not_found)?
             .org_id;
         let organization = lock(conn, &org_id)?;
-        // Read again under the lock: it may have been deleted in between.
+        // Read again under the lock: a concurrent command may have deleted the brand.
         let brand = db::registry::find_brand(conn, &brand_id)?;
         if brand.is_none_or(|brand| brand.status == RegistrationStatus::Deleted) {
             return Err(Error::Invalid(vec![Violation::new("brand", "is deleted")]));
@@ -95,10 +95,10 @@ pub async fn add_campaign(
     .await
 }
 
-/// Marks a campaign as deleted; one that is deleted already stays as it is.
+/// Marks a campaign as deleted. An already deleted campaign stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such campaign.
+/// [`Error::NotFound`] for an unknown campaign.
 pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
     let now = clock.now();
     db.write(move |conn| {
@@ -120,7 +120,7 @@ fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
     db::organization::lock(conn, &organization)?.ok_or(Error::NotFound(Resource::Organization))
 }
 
-/// Stores what the organization shows of its registry, if that has changed.
+/// Stores the summary of the organization's registry, if it has changed.
 fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) -> Result<()> {
     let registry = db::registry::summarize(conn, &organization.id)?;
     if registry != organization.registry {
@@ -129,7 +129,7 @@ fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) 
             version: organization.version + 1,
             ..organization.clone()
         };
-        // The registry is no setting: its changes are recorded where it is kept.
+        // Without an audit entry, because the registry's owner records its changes.
         let change = Change::unrecorded(&organization, after, now);
         db::organization::store_locked(conn, change)?;
     }

@@ -1,8 +1,8 @@
 //! Reads a JWK set (RFC 7517) into public keys, each with exactly one signature algorithm.
 //!
-//! Strict, because it runs once at the start: every fault of the file is reported, by position
+//! Strict, because it runs once at the start: every problem of the file is reported, by position
 //! and `kid`. Keys for other purposes are left out (RFC 7517 §5), because issuers publish all their
-//! keys in one set. Not here: choosing the key for a token, which is [`super::JwtKeys`].
+//! keys in one set. Not here: choosing the key for a token, which [`super::JwtKeys`] does.
 
 use std::collections::HashSet;
 
@@ -11,29 +11,30 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Largest set. Bounds the work for a token without `kid`, which every key of its algorithm tries.
+/// Maximum number of keys. Bounds the work for a token without `kid`, which every key of its
+/// algorithm tries.
 const MAX_KEYS: usize = 32;
 
-/// RFC 7518 §3.3: RSA keys have 2048 bits or more.
+/// Minimum length of RSA keys, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
 
-/// Longest modulus that the cryptographic library verifies.
+/// Maximum length of a modulus that the cryptographic library verifies, in bits.
 const MAX_RSA_BITS: usize = 8192;
 
-/// A public key of the set that may verify tokens.
+/// Public key of the set that may verify tokens.
 pub struct PublicKey {
-    /// The `kid` that a token's header may name; `None`: the set gives none.
+    /// `kid` that a token's header may name; `None` if the set gives none.
     pub kid: Option<String>,
     /// RS256, ES256 or EdDSA.
     pub algorithm: Algorithm,
-    /// The key, prepared for the library.
+    /// Key, prepared for the library.
     pub key: DecodingKey,
 }
 
 /// Members that only private keys have (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-/// A JWK set whose keys are read one by one, so that each fault has a position.
+/// JWK set whose keys are read one by one, so that each problem has a position.
 #[derive(Deserialize)]
 struct JwkSet {
     keys: Vec<Value>,
@@ -41,7 +42,7 @@ struct JwkSet {
 
 /// Reason not to use a key of the set.
 enum Unfit {
-    /// The key is for another purpose, or of a kind that this server does not know.
+    /// The key is for another purpose, or of an unknown type.
     Foreign(String),
     /// The key is invalid, or does not belong in a key set.
     Faulty(String),
@@ -57,7 +58,8 @@ impl Unfit {
 ///
 /// # Errors
 ///
-/// Every fault found, or why no key is left, one text each; a text never quotes key material.
+/// Every problem of the set, one text each, or the reason why the set has no usable key. A text
+/// never quotes key material.
 pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
     let set: JwkSet = serde_json::from_str(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -102,10 +104,10 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
     Ok(keys)
 }
 
-/// Reads one key. Also returns its name in problems: its position, and its `kid` if any.
+/// Reads one key. Also returns its name for problems: its position, and its `kid` if any.
 fn read_key(position: usize, value: &Value) -> (String, Result<PublicKey, Unfit>) {
     let name = format!("key {position}");
-    // serde's own message could quote a value, and a misplaced value may be secret.
+    // Without serde's message, which could quote a value. A misplaced value may be secret.
     let (Ok(jwk), Some(_)) = (Jwk::deserialize(value), text(value, "kty")) else {
         let fault = "not an object with `kty` and string members";
         return (name, Err(Unfit::faulty(fault)));
@@ -127,7 +129,7 @@ fn public_key(jwk: &Jwk, value: &Value) -> Result<PublicKey, Unfit> {
     if jwk.common.key_id.as_deref() == Some("") {
         return Err(Unfit::faulty("kid is empty"));
     }
-    // A secret stops the start, whatever it is for.
+    // A secret stops the start, regardless of its use.
     if text(value, "kty") == Some("oct") {
         let fault = "symmetric keys do not belong in a key set; set the secret";
         return Err(Unfit::faulty(fault));
@@ -175,7 +177,7 @@ fn algorithm(parameters: &AlgorithmParameters, value: &Value) -> Result<Algorith
         AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
             return Ok(Algorithm::EdDSA);
         }
-        // The library takes a key without a member of its type for a key of an unknown type.
+        // The library reads a key without a member of its type as a key of an unknown type.
         _ => {}
     }
     let (kty, crv) = (text(value, "kty"), text(value, "crv"));
@@ -189,7 +191,7 @@ fn algorithm(parameters: &AlgorithmParameters, value: &Value) -> Result<Algorith
     }
 }
 
-/// Makes the library's key, and checks what the library does not.
+/// Converts a key to the library's type, and checks everything that the library does not.
 fn decoding_key(jwk: &Jwk) -> Result<DecodingKey, Unfit> {
     let faulty = |fault: &str| Err(Unfit::faulty(fault));
     // RFC 7518 §6.2.1.2, RFC 8037 §2: each coordinate has its full length, 32 bytes or 43

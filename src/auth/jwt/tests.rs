@@ -1,4 +1,4 @@
-//! Tests of `auth::jwt`, as tables. Not here: what the HTTP layer answers to a refused token.
+//! Tests of `auth::jwt`, as tables. Not here: HTTP responses to a refused token.
 //!
 //! `fixtures.json` was made with another implementation (Python `cryptography`): public keys and
 //! tokens signed at 2026-02-02T02:40:00Z for one hour. Their private keys were not kept.
@@ -60,7 +60,7 @@ fn keys(settings: &JwtSettings) -> JwtKeys {
     JwtKeys::new(settings).expect("the settings are good")
 }
 
-/// base64url without padding, written here so that the tests need no further crate.
+/// Encodes base64url without padding. Written here so that the tests need no further crate.
 fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
@@ -75,7 +75,7 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-/// A token with exactly these texts as header and claims, signed by HMAC with `secret`.
+/// Returns a token with exactly these texts as header and claims, signed by HMAC with `secret`.
 fn hmac_token(header: &str, claims: &str, secret: &[u8], algorithm: Algorithm) -> String {
     let message = format!(
         "{}.{}",
@@ -101,7 +101,7 @@ fn good_claims() -> Value {
         "fullName": "Jane Doe", "iat": ISSUED_AT, "exp": EXPIRES_AT})
 }
 
-/// The good claims with one changed; `Value::Null` as `value` means null, not absent.
+/// Returns the good claims with one changed. `Value::Null` as `value` means null, not absent.
 fn with_claim(name: &str, value: Value) -> String {
     let mut claims = good_claims();
     claims[name] = value;

@@ -1,5 +1,5 @@
-//! `quietline audit anchor` and `anchor-key`: statements that outlive the database, and the key
-//! that they are signed with.
+//! `quietline audit anchor` and `anchor-key`: anchors that outlive the database, and the key that
+//! signs anchors.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -13,7 +13,7 @@ use crate::cli::output::{Output, complain, create_private};
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
 
-/// Prints anchors of one organization's log, or of all.
+/// Prints anchors of one organization's log, or of all logs.
 pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>) -> Outcome {
     let only = match org {
         Some(name) => Some(find(&context.db, &name).await?.id),
@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>)
     Ok(unreadable.is_empty())
 }
 
-/// Reads the key from the file that the flag names, or else the configuration.
+/// Reads the key from the file that the flag names, or from the configured file.
 pub(super) fn read_key(
     flag: Option<&str>,
     configured: Option<&str>,

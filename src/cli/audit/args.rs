@@ -1,4 +1,4 @@
-//! The grammar of `quietline audit`.
+//! Grammar of `quietline audit`.
 
 use clap::{Args, Subcommand, value_parser};
 

@@ -13,7 +13,7 @@ use crate::operator::audit::export::{self, Exported};
 
 use super::args::ExportArgs;
 
-/// Exports to the file that `args` name, or to standard output.
+/// Exports to the file in `args`, or to standard output.
 pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -> Outcome {
     let only = match args.org {
         Some(name) => Some(find(&context.db, &name).await?.id),

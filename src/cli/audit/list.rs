@@ -10,7 +10,7 @@ use crate::operator;
 
 use super::args::ListArgs;
 
-/// Prints the page of entries that `args` ask for.
+/// Prints the page of entries that `args` select.
 pub(super) async fn run(context: &Context, args: ListArgs, out: &mut Output) -> Outcome {
     let org_id = find(&context.db, &args.org).await?.id;
     let entries =

@@ -1,4 +1,4 @@
-//! `quietline audit verify`: proving that nobody has changed the log, or an export of it.
+//! `quietline audit verify`: proving that the log, or an export of it, was not changed.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -48,8 +48,8 @@ pub(super) fn run_on_file(path: &str, args: &VerifyArgs, out: &mut Output) -> Ou
     print(&summary, count, out)
 }
 
-/// The anchors that were given, and how many, of all organizations or `only` one; without the flag
-/// none.
+/// Reads the anchors from the flag's file, and their number, for all organizations or `only` one.
+/// Returns empty anchors without the flag.
 fn anchors(args: &VerifyArgs, only: Option<&OrgId>) -> Result<(Anchors, Option<usize>), BoxError> {
     let (Some(path), Some(key_path)) = (&args.anchors, &args.anchor_public_key) else {
         return Ok((Anchors::default(), None));

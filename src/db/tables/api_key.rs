@@ -1,4 +1,4 @@
-//! Rows of `api_keys`. The key itself never reaches this module, only its hash.
+//! Rows of `api_keys`. Not here: the key itself, of which only the hash is stored.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ impl ApiKeyRow {
     }
 }
 
-/// Adds `key`, which is found by `hash` from now on; `created_by` is the identity of its issuer.
+/// Inserts `key`, to be found by `hash`. `created_by` is the identity of its issuer.
 pub fn insert(
     conn: &mut DbConn,
     key: &ApiKey,
@@ -85,7 +85,7 @@ pub fn insert(
     Ok(())
 }
 
-/// The key of an organization with this id, revoked or not.
+/// Finds a key of an organization by id, revoked or not.
 pub fn find(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId) -> Result<Option<ApiKey>> {
     let row = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
@@ -95,8 +95,8 @@ pub fn find(conn: &mut DbConn, org_id: &OrgId, id: &ApiKeyId) -> Result<Option<A
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 
-/// Keys of an organization, newest first, that come after a place in their list or from its
-/// beginning; revoked ones only with `include_revoked`.
+/// Lists keys of an organization, newest first, from the beginning or after a position. Returns
+/// revoked keys only with `include_revoked`.
 pub fn list(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -120,7 +120,7 @@ pub fn list(
     Ok(rows.into_iter().map(ApiKeyRow::into_domain).collect())
 }
 
-/// How many keys [`list`] has after a place, or in all.
+/// Counts the keys of [`list`] after a position, or all of them.
 pub fn count(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -140,7 +140,8 @@ pub fn count(
     Ok(count)
 }
 
-/// Every key of the list after `after` is older than this, or as old and its id is less.
+/// Returns exclusive upper bounds of the time and the id of the keys after `after`. The id counts
+/// for keys of equal time.
 fn bounds(after: Option<&KeyPosition>) -> (StoredTime, ApiKeyId) {
     let end_of_time = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default();
     match after {
@@ -149,8 +150,8 @@ fn bounds(after: Option<&KeyPosition>) -> (StoredTime, ApiKeyId) {
     }
 }
 
-/// When the `nth` newest of those keys of an organization was issued that its API keys have issued
-/// in `period`, its start left out; `None` if there are fewer.
+/// Returns the time of the `nth` newest key that an organization's API keys issued in `period`, or
+/// `None` for fewer keys. The start of `period` is exclusive.
 pub fn find_nth_issue(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -200,10 +201,10 @@ sql!(RevokeKey<'_>, |revoke|
     " WHERE org_id = " {Uuid: revoke.org_id} " AND id = " {Uuid: revoke.id}
 );
 
-// Not tenant-scoped: the hash, or the operator's id, is what tells the organization in the first
-// place; and the uses of all organizations' keys are noted together.
+// Not tenant-scoped: the hash, or the id from the operator, determines the organization. Uses of
+// keys are noted for all organizations together.
 
-/// The key with this hash, revoked or not.
+/// Finds a key by hash, revoked or not.
 pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<ApiKey>> {
     let row: QueryResult<ApiKeyRow> = on_each_backend!(conn => api_keys::table
         .filter(api_keys::hash.eq(hash.as_bytes().as_slice()))
@@ -212,7 +213,7 @@ pub fn find_by_hash(conn: &mut DbConn, hash: &HashedApiKey) -> Result<Option<Api
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 
-/// Finds the key with this hash, revoked or not, with the organization that it belongs to.
+/// Finds a key by hash, revoked or not, together with its organization.
 pub fn find_with_organization(
     conn: &mut DbConn,
     hash: &HashedApiKey,
@@ -228,7 +229,7 @@ pub fn find_with_organization(
     Ok(Some((key.into_domain(), organization.into_domain()?)))
 }
 
-/// The key with this id, for the command line.
+/// Finds a key by id, for the command line.
 pub fn find_by_id(conn: &mut DbConn, id: &ApiKeyId) -> Result<Option<ApiKey>> {
     let row = api_keys::table
         .filter(api_keys::id.eq(id))
@@ -237,8 +238,8 @@ pub fn find_by_id(conn: &mut DbConn, id: &ApiKeyId) -> Result<Option<ApiKey>> {
     Ok(row.optional()?.map(ApiKeyRow::into_domain))
 }
 
-/// Notes that the keys with these ids were used in `minute`, unless a later use is noted. Returns
-/// how many rows that changed.
+/// Sets the time of the last use to `minute`, except for keys with a later use. Returns the number
+/// of changed rows.
 pub fn update_last_used(
     conn: &mut DbConn,
     ids: &[ApiKeyId],
@@ -246,8 +247,7 @@ pub fn update_last_used(
 ) -> Result<usize> {
     let minute = StoredTime::from(minute);
     if let DbConn::Postgres(conn) = conn {
-        // In one order, so that servers that do this at the same time wait for each other and not
-        // in a circle.
+        // Lock in a fixed order, so that servers that run this at the same time cannot deadlock.
         let _locked: Vec<ApiKeyId> = api_keys::table
             .filter(api_keys::id.eq_any(ids))
             .order(api_keys::id)

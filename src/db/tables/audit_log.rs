@@ -64,7 +64,8 @@ impl AuditRow {
     }
 }
 
-/// Adds `entry` to its organization's log. The organization's head moves in the same transaction.
+/// Appends `entry` to its organization's log. The caller moves the organization's head in the same
+/// transaction.
 pub(in crate::db) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
     prepared::run(conn, &AppendEntry(AllButOrganization::new(entry)))
 }
@@ -89,8 +90,8 @@ sql!(AppendEntry<'_>, |append, pass| {
     Ok(())
 });
 
-/// The second half of a PostgreSQL statement whose first half calls the row that it has changed
-/// `changed`: adds the entries if there is such a row.
+/// Second half of a PostgreSQL statement. The first half changes a row and names it `changed`. This
+/// half inserts the entries if such a row exists.
 pub(in crate::db) struct InsertForEachChanged<'a>(Vec<AllButOrganization<'a>>);
 
 impl<'a> InsertForEachChanged<'a> {
@@ -110,7 +111,7 @@ sql!(InsertForEachChanged<'_>, |insert, pass| {
     Ok(())
 });
 
-/// Every column but the first, bound.
+/// Bound values of every column but the first.
 struct AllButOrganization<'a> {
     entry: &'a AuditEntry,
     occurred_at: StoredTime,
@@ -126,7 +127,7 @@ impl<'a> AllButOrganization<'a> {
 }
 
 sql!(AllButOrganization<'_>, |all|
-    // Every field is named, so that one more does not compile until it is decided here.
+    // Every field is named, so that a new field cannot compile without a decision here.
     let AuditEntry {
         org_id: _,
         seq,
@@ -162,7 +163,7 @@ sql!(AllButOrganization<'_>, |all|
     ", " {Binary: hash.as_slice()}
 );
 
-/// Of the entries of an organization with these `numbers` those that fit `filter`, newest first.
+/// Lists the entries of an organization with these `numbers` that match `filter`, newest first.
 pub fn list_filtered(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -208,7 +209,7 @@ pub fn list_filtered(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
-/// The number of an organization's newest entry.
+/// Returns the number of an organization's newest entry.
 pub fn find_last_number(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<i64>> {
     let last = audit_log::table
         .filter(audit_log::org_id.eq(org_id))
@@ -219,7 +220,7 @@ pub fn find_last_number(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<i64>
     Ok(last.optional()?)
 }
 
-/// When the first entry of an organization was written that has the number `from` or a higher one.
+/// Returns the time of the first entry of an organization with a number of at least `from`.
 pub fn find_time(conn: &mut DbConn, org_id: &OrgId, from: i64) -> Result<Option<NaiveDateTime>> {
     let time: QueryResult<StoredTime> = audit_log::table
         .filter(audit_log::org_id.eq(org_id))
@@ -231,7 +232,7 @@ pub fn find_time(conn: &mut DbConn, org_id: &OrgId, from: i64) -> Result<Option<
     Ok(time.optional()?.map(|time| time.utc().naive_utc()))
 }
 
-/// Entries of an organization, newest first, that come before `before`.
+/// Lists entries of an organization before `before`, newest first.
 pub fn list_newest(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -248,8 +249,8 @@ pub fn list_newest(
     rows.into_iter().map(AuditRow::into_domain).collect()
 }
 
-/// Whether a row has values of the types that the program writes. SQLite takes any in any column,
-/// and some read like those that were written but compare otherwise.
+/// Condition that a row has values of the types that the program writes. SQLite stores any type in
+/// any column, and some foreign values read alike but compare differently.
 const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
      AND typeof(id) = 'text' AND typeof(occurred_at) = 'integer' AND typeof(actor_kind) = 'text' \
      AND typeof(actor_label) = 'text' AND typeof(actor_identity) = 'text' \
@@ -258,10 +259,10 @@ const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
      AND typeof(request_id) = 'text' AND typeof(payload) = 'text' \
      AND typeof(previous_hash) = 'blob' AND typeof(hash) = 'blob'";
 
-/// Entries of an organization in the order in which they were written, from the number `from` on.
+/// Lists entries of an organization from the number `from` on, oldest first.
 ///
 /// # Errors
-/// [`Error::Internal`] for an entry that is not stored as the program stores it.
+/// [`Error::Internal`] for an entry that the program cannot have written.
 pub fn list_oldest(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -291,9 +292,9 @@ pub fn list_oldest(
         .collect()
 }
 
-// Not tenant-scoped: only whoever operates the server verifies every log.
+// Not tenant-scoped: only the operator of the server verifies every log.
 
-/// Organizations that have entries and no row of their own, at most `limit`.
+/// Lists organizations that have entries but no row, at most `limit`.
 pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
     let orphans = audit_log::table
         .left_join(organizations::table)

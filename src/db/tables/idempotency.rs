@@ -1,4 +1,4 @@
-//! Rows of `idempotency_records`: answers that are given again.
+//! Rows of `idempotency_records`: responses to be replayed.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -36,7 +36,7 @@ impl IdempotencyRow {
     }
 }
 
-/// The record of `key`, however old.
+/// Finds the record of `key`, expired or not.
 pub fn find(
     conn: &mut DbConn,
     owner: &Owner,
@@ -50,7 +50,7 @@ pub fn find(
     row.map(IdempotencyRow::into_domain).transpose()
 }
 
-/// Stores the record of `key`, which has none.
+/// Inserts the first record of `key`.
 pub fn insert(
     conn: &mut DbConn,
     owner: &Owner,
@@ -85,17 +85,17 @@ pub fn insert(
     Ok(())
 }
 
-/// Removes the record of `key`.
+/// Deletes the record of `key`.
 pub fn delete(conn: &mut DbConn, owner: &Owner, key: &IdempotencyKey) -> Result<()> {
     diesel::delete(records::table.find((&owner.org_id, &owner.credential, key.as_str())))
         .execute(conn)?;
     Ok(())
 }
 
-// Not tenant-scoped: age is the same for everybody.
+// Not tenant-scoped: records of all organizations expire alike.
 
-/// Removes the oldest `limit` records made before `moment`, and any that are as old as the youngest
-/// of these; returns how many there were.
+/// Deletes the oldest `limit` records made before `moment`, and further records of the same time as
+/// the youngest deleted one. Returns the number of deleted records.
 pub fn delete_before(conn: &mut DbConn, moment: DateTime<Utc>, limit: i64) -> Result<usize> {
     let moment = StoredTime::from(moment);
     let oldest: Vec<StoredTime> = records::table

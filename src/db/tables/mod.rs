@@ -1,4 +1,4 @@
-//! Rows of the tables, one file each. Which connection they are read on is not known here.
+//! Rows of the tables, one file each. Not here: connections, which the engine chooses.
 
 pub mod api_key;
 pub mod audit_log;

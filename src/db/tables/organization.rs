@@ -1,5 +1,5 @@
-//! Rows of `organizations`: found, locked, inserted and updated. What may be changed is decided in
-//! `domain`.
+//! Rows of `organizations`: lookup, lock, insert and update. Not here: rules for changes, which
+//! `domain` has.
 
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
@@ -58,7 +58,7 @@ pub(in crate::db) struct OrganizationRow {
     updated_at: StoredTime,
 }
 
-/// The organization of either name, as it stands.
+/// Finds an organization by either name.
 pub fn find(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
     let row = on_each_backend!(conn => {
         let all = organizations::table.select(OrganizationRow::as_select());
@@ -72,8 +72,8 @@ pub fn find(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<
     into_organization(row)
 }
 
-/// The organization of either name, which nobody else changes until this transaction ends.
-/// On SQLite the transaction is the only one that writes.
+/// Finds an organization by either name and locks it until the end of this transaction. SQLite
+/// needs no row lock, because only one transaction writes at a time.
 pub fn lock(conn: &mut DbConn, organization: &OrganizationRef) -> Result<Option<Organization>> {
     let DbConn::Postgres(conn) = conn else {
         return find(conn, organization);
@@ -95,7 +95,7 @@ fn into_organization(row: QueryResult<OrganizationRow>) -> Result<Option<Organiz
         .transpose()
 }
 
-/// Adds `organization`; `false` if its external id is taken.
+/// Inserts `organization`. Returns `false` if its external id is taken.
 pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
     use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
     let row = OrganizationRow::of(organization);
@@ -109,8 +109,8 @@ pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
     }
 }
 
-/// Stores `change` if the organization is still what the change was decided on, else `false` and
-/// nothing is stored. It needs no lock, and on PostgreSQL no transaction around it either.
+/// Stores `change` and returns `true`, or returns `false` if a concurrent write won. Needs no lock,
+/// and on PostgreSQL no surrounding transaction.
 pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
     let row = OrganizationRow::of(&change.after);
     let update = UpdateOrganization { row, change };
@@ -129,7 +129,7 @@ pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
     }
 }
 
-/// Stores `change` of an organization that is locked, and returns it as it then is.
+/// Stores `change` of a locked organization and returns the changed organization.
 pub fn store_locked(conn: &mut DbConn, change: Change) -> Result<Organization> {
     match store(conn, &change)? {
         true => Ok(change.after),
@@ -137,8 +137,8 @@ pub fn store_locked(conn: &mut DbConn, change: Change) -> Result<Organization> {
     }
 }
 
-/// Sets every column that can change: all were just read, and the condition at the end says that
-/// nobody has written since. So the text is always the same, and stays prepared.
+/// Update of every column that can change, with values that were just read. Its condition detects
+/// concurrent writes. The text is always the same, so that the statement stays prepared.
 struct UpdateOrganization<'a> {
     row: OrganizationRow,
     change: &'a Change,
@@ -150,7 +150,7 @@ impl QueryId for UpdateOrganization<'_> {
 }
 
 sql!(UpdateOrganization<'_>, |update|
-    // Every column is named, so that one more does not compile until it is decided here.
+    // Every column is named, so that a new column cannot compile without a decision here.
     let OrganizationRow {
         id,
         external_id: _,
@@ -208,7 +208,7 @@ sql!(UpdateOrganization<'_>, |update|
     " AND audit_length = " {BigInt: &update.change.from_audit_length}
 );
 
-/// The update and its audit entries in one statement, which is one round trip and one transaction.
+/// Update and its audit entries in one statement, which saves a round trip and is one transaction.
 struct UpdateAndRecord<'a> {
     update: UpdateOrganization<'a>,
     entries: InsertForEachChanged<'a>,
@@ -216,8 +216,8 @@ struct UpdateAndRecord<'a> {
 
 impl QueryId for UpdateAndRecord<'_> {
     type QueryId = UpdateAndRecord<'static>;
-    // One text for each number of entries, and a request causes five at most: it is found by its
-    // text.
+    // The text depends on the number of entries, so statements are cached by text. A request
+    // appends five entries at most.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -228,7 +228,7 @@ sql!(UpdateAndRecord<'_>, |both, pass| {
     pass.fragment(&both.entries)
 });
 
-/// Where the audit log of an organization ends, whatever the rest of its row looks like.
+/// Returns the end of an organization's audit log, without reading the rest of the row.
 pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<ChainHead>> {
     let row: Option<(i64, Vec<u8>)> = organizations::table
         .filter(organizations::id.eq(org_id))
@@ -247,7 +247,7 @@ pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<Chain
 // Not tenant-scoped: the command line's list of all organizations, and the verification of every
 // log.
 
-/// Organizations in order of their ids, which is the order of creation; `after` a given id.
+/// Lists organizations after a given id in order of their ids, which is the order of creation.
 pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<Organization>> {
     let after = after.copied().unwrap_or(OrgId::LEAST);
     let rows: Vec<OrganizationRow> = organizations::table
@@ -259,7 +259,7 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
     rows.into_iter().map(OrganizationRow::into_domain).collect()
 }
 
-/// Ids of organizations in their order; `after` a given one.
+/// Lists ids of organizations after a given id, in order.
 pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
     let after = after.copied().unwrap_or(OrgId::LEAST);
     let ids = organizations::table

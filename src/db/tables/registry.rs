@@ -1,5 +1,5 @@
-//! Rows of `brands` and `campaigns`. They are registered elsewhere; the command line mirrors them
-//! here.
+//! Rows of `brands` and `campaigns`. They are registered elsewhere, and the command line mirrors
+//! them here.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,7 +12,6 @@ use crate::db::engine::connection::DbConn;
 use crate::db::tables::schema::{brands, campaigns};
 use crate::db::tables::types::StoredTime;
 
-/// Adds `brand`.
 pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Result<()> {
     let Brand {
         id,
@@ -34,7 +33,7 @@ pub fn insert_brand(conn: &mut DbConn, brand: &Brand, now: DateTime<Utc>) -> Res
     Ok(())
 }
 
-/// Marks a brand and its campaigns as deleted, unless they are already.
+/// Marks a brand and its campaigns as deleted. Deleted rows stay unchanged.
 pub fn delete_brand(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -62,7 +61,6 @@ pub fn delete_brand(
     Ok(())
 }
 
-/// Adds `campaign`.
 pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc>) -> Result<()> {
     let Campaign {
         id,
@@ -86,7 +84,7 @@ pub fn insert_campaign(conn: &mut DbConn, campaign: &Campaign, now: DateTime<Utc
     Ok(())
 }
 
-/// Marks a campaign as deleted, unless it is already.
+/// Marks a campaign as deleted. A deleted row stays unchanged.
 pub fn delete_campaign(
     conn: &mut DbConn,
     org_id: &OrgId,
@@ -105,7 +103,7 @@ pub fn delete_campaign(
     Ok(())
 }
 
-/// The registry of an organization in short.
+/// Returns the summary of an organization's registry.
 pub fn summarize(conn: &mut DbConn, org_id: &OrgId) -> Result<RegistrySummary> {
     let is_live = brands::status.ne(RegistrationStatus::Deleted);
     let of_org = brands::table
@@ -131,7 +129,6 @@ pub fn summarize(conn: &mut DbConn, org_id: &OrgId) -> Result<RegistrySummary> {
 
 // Not tenant-scoped: the operator names a brand or a campaign by its id alone.
 
-/// The brand with this id.
 pub fn find_brand(conn: &mut DbConn, id: &BrandId) -> Result<Option<Brand>> {
     let row: Option<(OrgId, String, RegistrationStatus)> = brands::table
         .filter(brands::id.eq(id))
@@ -146,7 +143,6 @@ pub fn find_brand(conn: &mut DbConn, id: &BrandId) -> Result<Option<Brand>> {
     }))
 }
 
-/// The campaign with this id.
 pub fn find_campaign(conn: &mut DbConn, id: &CampaignId) -> Result<Option<Campaign>> {
     let row: Option<(OrgId, BrandId, String, RegistrationStatus)> = campaigns::table
         .filter(campaigns::id.eq(id))

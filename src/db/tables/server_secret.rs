@@ -1,4 +1,4 @@
-//! Rows of `server_secrets`. What they are used for is not known here.
+//! Rows of `server_secrets`. Not here: the use of the secrets.
 
 use diesel::prelude::*;
 
@@ -8,16 +8,16 @@ use crate::error::{Error, Result};
 use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::tables::schema::server_secrets;
 
-// Not tenant-scoped: they belong to the servers.
+// Not tenant-scoped: secrets belong to the servers.
 
-/// Returns the key that signs the cursors of lists. The first server on a database makes it.
+/// Returns the key that signs the cursors of lists. The first server on a database creates it.
 pub(in crate::db) fn find_or_make_cursor_key(conn: &mut DbConn) -> Result<CursorKey> {
     const CURSORS: &str = "cursors";
     let secret = match find(conn, CURSORS)? {
         Some(secret) => Some(secret),
         None => {
             insert_random(conn, CURSORS)?;
-            // Of servers that start together each reads the key of the one that was first.
+            // Read back, because a server that starts at the same time may have won.
             find(conn, CURSORS)?
         }
     };

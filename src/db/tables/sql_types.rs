@@ -1,23 +1,24 @@
-//! Column types that Diesel has for one of the two databases only, declared for both.
+//! Column types that Diesel has for only one of the two databases, declared for both.
 
 use diesel::query_builder::QueryId;
 use diesel::sql_types::{HasSqlType, Interval, SqlType, ops};
 
 use crate::db::engine::connection::MultiBackend;
 
-/// Id. Its 16 bytes are a `uuid` on PostgreSQL and a blob on SQLite.
+/// Id of 16 bytes: a `uuid` on PostgreSQL, a blob on SQLite.
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 2950, array_oid = 2951))]
 #[diesel(sqlite_type(name = "Binary"))]
 pub struct Uuid;
 
-/// Moment, to the microsecond. On SQLite an integer, counted since 1970.
+/// Moment, to the microsecond. On SQLite an integer that counts microseconds since 1970.
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 #[diesel(sqlite_type(name = "Long"))]
 pub struct Timestamptz;
 
-// `diesel::table!` knows columns by the name of their type and wants a `Timestamptz` to have these.
+// `diesel::table!` identifies column types by name, and requires these operators of a
+// `Timestamptz`.
 impl ops::Add for Timestamptz {
     type Rhs = Interval;
     type Output = Self;

@@ -1,5 +1,4 @@
-//! How ids, text enums and times of the domain are written to and read from columns, on either
-//! database.
+//! Conversions of ids, text enums and times of the domain to and from columns of either database.
 
 use std::io::Write as _;
 
@@ -22,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::db::engine::connection::{MultiBackend, MultiRawValue};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
 
-/// Has [`MultiBackend`] write and read a column as the database in use does.
+/// Implements reading and writing a column through [`MultiBackend`], as the database in use does.
 macro_rules! on_either_database {
     ($name:ident: $sql_type:ident) => {
         impl ToSql<$sql_type, MultiBackend> for $name {

@@ -1,68 +1,68 @@
-//! Following chains of audit entries: what can be wrong with one, and the anchors that it has to
-//! hold. How an entry is hashed is in `entry`.
+//! Verification of chains of audit entries: the faults that a chain can have, and the anchors that
+//! it must contain. Hashing is in `entry`.
 
 use std::collections::BTreeMap;
 
 use super::super::ids::OrgId;
 use super::entry::{AuditEntry, ChainHead};
 
-/// What is wrong with a chain, at the place where it was first seen.
+/// First fault of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainFault {
-    /// An entry is missing, doubled or in another place.
+    /// An entry is missing, duplicated or out of order.
     #[error("entry {expected} is missing or moved: entry {found} stands in its place")]
     OutOfOrder {
-        /// The `seq` that should have come.
+        /// Expected `seq`.
         expected: i64,
-        /// The `seq` that came.
+        /// Actual `seq`.
         found: i64,
     },
-    /// An entry does not continue the one before.
+    /// The previous hash of an entry is wrong.
     #[error("entry {0} does not continue the entry before it")]
     BrokenLink(i64),
-    /// An entry's fields are not those that were hashed.
+    /// The fields of an entry do not match its hash.
     #[error("entry {0} was edited")]
     Edited(i64),
-    /// The organization's head is not where the entries end.
+    /// The organization's head and the last entry differ in their number.
     #[error("the log ends at entry {found}, the organization says {expected}")]
     WrongEnd {
-        /// The length in the organization's row.
+        /// Length in the organization's row.
         expected: i64,
-        /// The last entry's `seq`.
+        /// `seq` of the last entry.
         found: i64,
     },
-    /// An entry, or the organization's head, has values that none of ours have.
+    /// An entry, or the organization's head, has values that the program never writes.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// The last entry is not the one that the organization's row holds the hash of.
+    /// The last entry's hash differs from the head in the organization's row.
     #[error("entry {0} is not the one that was last written")]
     WrongHead(i64),
-    /// All entries may fit each other, but they are not those that were there before.
+    /// The entries may fit each other, but they differ from the anchored ones.
     #[error("entry {0} is not the one that was anchored")]
     NotAnchored(i64),
-    /// Entries that were there are gone, whatever the organization's row says.
+    /// Anchored entries are gone, regardless of the organization's row.
     #[error("the log ends at entry {found}, entry {anchored} was anchored")]
     EndsBeforeAnchor {
-        /// The `seq` of the anchored entry.
+        /// `seq` of the anchored entry.
         anchored: i64,
-        /// The last entry's `seq`.
+        /// `seq` of the last entry.
         found: i64,
     },
-    /// Neither a row nor an entry is left of an organization.
+    /// The organization's row and all its entries are gone.
     #[error("the organization is gone, its log was anchored at entry {0}")]
     Vanished(i64),
 }
 
-/// Follows one organization's chain entry by entry.
+/// Verifier of one organization's chain, entry by entry.
 #[derive(Debug, Default)]
 pub struct ChainVerifier {
     head: ChainHead,
-    /// Those still to be met, the nearest last.
+    /// Anchors not yet reached, the nearest last.
     anchors: Vec<ChainHead>,
 }
 
 impl ChainVerifier {
-    /// A verifier that has followed nothing yet. The chain has to hold `anchors`.
+    /// Creates a verifier at the beginning of a chain that must contain `anchors`.
     pub fn new(mut anchors: Vec<ChainHead>) -> Self {
         anchors.retain(|anchor| anchor.length > 0);
         anchors.sort_unstable_by_key(|anchor| std::cmp::Reverse(anchor.length));
@@ -73,7 +73,7 @@ impl ChainVerifier {
     /// Checks the next entry in order of `seq`.
     ///
     /// # Errors
-    /// The fault that this entry shows.
+    /// [`ChainFault`] of this entry.
     pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainFault> {
         let expected = self.head.length + 1;
         if entry.seq != expected {
@@ -97,7 +97,7 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// The `seq` up to which the chain was followed.
+    /// Returns the `seq` up to which the chain was verified.
     pub fn length(&self) -> i64 {
         self.head.length
     }
@@ -105,7 +105,7 @@ impl ChainVerifier {
     /// Checks that the chain ends where the organization's row says, and not before its anchors.
     ///
     /// # Errors
-    /// The fault that the end shows.
+    /// [`ChainFault`] of the end.
     pub fn finish(&self, head: &ChainHead) -> Result<(), ChainFault> {
         let found = self.head.length;
         if found != head.length {
@@ -125,15 +125,15 @@ impl ChainVerifier {
     }
 }
 
-/// Heads that chains had at some time, kept out of reach of whoever could change the chains.
+/// Heads that chains had at earlier times, kept where an attacker on the database cannot change
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors {
     heads: BTreeMap<OrgId, Vec<ChainHead>>,
 }
 
 impl Anchors {
-    /// Adds what an organization's head once was. One of length 0 says that there was such an
-    /// organization.
+    /// Adds an earlier head of an organization. Length 0 proves only that the organization existed.
     pub fn add(&mut self, org_id: OrgId, head: ChainHead) {
         let heads = self.heads.entry(org_id).or_default();
         // Most logs do not grow between one anchor and the next.
@@ -142,12 +142,13 @@ impl Anchors {
         }
     }
 
-    /// Removes those of one organization, whose log has to hold them.
+    /// Removes and returns the anchors of one organization, for the verification of its log.
     pub fn take(&mut self, org_id: &OrgId) -> Vec<ChainHead> {
         self.heads.remove(org_id).unwrap_or_default()
     }
 
-    /// Once those of every log that there is were taken: what is wrong with the others.
+    /// Returns the faults of the remaining organizations. Call after every existing log took its
+    /// anchors.
     pub fn into_faults(self) -> impl Iterator<Item = (OrgId, ChainFault)> {
         self.heads.into_iter().map(|(org_id, heads)| {
             let lengths = heads.iter().map(|head| head.length);

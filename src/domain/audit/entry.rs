@@ -1,5 +1,5 @@
-//! Entries of the audit log and how each is hashed. That a change and its entries are stored
-//! together is the duty of `app` and `db`.
+//! Entries of the audit log and their hashes. Not here: storing a change and its entries together,
+//! which `app` and `db` ensure.
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use super::super::encoding::push_netstring;
 use super::super::ids::{AuditId, ID_LENGTH, OrgId};
 use super::event::AuditEvent;
 
-/// On whose side an actor is.
+/// Side of an actor.
 #[derive(
     Debug,
     Clone,
@@ -25,10 +25,10 @@ use super::event::AuditEvent;
 )]
 #[strum(const_into_str)]
 pub enum ActorKind {
-    /// The organization, by a key or a user of its own.
+    /// The organization, by its own key or user.
     #[strum(serialize = "customer")]
     Customer,
-    /// Whoever operates the platform.
+    /// The operator of the platform.
     #[strum(serialize = "platform")]
     Platform,
 }
@@ -36,55 +36,52 @@ pub enum ActorKind {
 /// SHA-256 of an entry.
 pub type EntryHash = [u8; 32];
 
-/// Where an organization's chain ends: how many entries it has and the hash of the last one.
-/// It stands in the organization's row, so that entries missing at the end are noticed too.
+/// End of an organization's chain: the number of entries and the hash of the last entry. It is
+/// stored in the organization's row, so that entries missing at the end are detected too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChainHead {
-    /// Number of entries, which is the `seq` of the last one.
+    /// Number of entries, which is the `seq` of the last entry.
     pub length: i64,
-    /// Hash of the last entry; all zero before the first.
+    /// Hash of the last entry; all zero for an empty chain.
     pub hash: EntryHash,
 }
 
-/// One entry of the log.
+/// Entry of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// The organization whose log it is.
+    /// Organization that the entry is about.
     pub org_id: OrgId,
-    /// Its place, counted from 1.
+    /// Position in the organization's log, counted from 1.
     pub seq: i64,
-    /// Its public id (a ULID).
+    /// Public id (a ULID).
     pub id: String,
-    /// When it happened, in UTC.
+    /// Time of the action, in UTC.
     pub occurred_at: NaiveDateTime,
-    /// Who did it.
     pub actor: ActorRecord,
-    /// What was done, one of [`Action`].
+    /// Text of an [`Action`].
     pub action: String,
-    /// What kind of thing it was done to.
+    /// Type of the resource acted on.
     pub resource_type: String,
-    /// Which one.
     pub resource_id: String,
-    /// Why, where a reason was given.
+    /// Reason, if the caller gave one.
     pub reason: Option<String>,
-    /// The request that did it.
+    /// Id of the request.
     pub request_id: String,
     /// JSON text, hashed byte for byte.
     pub payload: String,
-    /// Hash of the entry before; all zero for the first.
+    /// Hash of the previous entry; all zero for the first entry.
     pub previous_hash: EntryHash,
-    /// Hash of this entry.
     pub hash: EntryHash,
 }
 
-/// An [`Actor`] as it is stored.
+/// [`Actor`] in its stored form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActorRecord {
     /// `customer` or `platform`.
     pub kind: String,
-    /// What the customer's feed shows.
+    /// Name that the customer's feed shows.
     pub label: String,
-    /// Who it was exactly; never in the feed.
+    /// Exact identity, never in the feed.
     pub identity: String,
 }
 
@@ -111,7 +108,7 @@ impl ActorRecord {
 }
 
 impl AuditEntry {
-    /// Gives `event` its place after `head`.
+    /// Seals `event` into the entry that follows `head`.
     pub fn seal(
         org_id: &OrgId,
         head: &ChainHead,
@@ -138,7 +135,7 @@ impl AuditEntry {
         entry
     }
 
-    /// The head of a chain that ends with this entry.
+    /// Returns the head of a chain that ends with this entry.
     pub fn head(&self) -> ChainHead {
         ChainHead {
             length: self.seq,
@@ -146,14 +143,15 @@ impl AuditEntry {
         }
     }
 
-    /// The time as it is hashed: RFC 3339 in UTC with nine decimals and `Z`.
+    /// Returns the time in its hashed form: RFC 3339 in UTC with nine decimals and `Z`.
     pub fn occurred_at_text(&self) -> String {
         let moment = self.occurred_at.and_utc();
         moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
     }
 
-    /// SHA-256 over all fields but the hash itself, in this order, each as a netstring
-    /// (`<length in bytes>:<bytes>,`; an absent reason is `-,`), so that no two entries read alike.
+    /// Computes SHA-256 over all fields but the hash itself, in this order. Each field is a
+    /// netstring (`<length in bytes>:<bytes>,`, or `-,` for an absent reason), so that different
+    /// entries never have the same text.
     pub fn digest(&self) -> EntryHash {
         let (occurred_at, mut org_id) = (self.occurred_at_text(), [0; ID_LENGTH]);
         let (seq, previous_hash) = (self.seq.to_string(), hex::encode(self.previous_hash));

@@ -1,11 +1,11 @@
-//! Events: what a change records in the audit log, before it has a place in the chain. The states
-//! that are compared name their own fields.
+//! Events: the records of a change before they have a position in the chain. Each compared state
+//! names its own fields.
 
 use serde_json::{Map, Value};
 
 use super::super::ids::OrgId;
 
-/// What was done (`GET /v1/audit-log`, `action`).
+/// Recorded action (GET /v1/audit-log, `action`).
 #[derive(
     Debug,
     Clone,
@@ -21,31 +21,23 @@ use super::super::ids::OrgId;
 )]
 #[strum(const_into_str)]
 pub enum Action {
-    /// A retention window was changed.
     #[strum(serialize = "retention.update")]
     RetentionUpdate,
-    /// The name or the billing email was changed.
+    /// Change of the name or the billing email.
     #[strum(serialize = "organization.update")]
     OrganizationUpdate,
-    /// Reseller mode was changed.
     #[strum(serialize = "reseller.update")]
     ResellerUpdate,
-    /// Quiet hours were changed.
     #[strum(serialize = "quiet_hours.update")]
     QuietHoursUpdate,
-    /// Keyword auto-replies were changed.
     #[strum(serialize = "auto_replies.update")]
     AutoRepliesUpdate,
-    /// The reply to missed calls was changed.
     #[strum(serialize = "missed_call_message.update")]
     MissedCallMessageUpdate,
-    /// An API key was created.
     #[strum(serialize = "api_key.create")]
     ApiKeyCreate,
-    /// An API key was replaced.
     #[strum(serialize = "api_key.rotate")]
     ApiKeyRotate,
-    /// An API key was revoked.
     #[strum(serialize = "api_key.revoke")]
     ApiKeyRevoke,
 }
@@ -53,24 +45,22 @@ pub enum Action {
 /// Fields of a state as the audit log shows them, by name.
 pub type Fields = Vec<(&'static str, Value)>;
 
-/// A recorded action, before it has a place in the chain.
+/// Recorded action without a position in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// The action.
     pub action: Action,
-    /// Kind of the resource acted on: `organization` or `api_key`.
+    /// Type of the resource acted on: `organization` or `api_key`.
     pub resource_type: &'static str,
-    /// Id of the resource.
     pub resource_id: String,
-    /// Changed fields, as they were.
+    /// Changed fields before the action.
     pub before: Map<String, Value>,
-    /// Changed fields, as they became.
+    /// Changed fields after the action.
     pub after: Map<String, Value>,
 }
 
 impl AuditEvent {
-    /// Compares two states of an organization, each as its fields by the action that records them
-    /// and both in the same order. Returns one event for each action of which a field differs.
+    /// Compares two states of an organization, each as fields by recording action, in the same
+    /// order. Returns one event for each action with a changed field.
     pub fn changes<const N: usize>(
         org_id: &OrgId,
         before: [(Action, Fields); N],
@@ -98,7 +88,7 @@ impl AuditEvent {
         events
     }
 
-    /// JSON text of the payload: `{"before":{…},"after":{…}}`, changed fields only.
+    /// Returns the JSON text of the payload: `{"before":{…},"after":{…}}`, changed fields only.
     pub fn payload(&self) -> String {
         serde_json::json!({ "before": self.before, "after": self.after }).to_string()
     }

@@ -1,4 +1,4 @@
-//! Which entries of an audit log are asked for (`GET /v1/audit-log`).
+//! Filter of the list of audit entries (GET /v1/audit-log).
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
@@ -6,29 +6,26 @@ use super::super::cursor::ListName;
 use super::super::ids::OrgId;
 use super::entry::ActorKind;
 
-/// Which entries are asked for: those that fit every part that is given.
+/// Filter of audit entries. An entry must match every part that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// What was done.
     pub action: Option<String>,
-    /// What kind of thing it was done to.
     pub resource_type: Option<String>,
-    /// The id of that thing, letter by letter.
+    /// Id of the resource, compared exactly.
     pub resource_id: Option<String>,
-    /// Who did it.
     pub actor_kind: Option<ActorKind>,
-    /// The first moment.
+    /// Earliest time, inclusive.
     pub since: Option<AuditMoment>,
-    /// The first moment that is too late.
+    /// Latest time, exclusive.
     pub until: Option<AuditMoment>,
 }
 
-/// A bound of times, made so that either database compares entries with it in the same way.
+/// Bound of a time range, rounded so that both databases compare it with entries in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditMoment(NaiveDateTime);
 
 impl AuditMoment {
-    /// The bound at `moment`. Entries have whole milliseconds, and years of four digits.
+    /// Creates the bound at `moment`. Entries have whole milliseconds and years of four digits.
     pub fn new(moment: DateTime<Utc>) -> Self {
         let (first, last) = (
             NaiveDate::from_yo_opt(1, 1),
@@ -43,7 +40,7 @@ impl AuditMoment {
         Self(up.naive_utc().clamp(begin(first), begin(last)))
     }
 
-    /// The bound as a column's value.
+    /// Returns the bound as a column's value.
     pub fn naive_utc(self) -> NaiveDateTime {
         self.0
     }
@@ -55,7 +52,7 @@ impl AuditMoment {
 }
 
 impl AuditFilter {
-    /// The list of the entries of `org_id` that fit this filter.
+    /// Returns the name of the list of the entries of `org_id` that match this filter.
     pub fn list_name(&self, org_id: &OrgId) -> ListName {
         let Self {
             action,

@@ -1,4 +1,4 @@
-//! The audit log: what a change records, the entries it becomes, and the chain that they form.
+//! The audit log: events of a change, the entries that they become, and the chain of entries.
 
 pub mod chain;
 pub mod entry;

@@ -1,4 +1,4 @@
-//! /v1/api-keys: between the spec's types and ours.
+//! Handlers of /v1/api-keys: conversion between the spec's types and the domain's.
 
 use quietline_api::agentmessage::api::{
     ApiKeysApi, CreateApiKeyParams, CreateApiKeySuccess, DeleteApiKeyParams, DeleteApiKeySuccess,
@@ -30,7 +30,8 @@ impl ApiKeysApi for AgentMessage {
         let models::CreateApiKeyRequest { label, scopes } = &body;
         let label = ApiKey::parse_label(label).map_err(Error::from)?;
         let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
-        // The stored response has no plaintext: a client that lost the first one rotates the key.
+        // The stored response omits the plaintext. A client that lost the first response rotates
+        // the key.
         let request = idempotent(
             params.idempotency_key.as_deref(),
             &operations::CREATE_API_KEY,

@@ -1,4 +1,4 @@
-//! GET /v1/audit-log: between the spec's types and ours.
+//! Handler of GET /v1/audit-log: conversion between the spec's types and the domain's.
 
 use std::collections::BTreeMap;
 
@@ -106,7 +106,7 @@ fn to_actor(actor: ActorRecord) -> Result<models::AuditActor> {
     let ActorRecord {
         kind,
         label,
-        // For the platform's eyes only.
+        // Only platform staff may see it.
         identity: _,
     } = actor;
     let kind = kind.parse().map_err(Error::internal)?;

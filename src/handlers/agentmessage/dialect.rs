@@ -18,13 +18,13 @@ use crate::state::AppState;
 
 use super::envelope;
 
-/// Serves the AgentMessage spec.
+/// Service of the AgentMessage spec.
 pub struct AgentMessage {
     pub(super) state: web::Data<AppState>,
 }
 
 impl AgentMessage {
-    /// Serves it from `state`.
+    /// Creates the service over `state`.
     pub fn new(state: web::Data<AppState>) -> Self {
         Self { state }
     }
@@ -47,7 +47,7 @@ impl Api for AgentMessage {
             ..
         } = &**self.state;
         let authentication = pin!(auth::api_key::authenticate(keys, clock.now(), request));
-        // An API key belongs to its organization by id.
+        // An API key knows its organization by id, so that a lookup is never needed.
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
         Ok(caller.require(requirements(operation), Target::Own)?)
@@ -62,7 +62,7 @@ impl Api for AgentMessage {
     }
 }
 
-/// Returns the state of the limit of new keys, used up for another `wait`.
+/// Returns the state of an exhausted rate limit of new keys, with `wait` until its reset.
 fn issue_limit(wait: Duration) -> RateLimit {
     RateLimit {
         policy: "api-keys",

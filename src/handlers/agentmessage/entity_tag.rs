@@ -3,7 +3,7 @@
 use crate::domain::change::VersionCondition;
 use crate::domain::organization::Organization;
 
-/// Returns the strong tag of `organization` as it is.
+/// Returns the strong tag of the current version of `organization`.
 pub(super) fn of(organization: &Organization) -> String {
     format!("\"{}\"", organization.version_name())
 }
@@ -39,7 +39,7 @@ struct Tag<'a> {
 }
 
 /// Returns the tags of a list, whose members may be empty (RFC 9110, section 5.6.1). A list with
-/// anything else in it has no tags.
+/// any other content has no tags.
 fn tags(list: &str) -> Vec<Tag<'_>> {
     let (mut tags, mut rest) = (Vec::new(), list);
     loop {
@@ -55,7 +55,7 @@ fn tags(list: &str) -> Vec<Tag<'_>> {
     }
 }
 
-/// Returns the tag that `list` begins with and what comes after it, which is the end or a comma.
+/// Returns the first tag of `list` and the remaining text, which is empty or begins with a comma.
 fn first_tag(list: &str) -> Option<(Tag<'_>, &str)> {
     let (is_weak, quoted) = match list.strip_prefix("W/") {
         Some(quoted) => (true, quoted),

@@ -1,4 +1,5 @@
-//! Errors of the AgentMessage dialect: the one place that knows its statuses, codes and wording.
+//! Errors of the AgentMessage dialect: their statuses, codes and messages, which only this file
+//! has.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! GET and PATCH /v1/organization: between the spec's types and ours.
+//! Handlers of GET and PATCH /v1/organization: conversion between the spec's types and the
+//! domain's.
 
 use quietline_api::agentmessage::api::{
     GetOrganizationParams, GetOrganizationSuccess, OrganizationApi, PatchOrganizationParams,
@@ -71,9 +72,9 @@ fn to_patched(organization: Organization) -> PatchOrganizationSuccess {
     }
 }
 
-/// Translates the body of a PATCH. The schema has refused nulls, lengths and ranges already. Types
-/// of the domain are parsed all the same, so that a difference between the two is a refusal and not
-/// a wrong value.
+/// Converts the body of a PATCH. The schema has already refused nulls, lengths and ranges. Types of
+/// the domain are parsed all the same, so that a difference between schema and domain causes a
+/// refusal instead of a wrong value.
 fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsChanges> {
     let models::UpdateOrganizationRequest {
         name,

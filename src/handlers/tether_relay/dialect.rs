@@ -15,13 +15,13 @@ use crate::state::AppState;
 
 use super::envelope;
 
-/// Serves the Tether spec.
+/// Service of the Tether spec.
 pub struct TetherRelay {
     pub(super) state: web::Data<AppState>,
 }
 
 impl TetherRelay {
-    /// Serves it from `state`.
+    /// Creates the service over `state`.
     pub fn new(state: web::Data<AppState>) -> Self {
         Self { state }
     }
@@ -31,7 +31,8 @@ impl Api for TetherRelay {
     type Caller = Authorized;
     type Error = Failure;
 
-    /// The organization that the path names is part of the question, and is answered with it.
+    /// Authenticates the caller together with the organization in the path, because the permission
+    /// depends on both.
     async fn authenticate(
         &self,
         request: &HttpRequest,

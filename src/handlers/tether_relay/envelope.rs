@@ -1,4 +1,4 @@
-//! Errors of the Tether dialect: the one place that knows its statuses and wording.
+//! Errors of the Tether dialect: their statuses and messages, which only this file has.
 
 use std::borrow::Cow;
 use std::fmt::Display;

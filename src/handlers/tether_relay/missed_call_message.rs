@@ -1,4 +1,5 @@
-//! GET and PUT of the missed-call message: between the spec's types and ours.
+//! Handlers of GET and PUT of the missed-call message: conversion between the spec's types and the
+//! domain's.
 
 use quietline_api::tether_relay::api::{
     GetOrganizationsOrganizationIdMissedCallMessageParams as GetParams,
@@ -37,7 +38,7 @@ impl OrganizationsApi for TetherRelay {
         body: models::UpdateMissedCallMessageRequest,
     ) -> Result<PutSuccess> {
         let PutParams {
-            // Known since the caller was; two names of one organization are one.
+            // Already resolved into `caller`. Both names of an organization mean the same request.
             organization_id: _,
             idempotency_key,
         } = params;

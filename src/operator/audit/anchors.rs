@@ -1,5 +1,5 @@
-//! Anchors: signed statements of where the chains of the audit log ended at some time. Kept out of
-//! reach of whoever can write to the database, they show that a chain was rewritten as a whole.
+//! Anchors: signed heads of the chains of the audit log at some time. Anchors that are kept where
+//! no writer of the database can change them reveal that a whole chain was rewritten.
 
 use std::fmt;
 use std::io::{BufRead, Write};
@@ -20,56 +20,56 @@ use crate::error::{BoxError, Error, Result};
 use super::export_format::{hash, org_id};
 use super::read_chain::{self, Logs};
 
-/// `typ` and `iss` of an anchor, so that nothing else that the key has signed is taken for one.
+/// `typ` and `iss` of an anchor. Other statements signed with the same key cannot pass for anchors.
 const TYPE: &str = "quietline-audit-anchor";
 
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 
-/// Why a key cannot be used.
+/// Reason to refuse a key file.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
-    /// It is not text in the PEM form.
+    /// The text is not PEM.
     #[error("is not PEM")]
     NotPem,
-    /// It is another kind of PEM.
+    /// The PEM block has another label.
     #[error("has a PEM block {found:?}, needed is {needed:?}")]
     WrongBlock {
-        /// The label that it has.
+        /// Actual label.
         found: String,
-        /// The label that it should have.
+        /// Expected label.
         needed: &'static str,
     },
-    /// It is a key of another algorithm, or none.
+    /// The key has another algorithm, or the content is not a key.
     #[error("is not an Ed25519 key")]
     NotEd25519,
 }
 
-/// The key that anchors are signed with.
+/// Private key that signs anchors.
 pub struct AnchorKey(EncodingKey);
 
-/// The key that anchors are verified with.
+/// Public key that verifies anchors.
 pub struct AnchorPublicKey(DecodingKey);
 
-/// A new key of each kind.
+/// New key pair.
 pub struct NewAnchorKey {
-    /// The private key (PKCS#8) in PEM.
+    /// Private key (PKCS#8) in PEM.
     pub private_pem: Zeroizing<String>,
-    /// The public key (SubjectPublicKeyInfo) in PEM.
+    /// Public key (SubjectPublicKeyInfo) in PEM.
     pub public_pem: String,
 }
 
-/// One line of a file of anchors.
+/// Line of a file of anchors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnchorLine {
-    /// Once more what is signed, so that the lines of one organization can be picked out.
+    /// Copy of the signed claim, for selecting the lines of one organization.
     org_id: String,
-    /// A JWS in compact form (RFC 7515 §7.1).
+    /// JWS in compact form (RFC 7515 §7.1).
     anchor: String,
 }
 
-/// What is signed.
+/// Signed claims of an anchor.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {
@@ -81,10 +81,10 @@ struct Claims {
 }
 
 impl NewAnchorKey {
-    /// Makes a key pair.
+    /// Generates a key pair.
     ///
     /// # Errors
-    /// The machine has no random numbers.
+    /// [`Error::Internal`] without random numbers from the operating system.
     pub fn generate() -> Result<Self> {
         let pair = Ed25519KeyPair::generate().map_err(Error::internal)?;
         let private: Pkcs8V1Der<'_> = pair.as_der().map_err(Error::internal)?;
@@ -113,13 +113,13 @@ fn from_pem(text: &str, needed: &'static str) -> Result<Vec<u8>, KeyProblem> {
 }
 
 impl AnchorKey {
-    /// Reads an Ed25519 private key, PKCS#8 in PEM, not encrypted.
+    /// Reads an Ed25519 private key, unencrypted PKCS#8 in PEM.
     ///
     /// # Errors
-    /// Why it is not such a key; never a part of it.
+    /// [`KeyProblem`], which never quotes the key.
     pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
         let der = Zeroizing::new(from_pem(text, PRIVATE_KEY)?);
-        // Read for its verdict only: the library below would take anything.
+        // Checked here, because `EncodingKey::from_ed_der` accepts any bytes.
         Ed25519KeyPair::from_pkcs8(&der).map_err(|_rejected| KeyProblem::NotEd25519)?;
         Ok(Self(EncodingKey::from_ed_der(&der)))
     }
@@ -144,7 +144,7 @@ impl AnchorPublicKey {
     /// Reads an Ed25519 public key, SubjectPublicKeyInfo in PEM.
     ///
     /// # Errors
-    /// Why it is not such a key.
+    /// [`KeyProblem`] of any other text.
     pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
         let der = from_pem(text, PUBLIC_KEY)?;
         ParsedPublicKey::new(&ED25519, &der).map_err(|_rejected| KeyProblem::NotEd25519)?;
@@ -155,7 +155,7 @@ impl AnchorPublicKey {
         let line: AnchorLine = serde_json::from_str(line)
             .map_err(|_unlike| "is not an object with org_id and anchor")?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        // An anchor is for no audience in particular, and for good.
+        // Anchors have neither an audience nor an expiry.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["iss"]);
@@ -180,19 +180,19 @@ impl AnchorPublicKey {
     }
 }
 
-/// Neither shows any part of the key.
+/// Shows no part of the key.
 impl fmt::Debug for AnchorKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AnchorKey(***)")
     }
 }
 
-/// Reads lines of anchors and checks the signature of each; keeps those of all organizations, or of
-/// `only` one, and says how many. The same organization may stand there any number of times.
+/// Reads lines of anchors, verifies each signature, and returns the anchors of all organizations or
+/// of `only`, with their number. An organization may have any number of anchors.
 ///
 /// # Errors
-/// The first line that is not an anchor signed with `key`'s private half, or that none is left: to
-/// compare with nothing would prove nothing.
+/// The first line that is not an anchor signed with `key`'s private half. Also an empty result,
+/// because a comparison with nothing proves nothing.
 pub fn read_anchors(
     lines: impl BufRead,
     key: &AnchorPublicKey,
@@ -216,12 +216,11 @@ pub fn read_anchors(
     }
 }
 
-/// Signs the heads of one organization's log, or of all, and writes an anchor of each to `out`.
-/// Whether the entries are what the head says is not looked at. Returned are the organizations
-/// whose head cannot be read, and why.
+/// Signs the heads of one organization's log, or of all logs, and writes the anchors to `out`. Does
+/// not verify the entries. Returns the organizations with an unreadable head, and the reasons.
 ///
 /// # Errors
-/// Those of `out`; [`Error::Unavailable`].
+/// Errors of `out`, and [`Error::Unavailable`].
 pub async fn anchor(
     db: &Db,
     only: Option<OrgId>,

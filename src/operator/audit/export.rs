@@ -1,4 +1,4 @@
-//! Writing the audit log out, so that it can be verified and kept away from the database.
+//! Export of the audit log, for verifying it offline and for safekeeping.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -10,22 +10,22 @@ use crate::error::{BoxError, Error};
 use super::export_format::{EndLine, Line};
 use super::read_chain::{self, Logs};
 
-/// What an export holds.
+/// Content of an export.
 #[derive(Debug, Default)]
 pub struct Exported {
-    /// How many logs.
+    /// Number of logs.
     pub organizations: u64,
-    /// How many entries.
+    /// Number of entries.
     pub entries: u64,
-    /// The logs that could not be read to their end, and why. The export says so in their place.
+    /// Logs that could not be read to their end, and the reasons. The export has a line for each.
     pub unreadable: Vec<(OrgId, String)>,
 }
 
-/// Writes the log of one organization, or all of them, to `out`, which had better be buffered. What
-/// is written while this runs is in it or not, but never by half: the export verifies.
+/// Writes the log of one organization, or all logs, to `out`, which should be buffered. A
+/// concurrent change is exported completely or not at all, so that the export verifies.
 ///
 /// # Errors
-/// Those of `out`; [`Error::Unavailable`].
+/// Errors of `out`, and [`Error::Unavailable`].
 pub async fn export(
     db: &Db,
     only: Option<OrgId>,

@@ -1,5 +1,5 @@
-//! The lines of an export of the audit log, each a JSON object. docs/OPERATIONS.md has the format;
-//! their order is the business of `audit_export`, which writes them, and `audit_file`.
+//! Lines of an export of the audit log, each a JSON object, as docs/OPERATIONS.md describes them.
+//! Not here: their order, which `export` and `verify_export` define.
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -7,21 +7,20 @@ use serde::{Deserialize, Serialize};
 use crate::domain::audit::entry::{ActorRecord, AuditEntry, ChainHead, EntryHash};
 use crate::domain::ids::OrgId;
 
-/// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Line {
-    /// An entry, all that is hashed of it and its hash.
+    /// Entry with all its hashed fields and its hash.
     Entry(Box<EntryLine>),
-    /// The end of a log as the organization's row has it.
+    /// End of a log, as the organization's row states it.
     Head(HeadLine),
-    /// The end of what could be read of a log.
+    /// End of the readable part of a log.
     Unreadable(UnreadableLine),
-    /// The end of the export.
+    /// End of the export.
     End(EndLine),
 }
 
-/// See [`AuditEntry`].
+/// Line of an [`AuditEntry`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EntryLine {
@@ -35,7 +34,7 @@ pub(super) struct EntryLine {
     action: String,
     resource_type: String,
     resource_id: String,
-    // Null where there is none; its absence is a fault.
+    // Null without a reason. An absent member is a fault.
     #[serde(deserialize_with = "Option::deserialize")]
     reason: Option<String>,
     request_id: String,
@@ -44,7 +43,7 @@ pub(super) struct EntryLine {
     hash: String,
 }
 
-/// See [`ChainHead`].
+/// Line of a [`ChainHead`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeadLine {
@@ -53,7 +52,7 @@ pub(super) struct HeadLine {
     hash: String,
 }
 
-/// A log that holds values which none of ours have.
+/// Log with values that the program never writes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UnreadableLine {
@@ -61,13 +60,13 @@ pub(super) struct UnreadableLine {
     pub(super) reason: String,
 }
 
-/// How much there is in the lines before.
+/// Totals of the preceding lines.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EndLine {
-    /// How many logs, which is how many heads and unreadable ends.
+    /// Number of logs, which is the number of heads and unreadable ends.
     pub(super) organizations: u64,
-    /// How many entries.
+    /// Number of entries.
     pub(super) entries: u64,
 }
 
@@ -119,7 +118,7 @@ impl TryFrom<EntryLine> for AuditEntry {
             previous_hash: hash(&line.previous_hash)?,
             hash: hash(&line.hash)?,
         };
-        // The hash covers the text, so that there must be no other spelling of the same moment.
+        // Only the canonical spelling of a time is valid, because the hash covers the text.
         match entry.occurred_at_text() == line.occurred_at {
             true => Ok(entry),
             false => Err(BAD_TIME),
@@ -128,7 +127,7 @@ impl TryFrom<EntryLine> for AuditEntry {
 }
 
 impl Line {
-    /// The end of a log that ends at `head`.
+    /// Returns the last line of a log that ends at `head`.
     pub(super) fn head(org_id: &OrgId, head: &ChainHead) -> Self {
         Self::Head(HeadLine {
             org_id: org_id.to_string(),
@@ -137,7 +136,7 @@ impl Line {
         })
     }
 
-    /// The end of a log of which the rest cannot be read.
+    /// Returns the last line of a log that is unreadable from here on.
     pub(super) fn unreadable(org_id: &OrgId, reason: String) -> Self {
         let org_id = org_id.to_string();
         Self::Unreadable(UnreadableLine { org_id, reason })
@@ -145,7 +144,7 @@ impl Line {
 }
 
 impl HeadLine {
-    /// Whose head it is, and which.
+    /// Returns the organization and its head.
     pub(super) fn parse(&self) -> Result<(OrgId, ChainHead), &'static str> {
         let head = ChainHead {
             length: self.length,
@@ -156,19 +155,18 @@ impl HeadLine {
 }
 
 impl UnreadableLine {
-    /// Whose log it is.
     pub(super) fn org_id(&self) -> Result<OrgId, &'static str> {
         org_id(&self.org_id)
     }
 }
 
-/// Reads an id in its one spelling.
+/// Reads an id in its canonical spelling.
 pub(super) fn org_id(text: &str) -> Result<OrgId, &'static str> {
     let org_id = OrgId::parse(text).filter(|org_id| org_id.to_string() == text);
     org_id.ok_or("org_id is not a UUID in lower case")
 }
 
-/// Reads a hash in its one spelling.
+/// Reads a hash in its canonical spelling.
 pub(super) fn hash(text: &str) -> Result<EntryHash, &'static str> {
     let mut hash = EntryHash::default();
     let read = hex::decode_to_slice(text, &mut hash);

@@ -8,7 +8,7 @@ use crate::error::Result;
 /// Lists the newest entries of an organization before entry `before`, newest first.
 ///
 /// # Errors
-/// Only those of the database. An unknown organization has no entries.
+/// Only errors of the database. An unknown organization has an empty list.
 pub async fn newest(
     db: &Db,
     org_id: OrgId,

@@ -1,4 +1,4 @@
-//! Evidence: the audit log verified, exported and anchored.
+//! Evidence: verification, export and anchors of the audit log.
 
 pub mod anchors;
 pub mod export;

@@ -1,5 +1,5 @@
-//! Reading whole chains of the audit log, which may be written to meanwhile. What is made of them
-//! is the business of `audit_verification` and `audit_export`.
+//! Reader of whole chains of the audit log during concurrent writes, shared by `verify` and
+//! `export`.
 
 use std::ops::ControlFlow;
 
@@ -8,24 +8,25 @@ use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 
-/// Entries or organizations read at once: a few hundred KiB.
+/// Entries or organizations per query. A page of entries is a few hundred KiB.
 const PAGE: i64 = 500;
 
-/// Organizations whose logs are to be read, one after the other in order of their ids.
+/// Organizations whose logs are to be read, in order of their ids.
 pub(super) struct Logs<'a> {
     db: &'a Db,
-    /// Those that were read and not yet handed out, the first last.
+    /// Organizations read but not yet returned, the next one last.
     page: Vec<OrgId>,
-    /// The last of the page that was read; `None`: no page has been read.
+    /// Last organization of the last page; `None` before the first page.
     last: Option<OrgId>,
     has_more: bool,
-    /// Those that have entries and no row, in order.
+    /// Organizations with entries but without a row, in order of their ids.
     orphans: Vec<OrgId>,
 }
 
 impl<'a> Logs<'a> {
-    /// All that have a row or entries. None is without a row unless somebody has removed rows; of
-    /// more than a page of them the others are left out, the fault is plain all the same.
+    /// Starts with all organizations that have a row or entries. An organization has entries
+    /// without a row only after tampering. At most one page of such organizations is read, which is
+    /// enough to report the tampering.
     pub(super) async fn all(db: &'a Db) -> Result<Self> {
         let orphans = db.read(|conn| db::audit_log::list_orphans(conn, PAGE));
         let orphans = orphans.await?;
@@ -35,7 +36,7 @@ impl<'a> Logs<'a> {
         })
     }
 
-    /// All that have a row.
+    /// Starts with all organizations that have a row.
     pub(super) fn with_row(db: &'a Db) -> Self {
         Self {
             db,
@@ -46,7 +47,7 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// A single one.
+    /// Starts with a single organization.
     pub(super) fn one(db: &'a Db, org_id: OrgId) -> Self {
         Self {
             page: vec![org_id],
@@ -55,7 +56,7 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// The next organization; `None` after the last.
+    /// Returns the next organization, `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<OrgId>> {
         if self.page.is_empty() && self.has_more {
             self.read_page().await?;
@@ -80,19 +81,19 @@ impl<'a> Logs<'a> {
     }
 }
 
-/// Hands every entry of a log to `each`, in order of `seq`, together with the log's head, which is
-/// read anew when entries lie behind it: whoever writes an entry moves the head with it. What comes
-/// out is the head at the end, or what `each` stopped with.
+/// Calls `each` with every entry of a log, in order of `seq`, and the log's head. Reads the head
+/// again for entries beyond it, because a write appends entries and moves the head in one
+/// transaction. Returns the final head, or the value that `each` broke with.
 ///
 /// # Errors
-/// Those of the database, also when an entry or the head cannot be read.
+/// Errors of the database, and [`Error::Internal`] for an unreadable entry or head.
 pub(super) async fn read<B>(
     db: &Db,
     org_id: &OrgId,
     mut each: impl FnMut(AuditEntry, &ChainHead) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B, ChainHead>> {
     let mut head = read_head(db, org_id).await?;
-    // Not from 1, so that an entry put before the first one is seen as well.
+    // Not from 1, so that an entry inserted before the first entry is detected.
     let mut next = Some(i64::MIN);
     while let Some(from) = next {
         let page = read_page(db, org_id, from).await?;
@@ -112,7 +113,7 @@ pub(super) async fn read<B>(
 
 async fn read_page(db: &Db, org_id: &OrgId, from: i64) -> Result<Vec<AuditEntry>> {
     match read_entries(db, org_id, from, PAGE).await {
-        // Those before the one that cannot be read come one by one.
+        // Retry in single steps, to return the entries before the unreadable one.
         Err(Error::Internal(_)) => read_entries(db, org_id, from, 1).await,
         page => page,
     }
@@ -124,7 +125,7 @@ async fn read_entries(db: &Db, org_id: &OrgId, from: i64, most: i64) -> Result<V
         .await
 }
 
-/// The head in the organization's row; that of an empty log when the row is gone.
+/// Returns the head in the organization's row, or the head of an empty log without a row.
 pub(super) async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
     let org_id = *org_id;
     let head = db.read(move |conn| db::organization::find_chain_head(conn, &org_id));

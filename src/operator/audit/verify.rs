@@ -1,5 +1,5 @@
-//! Verifying the chains of the audit log where they are, in the database. An export is verified by
-//! `audit_file`.
+//! Verification of the chains of the audit log in the database. Not here: exports, which
+//! `verify_export` verifies.
 
 use std::ops::ControlFlow;
 
@@ -11,43 +11,42 @@ use crate::error::{Error, Result};
 
 use super::read_chain::{self, Logs};
 
-/// What verifying found of one organization's log.
+/// Result of verifying one organization's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// Whose log it is.
     pub org_id: OrgId,
-    /// How many entries were found in order.
+    /// Number of intact entries from the start of the log.
     pub entries: i64,
-    /// What is wrong; `None` if nothing is.
+    /// First fault, `None` for an intact log.
     pub fault: Option<ChainFault>,
 }
 
-/// What verifying found of many logs.
+/// Result of verifying many logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many logs were followed.
+    /// Number of verified logs.
     pub organizations: usize,
-    /// How many entries of them were found in order.
+    /// Number of intact entries in these logs.
     pub entries: i64,
-    /// What is wrong, at most one fault for each log.
+    /// Faults, at most one for each log.
     pub faults: Vec<Fault>,
 }
 
-/// Something that is wrong with a log, or with the export that it is in.
+/// Fault of a log, or of the export that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Whose log it is; `None`: the fault is in no organization's part of an export.
+    /// Organization of the log; `None` for a fault outside every log of an export.
     pub org_id: Option<OrgId>,
-    /// The line of the export; `None` in a database.
+    /// Line of the export; `None` for a database.
     pub line: Option<u64>,
-    /// How many entries of the log were found in order.
+    /// Number of intact entries from the start of the log.
     pub intact_entries: i64,
-    /// What is wrong, in words.
+    /// Message for the operator.
     pub text: String,
 }
 
 impl Summary {
-    /// Adds what was found of one more log.
+    /// Adds the result of one log.
     pub fn add(&mut self, verification: Verification) {
         self.organizations += 1;
         self.entries += verification.entries;
@@ -59,7 +58,8 @@ impl Summary {
         }));
     }
 
-    /// Adds the faults of organizations that are gone: their anchors were not taken.
+    /// Adds the faults of vanished organizations, which are the remaining organizations of
+    /// `anchors`.
     pub(super) fn add_vanished(&mut self, anchors: Anchors) {
         let faults = anchors.into_faults().map(|(org_id, fault)| Fault {
             org_id: Some(org_id),
@@ -71,11 +71,12 @@ impl Summary {
     }
 }
 
-/// Verifies the logs of all organizations, also of those whose own row is gone, and that they hold
-/// all of `anchors`.
+/// Verifies the logs of all organizations, including organizations without a row, and that the logs
+/// contain all of `anchors`.
 ///
 /// # Errors
-/// [`Error::Unavailable`]; what cannot be read is a fault of its log and stops nothing.
+/// [`Error::Unavailable`]. An unreadable entry is a fault of its log and does not stop the
+/// verification.
 pub async fn verify_all(db: &Db, mut anchors: Anchors) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut logs = Logs::all(db).await?;
@@ -87,11 +88,11 @@ pub async fn verify_all(db: &Db, mut anchors: Anchors) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Verifies the log of one organization, which may be written to meanwhile, and that it holds
+/// Verifies the log of one organization during concurrent writes, and that the log contains
 /// `anchors`.
 ///
 /// # Errors
-/// [`Error::Unavailable`]; what cannot be read is a fault of the log.
+/// [`Error::Unavailable`]. An unreadable entry is a fault of the log.
 pub async fn verify(db: &Db, org_id: OrgId, anchors: Vec<ChainHead>) -> Result<Verification> {
     let mut chain = ChainVerifier::new(anchors);
     let fault = match follow(db, &org_id, &mut chain).await {

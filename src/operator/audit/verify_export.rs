@@ -1,4 +1,4 @@
-//! Verifying an export of the audit log, without the database that it came from.
+//! Verification of an export of the audit log, without its database.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,14 +9,14 @@ use crate::domain::ids::OrgId;
 use super::export_format::{EndLine, Line};
 use super::verify::{Fault, Summary};
 
-/// The longest line that is read, in bytes. The longest that is written has a payload of a few
-/// thousand characters, twice.
+/// Maximum length of a line, in bytes. Far more than the longest written line, whose payload has a
+/// few thousand characters, twice.
 const MAX_LINE_BYTES: u64 = 1024 * 1024;
 
-/// What is wrong with an export.
+/// Fault of an export.
 #[derive(Debug, thiserror::Error)]
 enum FileFault {
-    /// With a chain in it.
+    /// Fault of a chain in the export.
     #[error(transparent)]
     Chain(#[from] ChainFault),
     #[error("the log has no end in the export")]
@@ -30,21 +30,20 @@ enum FileFault {
     #[error("the export has {} logs with {} entries, its last line says {} with {}",
         .found.organizations, .found.entries, .expected.organizations, .expected.entries)]
     WrongEnd {
-        /// What the last line says.
+        /// Totals in the last line.
         expected: EndLine,
-        /// What was before it.
+        /// Totals of the lines before.
         found: EndLine,
     },
     #[error("something follows the end of the export")]
     AfterEnd,
 }
 
-/// Verifies the logs in an export, that it is whole, and that it holds all of `anchors`. At most
-/// one fault of each log is reported, the first; a line that cannot be read belongs to the log
-/// around it.
+/// Verifies that an export is complete, that its logs are intact, and that the logs contain all of
+/// `anchors`. Reports the first fault of each log. An unreadable line belongs to the log around it.
 ///
 /// # Errors
-/// Only those of `file`; what cannot be understood is a fault.
+/// Only errors of `file`. Unreadable content is a fault.
 pub fn verify_file(mut file: impl BufRead, anchors: Anchors) -> io::Result<Summary> {
     let mut verifier = FileVerifier::new(anchors);
     let mut text = Vec::new();
@@ -67,26 +66,26 @@ pub fn verify_file(mut file: impl BufRead, anchors: Anchors) -> io::Result<Summa
     }
 }
 
-/// What was found in the lines so far.
+/// Verifier of an export, line by line.
 struct FileVerifier {
     summary: Summary,
     anchors: Anchors,
-    /// The line last read, counted from 1.
+    /// Number of the current line, counted from 1.
     line: u64,
-    /// The log that the line is in; `None` between logs.
+    /// Log of the current line; `None` between logs.
     log: Option<OpenLog>,
-    /// The last of the logs before; they stand in order.
+    /// Last complete log. Logs are sorted by id.
     last: Option<OrgId>,
     found: EndLine,
     has_ended: bool,
 }
 
-/// A log whose end is still to come.
+/// Log without its last line so far.
 struct OpenLog {
-    /// `None` while only lines that cannot be read have come.
+    /// `None` while all lines of the log were unreadable.
     org_id: Option<OrgId>,
     chain: ChainVerifier,
-    /// The first fault and its line.
+    /// First fault and its line.
     fault: Option<(u64, FileFault)>,
 }
 
@@ -109,7 +108,7 @@ impl FileVerifier {
         }
     }
 
-    /// The error is why the line cannot be read.
+    /// Verifies a line. The error is the reason why the line is unreadable.
     fn take_line(&mut self, text: &[u8]) -> Result<(), String> {
         let line = serde_json::from_slice(text).map_err(|error| without_place(&error))?;
         if self.has_ended {
@@ -139,7 +138,7 @@ impl FileVerifier {
         Ok(())
     }
 
-    /// Checks a line of a log, and is the first to do so if the log before ends without an end.
+    /// Checks a line of a log. The first line of a log also closes a preceding log without an end.
     fn check(
         &mut self,
         org_id: OrgId,
@@ -228,7 +227,7 @@ impl OpenLog {
     }
 }
 
-/// The library says where in the text, as if the line were a file of its own.
+/// Removes the position from a message of serde_json, which counts lines within this one line.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! What the claims of a token may be. Not here: its signature, which is good in every test.
+//! Valid and invalid claims of a token. Not here: signatures, which are valid in every test.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

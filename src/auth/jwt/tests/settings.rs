@@ -1,10 +1,10 @@
-//! What keys may be configured. Not here: which tokens they verify.
+//! Valid and invalid key settings. Not here: verification of tokens with the keys.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// The problems that this key set makes.
+/// Returns the problems of a key set.
 fn unfit(set: &Value) -> Vec<String> {
     let jwks_json = Some(set.to_string());
     let settings = JwtSettings {
@@ -14,7 +14,7 @@ fn unfit(set: &Value) -> Vec<String> {
     JwtKeys::new(&settings).expect_err("the key set is unfit")
 }
 
-/// The one problem that this key set makes.
+/// Asserts that `expected` is the only problem of a key set.
 fn assert_unfit(set: &Value, expected: &str) {
     let problems = unfit(set);
     assert_eq!(problems.len(), 1, "{problems:?}");
