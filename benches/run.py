@@ -42,6 +42,9 @@ class Contender:
         self.name = f"{kind}-{seeded.database.name}"
         self._kind, self._seeded = kind, seeded
         seeded.database.copy(TEMPLATE, kind)
+        if kind == "baseline":
+            conversion = settings.ROOT / "benches" / "baseline" / f"{seeded.database.name}.sql"
+            seeded.database.execute(kind, conversion.read_text())
         self._count = verify.AuditCount(seeded.database, kind)
         self._writes = load.Writes()
         self._server = Server(COMMANDS[kind], seeded.database.url(kind))
@@ -60,10 +63,11 @@ class Contender:
         entries = self._count.check(self._writes)
         exact = verify.exact_count(self._server, database, self._kind, organizations)
         self.stop()
-        verify.chains(database, self._kind)
+        if self._kind == "quietline":
+            verify.chains(database, self._kind)
         say(
             f"  {self.name}: {self._writes.acknowledged + exact} audit entries acknowledged,"
-            f" {entries + exact} found, all chains intact"
+            f" {entries + exact} found"
         )
 
     def stop(self):

@@ -5,7 +5,6 @@
 mod audit;
 mod failure;
 mod model;
-#[path = "../../../src/db/tables/schema.rs"]
 mod schema;
 mod store;
 
