@@ -16,17 +16,15 @@ TITLES = {
 
 # (what, workloads, database, compared with, least ratio)
 _RATIO_FLOORS = (
-    ("of the static reply", ("w1",), "sqlite", "static", 0.5),
-    ("times the first version", ("w1",), "sqlite", "baseline-sqlite", 9),
+    ("of the static reply", ("w1",), "sqlite", "static", 0.55),
     ("times the first version", ("w2", "w3"), "sqlite", "baseline-sqlite", 7),
     ("of the static reply", ("w4a", "w4b"), "sqlite", "static", 0.6),
-    ("times the first version", ("w1",), "postgres", "baseline-postgres", 1.3),
-    ("times the first version", ("w2", "w3"), "postgres", "baseline-postgres", 1.5),
-    ("of pgbench's best form", ("w2",), "postgres", "pgbench", 0.45),
+    ("times the first version", ("w1",), "postgres", "baseline-postgres", 1.5),
+    ("of pgbench's best form", ("w2",), "postgres", "pgbench", 0.8),
     ("of the static reply", ("w4b",), "postgres", "static", 0.6),
 )
-_MOST_P99_MS = {"sqlite": 10, "postgres": 25}
-_MOST_RSS_MIB = 30
+_MOST_P99_MS = {"sqlite": 10, "postgres": 20}
+_MOST_RSS_MIB = 60
 
 
 def medians(rounds):

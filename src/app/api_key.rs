@@ -49,6 +49,7 @@ pub async fn create(
     if let Some(request) = idempotent {
         return idempotency::run(state, access, request, work).await;
     }
+    // Before the lock, so that a scope that cannot be granted costs no write.
     access.check_grant(scopes)?;
     let created = state.db.write(move |conn| {
         let organization = tenant::lock(conn, &access)?;

@@ -26,7 +26,8 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
-    let docs = config.has_docs.then(Docs::load).transpose()?;
+    // Loaded even if they are not served: a spec that utoipa refuses does not start a server.
+    let docs = Docs::load()?;
     let context = open(config)?;
     let limits = Limits::new(config.limits.clone(), &context.clock);
     let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
@@ -46,7 +47,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
         workers: config.workers,
         drain: config.drain,
         options: Options {
-            docs,
+            docs: config.has_docs.then_some(docs),
             cors_origins: config.cors_origins.clone(),
         },
     };

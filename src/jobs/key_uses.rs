@@ -15,7 +15,7 @@ use crate::state::AppState;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause while more wait, in multiples of the duration of the last write.
-const PAUSE: u32 = 20;
+const PAUSE: u32 = 10;
 
 /// Stores uses now and then until the sender of `stop` is dropped, and then, as long as the
 /// database takes them, all that are left.

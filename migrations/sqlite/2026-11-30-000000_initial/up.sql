@@ -1,13 +1,14 @@
 -- Ids are the 16 bytes of a UUID, request and audit ids ULIDs in text. Times are microseconds since 1970
 -- (UTC). deploy/views/sqlite.sql has views that show both as text.
--- Tables have rowids. WITHOUT ROWID was measured at a million organizations: SQLite keeps whole rows in the
+-- SQLite stores a value of any type in any column, and ids of another type would be passed over: checks refuse
+-- them. Tables have rowids. WITHOUT ROWID was measured at a million organizations: SQLite keeps whole rows in the
 -- inner pages of such a table, so a lookup reads as many pages, and a PATCH dirties twice as many.
 --
 -- `version` grows by one with every change of settings or of the registry; the ETag names it.
 -- `brand_status`, `brand_count`, `campaign_count` sum up the registry below and change in its transactions.
 -- `audit_length` and `audit_head` say where this organization's hash chain in audit_log ends.
 CREATE TABLE organizations (
-    id BLOB NOT NULL PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
     external_id TEXT UNIQUE,
     kind TEXT NOT NULL CHECK (kind IN ('commercial', 'personal')),
     name TEXT NOT NULL,
@@ -42,8 +43,8 @@ CREATE TABLE organizations (
 -- `created_by` is who issued the key: `api_key:<id>`, or `command-line`. Keys that API keys issue are
 -- limited per minute.
 CREATE TABLE api_keys (
-    id BLOB NOT NULL PRIMARY KEY,
-    org_id BLOB NOT NULL REFERENCES organizations (id),
+    id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
+    org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     label TEXT NOT NULL,
     prefix TEXT NOT NULL,
     hash BLOB NOT NULL UNIQUE,
@@ -57,8 +58,8 @@ CREATE INDEX api_keys_by_organization ON api_keys (org_id, created_at, id);
 
 -- The registry of brands and campaigns, which is managed elsewhere and written here by the command line.
 CREATE TABLE brands (
-    id BLOB NOT NULL PRIMARY KEY,
-    org_id BLOB NOT NULL REFERENCES organizations (id),
+    id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
+    org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     name TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('PENDING', 'ACTIVE', 'DELETED')),
     created_at BIGINT NOT NULL,
@@ -67,9 +68,9 @@ CREATE TABLE brands (
 CREATE INDEX brands_by_organization ON brands (org_id, created_at, id);
 
 CREATE TABLE campaigns (
-    id BLOB NOT NULL PRIMARY KEY,
-    org_id BLOB NOT NULL REFERENCES organizations (id),
-    brand_id BLOB NOT NULL REFERENCES brands (id),
+    id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
+    org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
+    brand_id BLOB NOT NULL REFERENCES brands (id) CHECK (typeof(brand_id) = 'blob' AND length(brand_id) = 16),
     name TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('PENDING', 'ACTIVE', 'DELETED')),
     created_at BIGINT NOT NULL,
@@ -80,7 +81,7 @@ CREATE INDEX campaigns_by_brand ON campaigns (org_id, brand_id);
 -- One hash chain per organization: `seq` counts from 1, `previous_hash` is the `hash` of `seq - 1`.
 -- `payload` is JSON text and part of what is hashed, byte for byte.
 CREATE TABLE audit_log (
-    org_id BLOB NOT NULL REFERENCES organizations (id),
+    org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     seq BIGINT NOT NULL,
     id TEXT NOT NULL,
     occurred_at BIGINT NOT NULL,
@@ -124,7 +125,7 @@ END;
 -- `credential` is who sent the key: two credentials never share one.
 -- `fingerprint` is the SHA-256 of the operation and the body; `headers` is a JSON array of pairs.
 CREATE TABLE idempotency_records (
-    org_id BLOB NOT NULL REFERENCES organizations (id),
+    org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     credential TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,
     fingerprint BLOB NOT NULL,

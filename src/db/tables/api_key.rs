@@ -14,8 +14,7 @@ use crate::domain::organization::Organization;
 use crate::domain::scope::ScopeSet;
 use crate::error::Result;
 
-use crate::db::engine::connection::DbConn;
-use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::OrganizationRow;
 use crate::db::tables::schema::{api_keys, organizations};

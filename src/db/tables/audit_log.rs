@@ -13,8 +13,7 @@ use crate::domain::audit::filter::AuditFilter;
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 
-use crate::db::engine::connection::DbConn;
-use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::schema::{audit_log, organizations};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
@@ -81,12 +80,12 @@ impl QueryId for AppendEntry<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-sql!(AppendEntry<'_>, |append, pass| {
-    pass.sql(INSERT);
-    pass.bind::<Uuid, _>("VALUES (", &append.0.entry.org_id)?;
-    pass.sql(", ");
-    pass.fragment(&append.0)?;
-    pass.sql(")");
+sql!(AppendEntry<'_>, |append, bind| {
+    bind.sql(INSERT);
+    bind.bind::<Uuid, _>("VALUES (", &append.0.entry.org_id)?;
+    bind.sql(", ");
+    bind.fragment(&append.0)?;
+    bind.sql(")");
     Ok(())
 });
 
@@ -100,13 +99,13 @@ impl<'a> InsertForEachChanged<'a> {
     }
 }
 
-sql!(InsertForEachChanged<'_>, |insert, pass| {
-    pass.sql(INSERT);
+sql!(InsertForEachChanged<'_>, |insert, bind| {
+    bind.sql(INSERT);
     for (index, entry) in insert.0.iter().enumerate() {
-        pass.sql(if index == 0 { "" } else { " UNION ALL " });
-        pass.sql("SELECT changed.id, ");
-        pass.fragment(entry)?;
-        pass.sql(" FROM changed");
+        bind.sql(if index == 0 { "" } else { " UNION ALL " });
+        bind.sql("SELECT changed.id, ");
+        bind.fragment(entry)?;
+        bind.sql(" FROM changed");
     }
     Ok(())
 });

@@ -16,8 +16,7 @@ use crate::domain::quiet_hours::{QuietHours, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::{RegistrationStatus, RegistrySummary};
 use crate::error::{Error, Result};
 
-use crate::db::engine::connection::DbConn;
-use crate::db::engine::connection::on_each_backend;
+use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::InsertForEachChanged;
@@ -221,11 +220,11 @@ impl QueryId for UpdateAndRecord<'_> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-sql!(UpdateAndRecord<'_>, |both, pass| {
-    pass.sql("WITH changed AS (");
-    pass.fragment(&both.update)?;
-    pass.sql(" RETURNING id) ");
-    pass.fragment(&both.entries)
+sql!(UpdateAndRecord<'_>, |both, bind| {
+    bind.sql("WITH changed AS (");
+    bind.fragment(&both.update)?;
+    bind.sql(" RETURNING id) ");
+    bind.fragment(&both.entries)
 });
 
 /// Returns the end of an organization's audit log, without reading the rest of the row.
@@ -249,26 +248,31 @@ pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<Chain
 
 /// Lists organizations after a given id in order of their ids, which is the order of creation.
 pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<Organization>> {
-    let after = after.copied().unwrap_or(OrgId::LEAST);
-    let rows: Vec<OrganizationRow> = organizations::table
-        .filter(organizations::id.gt(after))
+    let mut query = organizations::table
         .order(organizations::id)
         .limit(limit)
         .select(OrganizationRow::as_select())
-        .load(conn)?;
+        .into_boxed();
+    // Without a first id there is no filter: an id of another type, which sorts first or last, must
+    // not be skipped.
+    if let Some(after) = after {
+        query = query.filter(organizations::id.gt(after));
+    }
+    let rows: Vec<OrganizationRow> = query.load(conn)?;
     rows.into_iter().map(OrganizationRow::into_domain).collect()
 }
 
 /// Lists ids of organizations after a given id, in order.
 pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
-    let after = after.copied().unwrap_or(OrgId::LEAST);
-    let ids = organizations::table
-        .filter(organizations::id.gt(after))
+    let mut query = organizations::table
         .order(organizations::id)
         .limit(limit)
         .select(organizations::id)
-        .load(conn)?;
-    Ok(ids)
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(organizations::id.gt(after));
+    }
+    Ok(query.load(conn)?)
 }
 
 impl OrganizationRow {

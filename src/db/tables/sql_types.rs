@@ -29,7 +29,7 @@ impl ops::Sub for Timestamptz {
     type Output = Self;
 }
 
-macro_rules! on_either_database {
+macro_rules! on_multi_connection {
     ($($name:ident),+) => {$(
         impl HasSqlType<$name> for MultiBackend {
             fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {
@@ -39,4 +39,4 @@ macro_rules! on_either_database {
     )+};
 }
 
-on_either_database!(Uuid, Timestamptz);
+on_multi_connection!(Uuid, Timestamptz);

@@ -9,7 +9,7 @@ use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{self, BigInt, Text};
-use diesel::sqlite::{Sqlite, SqliteValue};
+use diesel::sqlite::{Sqlite, SqliteType, SqliteValue};
 
 use crate::domain::audit::entry::EntryHash;
 use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
@@ -65,15 +65,19 @@ macro_rules! id_columns {
 
         impl FromSql<Uuid, Sqlite> for $name {
             fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-                Self::from_stored(value.read_blob())
-                    .ok_or_else(|| concat!("not a ", stringify!($name)).into())
+                // Text of the same bytes is another value to SQLite, which no lookup finds.
+                let is_blob = value.value_type() == Some(SqliteType::Binary);
+                Some(value.read_blob())
+                    .filter(|_| is_blob)
+                    .and_then(Self::from_stored)
+                    .ok_or_else(|| concat!("not the bytes of a ", stringify!($name)).into())
             }
         }
 
         impl FromSql<Uuid, Pg> for $name {
             fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
                 Self::from_stored(value.as_bytes())
-                    .ok_or_else(|| concat!("not a ", stringify!($name)).into())
+                    .ok_or_else(|| concat!("not the bytes of a ", stringify!($name)).into())
             }
         }
 
@@ -181,4 +185,27 @@ on_either_database!(StoredTime: Timestamptz);
 pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
     let wrong = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
     bytes.try_into().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{Connection, IntoSql, RunQueryDsl, SqliteConnection, select};
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_it_was_written_to_the_microsecond() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        for text in [
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.999999Z",
+            "2026-11-30T12:34:56.789012Z",
+            "9999-12-31T23:59:59.999999Z",
+        ] {
+            let time: DateTime<Utc> = text.parse().unwrap();
+            let stored = StoredTime::from(time).into_sql::<Timestamptz>();
+            let read: StoredTime = select(stored).get_result(&mut conn).unwrap();
+            assert_eq!(read.utc(), time);
+        }
+    }
 }

@@ -36,7 +36,7 @@ impl ApiKeysApi for AgentMessage {
             params.idempotency_key.as_deref(),
             &operations::CREATE_API_KEY,
             &body,
-            |key| stored(created(key, None).record()),
+            |key| stored(to_created(key, None).record()),
         )?;
         let plaintext = PlaintextApiKey::generate();
         let shown = plaintext.reveal().to_owned();
@@ -47,7 +47,7 @@ impl ApiKeysApi for AgentMessage {
         };
         let outcome = app::api_key::create(&self.state, caller.access, new, request).await?;
         Ok(match outcome {
-            Outcome::Done(key) => created(key, Some(shown)),
+            Outcome::Done(key) => to_created(key, Some(shown)),
             Outcome::Replayed(response) => CreateApiKeySuccess::Replayed(response.into()),
         })
     }
@@ -121,7 +121,7 @@ impl ApiKeysApi for AgentMessage {
     }
 }
 
-fn created(key: ApiKey, plaintext: Option<String>) -> CreateApiKeySuccess {
+fn to_created(key: ApiKey, plaintext: Option<String>) -> CreateApiKeySuccess {
     let body = to_issued(key, plaintext);
     CreateApiKeySuccess::Created { body }
 }

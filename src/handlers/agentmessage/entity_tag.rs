@@ -1,4 +1,8 @@
 //! Entity tags (RFC 9110, section 8.8.3): the name of an organization's version in double quotes.
+//!
+//! Lists of tags are read here. The `headers` crate compares a list with one tag and does not show
+//! its members, but the tag to compare with is known only in the transaction. The parser of
+//! actix-web splits at commas inside quotes.
 
 use crate::domain::change::VersionCondition;
 use crate::domain::organization::Organization;

@@ -128,6 +128,23 @@ async fn a_value_that_reads_as_before_but_compares_otherwise_is_found_on_sqlite(
     assert_found(&manipulations).await;
 }
 
+/// An organization whose id has another type or length sorts elsewhere, and is not passed over.
+#[actix_web::test]
+async fn an_organization_whose_id_is_not_16_bytes_is_found_on_sqlite() {
+    if matches!(TestDatabase::create(), TestDatabase::Postgres { .. }) {
+        return;
+    }
+    let ids = ["CAST(ORG AS TEXT)", "x'000001'", "x''", "7", "'ffffffff'"];
+    let manipulations = ids.map(|id| {
+        let sql = format!(
+            "UPDATE audit_log SET org_id = {id} WHERE org_id = ORG; \
+             UPDATE organizations SET id = {id} WHERE id = ORG"
+        );
+        (format!("an id {id}"), sql)
+    });
+    assert_found(&manipulations).await;
+}
+
 #[actix_web::test]
 async fn small_edits_are_found_like_great_ones() {
     assert_each_found(&[

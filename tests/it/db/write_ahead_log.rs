@@ -70,7 +70,7 @@ async fn write_without_rest(app: &TestApp) {
     assert_eq!(stored.version, 1 + writes, "and nothing is lost");
 }
 
-/// While nobody writes somebody of the server reads, but not from the log: all of it is copied.
+/// A server at rest holds no read transaction open.
 #[actix_web::test]
 async fn an_operator_can_empty_the_log_of_a_server_at_rest() {
     let app = TestApp::on(TestDatabase::sqlite()).await;

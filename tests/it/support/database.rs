@@ -112,10 +112,10 @@ impl TestDatabase {
         format!("{before}{written}{}", self.dialect(after))
     }
 
-    /// Runs SQL as [`TestDatabase::execute`] does, with foreign keys switched off.
+    /// Runs SQL as [`TestDatabase::execute`] does, without foreign keys and checks.
     pub fn execute_unchecked(&self, sql: &str) {
         let unchecked = match self {
-            Self::Sqlite(_) => "PRAGMA foreign_keys = OFF",
+            Self::Sqlite(_) => "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
             Self::Postgres { .. } => "SET session_replication_role = replica",
         };
         self.execute(&format!("{unchecked}; {sql}"));

@@ -109,9 +109,10 @@ impl Worker {
         let mut logged = None;
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let problem = match self.checkpoint() {
-                Ok(pages) if pages >= WARN_PAGES => {
-                    Some("the SQLite log exceeds 64 MiB: a read takes a long time".to_owned())
-                }
+                Ok(pages) if pages >= WARN_PAGES => Some(
+                    "the SQLite log exceeds 64 MiB: a long read or a slow disk holds it up"
+                        .to_owned(),
+                ),
                 Ok(_) => None,
                 Err(error) => Some(format!(
                     "SQLite checkpoint failed, will retry: {}",
@@ -129,7 +130,11 @@ impl Worker {
 
     /// Copies the log, requests a reset if the log is long, and returns its length in pages.
     fn checkpoint(&mut self) -> Result<i32> {
-        let status = checkpoint(&mut self.conn, CHECKPOINT)?;
+        let mut status = checkpoint(&mut self.conn, CHECKPOINT)?;
+        if status.pages >= RESET_PAGES && status.pages - status.checkpointed > MAX_PAGES_LEFT {
+            // On a slow disk more was written meanwhile than may be left. A second copy is short.
+            status = checkpoint(&mut self.conn, CHECKPOINT)?;
+        }
         let left = status.pages - status.checkpointed;
         // A reset that was requested waits for the next write.
         let is_requested = self.wants_reset.load(Ordering::Relaxed);

@@ -26,9 +26,11 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// to lose data.
 pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     create_if_missing(path).map_err(Error::unavailable)?;
-    let mut conn = connect(path, Role::Migration).map_err(Error::unavailable)?;
+    let mut conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
     check_version(&mut conn)?;
     use_write_ahead_log(&mut conn)?;
+    // Only now, because the change of mode waits for its own five seconds.
+    conn.batch_execute(Role::Migration.settings())?;
     Ok(conn)
 }
 
