@@ -1,12 +1,12 @@
 //! HTTP layer on actix-web: the application that both the program and the tests serve.
 
 mod access_log;
-mod answer_headers;
 mod cors;
 pub mod docs;
 mod health;
 mod read_only;
 mod request_id;
+mod response_headers;
 mod root;
 pub mod server;
 mod unread_body;

@@ -14,7 +14,7 @@ use crate::request::RequestContext;
 
 use super::cors::Cors;
 use super::unread_body::UnreadBody;
-use super::{access_log, answer_headers};
+use super::{access_log, response_headers};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -34,7 +34,7 @@ pub(super) async fn with_request_id(
     let value = id.with_text(HeaderValue::from_str);
     let value = value.expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
-    answer_headers::add(&mut response);
+    response_headers::add(&mut response);
     pending.answered(&response);
     Ok(unread_body.close_connection_if_unread(response))
 }

@@ -8,7 +8,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid, payload};
-use super::keys::{Keys, PATH};
+use super::api_key::{Keys, PATH};
 use crate::support::TestApp;
 use crate::support::app::now;
 use crate::support::bodies::{CODINGS, MAX_BYTES, OTHER_TYPES, deep, padded};

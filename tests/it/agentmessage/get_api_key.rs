@@ -5,7 +5,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;
-use super::keys::{Keys, NO_IDS, UNKNOWN_ID};
+use super::api_key::{Keys, NO_IDS, UNKNOWN_ID};
 
 #[actix_web::test]
 async fn a_key_is_shown_without_its_secret_whoever_made_it() {

@@ -13,7 +13,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;
-use super::keys::{Keys, PATH};
+use super::api_key::{Keys, PATH};
 use crate::db::parallel::in_parallel;
 use crate::support::TestApp;
 use crate::support::app::now;

@@ -6,7 +6,7 @@ use quietline::db::Db;
 use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
-use super::keys::Keys;
+use super::api_key::Keys;
 use crate::support::app::now;
 
 async fn store(keys: &Keys) -> usize {

@@ -8,7 +8,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};
-use super::keys::Keys;
+use super::api_key::Keys;
 use crate::support::app::now;
 use crate::support::app::superadmin_of;
 use crate::support::response::Response;

@@ -7,7 +7,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};
-use super::keys::{Keys, NO_IDS};
+use super::api_key::{Keys, NO_IDS};
 use crate::support::TestApp;
 use crate::support::app::now;
 use crate::support::response::Response;

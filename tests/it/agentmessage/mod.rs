@@ -1,6 +1,7 @@
 //! Operations of the AgentMessage dialect, one file or folder each, and what they have in common.
 
 mod admin;
+mod api_key;
 mod create_api_key;
 mod credentials;
 mod delete_api_key;
@@ -8,7 +9,6 @@ mod get_api_key;
 mod get_organization;
 mod idempotency;
 mod key_uses;
-mod keys;
 mod list_api_keys;
 mod list_audit_log;
 mod methods_and_paths;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use strum::VariantArray as _;
 
 use super::admin::{assert_error, payload};
-use super::keys::{Keys, NO_IDS, PATH, UNKNOWN_ID};
+use super::api_key::{Keys, NO_IDS, PATH, UNKNOWN_ID};
 use crate::support::app::now;
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod anchors;
+mod api_key;
 mod audit;
 mod audit_export;
 mod backup;
@@ -11,9 +12,8 @@ mod demo;
 mod full_disk;
 mod http_client;
 mod key_secrets;
-mod keys;
 mod log_secrets;
-mod organizations;
+mod organization;
 mod other_processes;
 mod program;
 mod serve;
