@@ -1,7 +1,7 @@
 """Makes the client SDKs from the two specs, builds each with its own ecosystem's tools, and tests them on a live server.
 
-Everything it makes is in target/sdk/<language>/<api>. Nothing there is edited by hand: what the generator gets wrong is
-mended in its templates (mended_templates.py).
+Everything it makes is in target/sdk/<language>/<api>. Nothing there is edited by hand: what the
+generator gets wrong is mended in its templates (patches/<language>.patch).
 """
 
 import argparse
@@ -16,8 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-
-import mended_templates
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTSIDE = ROOT / "tests" / "outside"
@@ -70,6 +68,24 @@ def command(*arguments, **options):
 # Generate
 
 
+def patched_templates(language):
+    """Writes the generator's own templates with our patch to a folder; None if there is no patch."""
+    patch = SDK / "patches" / f"{language}.patch"
+    if not patch.exists():
+        return None
+    folder = OUT / language / "templates"
+    shutil.rmtree(folder, ignore_errors=True)
+    command(GENERATOR, "author", "template", "-g", language, "-o", folder)
+    # Inside a repository, git would skip the paths that do not start at its top.
+    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    try:
+        command("git", "apply", patch, cwd=folder, env=environment)
+    except SystemExit as failure:
+        version = command(GENERATOR, "version").strip()
+        raise SystemExit(f"{failure}openapi-generator is version {version}") from None
+    return folder
+
+
 def generate_client(language, api, templates):
     """Generates one client anew and adds our notes to its README."""
     name, properties = api.options(language)
@@ -91,14 +107,10 @@ def generate_client(language, api, templates):
 
 
 def generate(languages):
-    templates = {}
-    for language in languages:
-        if language in mended_templates.MENDED:
-            templates[language] = OUT / language / "templates"
-            mended_templates.write(GENERATOR, language, templates[language])
+    templates = {language: patched_templates(language) for language in languages}
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         jobs = [
-            pool.submit(generate_client, language, api, templates.get(language))
+            pool.submit(generate_client, language, api, templates[language])
             for language in languages
             for api in APIS
         ]
