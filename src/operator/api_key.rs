@@ -2,13 +2,14 @@
 //! the rate limit of new keys, and do not count for it.
 
 use crate::clock::Clock;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db};
 use crate::domain::actor::Author;
 use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey};
 use crate::domain::change::Change;
-use crate::domain::ids::{ApiKeyId, OrgId, OrganizationRef};
-use crate::domain::organization::Organization;
+use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::error::{Error, Resource, Result};
+
+use super::organization;
 
 /// Creates a key of an organization. If a key with the same plaintext exists, returns that key and
 /// ignores the new label.
@@ -18,7 +19,7 @@ use crate::error::{Error, Resource, Result};
 pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Result<ApiKey> {
     let now = clock.now();
     db.write(move |conn| {
-        let organization = lock(conn, &org_id)?;
+        let organization = organization::lock(conn, &org_id)?;
         let hash = new.plaintext.hash();
         if let Some(existing) = db::api_key::find_by_hash(conn, &hash)? {
             return Ok(existing);
@@ -59,7 +60,7 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
         let org_id = db::api_key::find_by_id(conn, &id)?
             .ok_or_else(no_key)?
             .org_id;
-        let organization = lock(conn, &org_id)?;
+        let organization = organization::lock(conn, &org_id)?;
         // Read again under the lock: a concurrent request may have revoked the key.
         let key = db::api_key::find(conn, &org_id, &id)?.ok_or_else(no_key)?;
         if key.revoked_at.is_some() {
@@ -72,9 +73,4 @@ pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
         Ok(ApiKey { revoked_at, ..key })
     })
     .await
-}
-
-fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
-    let name = OrganizationRef::Id(*org_id);
-    db::organization::lock(conn, &name)?.ok_or(Error::NotFound(Resource::Organization))
 }

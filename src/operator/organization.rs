@@ -1,7 +1,7 @@
 //! Organizations: creation, lookup and list.
 
 use crate::clock::Clock;
-use crate::db::{self, Db};
+use crate::db::{self, Db, DbConn};
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, Settings};
 use crate::error::{Error, Resource, Result, Violation};
@@ -52,4 +52,13 @@ pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
 pub async fn list(db: &Db, after: Option<OrgId>, limit: i64) -> Result<Vec<Organization>> {
     db.read(move |conn| db::organization::list(conn, after.as_ref(), limit))
         .await
+}
+
+/// Locks an organization until the transaction ends.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown organization.
+pub(super) fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
+    let name = OrganizationRef::Id(*org_id);
+    db::organization::lock(conn, &name)?.ok_or(Error::NotFound(Resource::Organization))
 }

@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn};
 use crate::domain::change::Change;
-use crate::domain::ids::{BrandId, CampaignId, OrgId, OrganizationRef};
+use crate::domain::ids::{BrandId, CampaignId, OrgId};
 use crate::domain::organization::Organization;
 use crate::domain::registry::{Brand, Campaign, RegistrationStatus};
 use crate::error::{Error, Resource, Result, Violation};
+
+use super::organization;
 
 /// Adds a brand to an organization.
 ///
@@ -30,7 +32,7 @@ pub async fn add_brand(
         status,
     };
     db.write(move |conn| {
-        let organization = lock(conn, &brand.org_id)?;
+        let organization = organization::lock(conn, &brand.org_id)?;
         db::registry::insert_brand(conn, &brand, now)?;
         summarize(conn, organization, now)?;
         Ok(brand)
@@ -47,7 +49,7 @@ pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> 
     db.write(move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let brand = db::registry::find_brand(conn, &id)?.ok_or(not_found)?;
-        let organization = lock(conn, &brand.org_id)?;
+        let organization = organization::lock(conn, &brand.org_id)?;
         db::registry::delete_brand(conn, &brand.org_id, &id, now)?;
         summarize(conn, organization, now)?;
         Ok(Brand {
@@ -75,7 +77,7 @@ pub async fn add_campaign(
         let org_id = db::registry::find_brand(conn, &brand_id)?
             .ok_or(not_found)?
             .org_id;
-        let organization = lock(conn, &org_id)?;
+        let organization = organization::lock(conn, &org_id)?;
         // Read again under the lock: a concurrent command may have deleted the brand.
         let brand = db::registry::find_brand(conn, &brand_id)?;
         if brand.is_none_or(|brand| brand.status == RegistrationStatus::Deleted) {
@@ -104,7 +106,7 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
     db.write(move |conn| {
         let not_found = Error::NotFound(Resource::Campaign);
         let campaign = db::registry::find_campaign(conn, &id)?.ok_or(not_found)?;
-        let organization = lock(conn, &campaign.org_id)?;
+        let organization = organization::lock(conn, &campaign.org_id)?;
         db::registry::delete_campaign(conn, &campaign.org_id, &id, now)?;
         summarize(conn, organization, now)?;
         Ok(Campaign {
@@ -113,11 +115,6 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
         })
     })
     .await
-}
-
-fn lock(conn: &mut DbConn, org_id: &OrgId) -> Result<Organization> {
-    let organization = OrganizationRef::Id(*org_id);
-    db::organization::lock(conn, &organization)?.ok_or(Error::NotFound(Resource::Organization))
 }
 
 /// Stores the summary of the organization's registry, if it has changed.

@@ -26,7 +26,7 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// to lose data.
 pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     create_if_missing(path).map_err(Error::unavailable)?;
-    let mut conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
+    let mut conn = establish(path).map_err(Error::unavailable)?;
     check_version(&mut conn)?;
     use_write_ahead_log(&mut conn)?;
     // Only now, because the change of mode waits for its own five seconds.
@@ -34,14 +34,20 @@ pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     Ok(conn)
 }
 
-/// Connects to the file at `path`.
+/// Connects to the file at `path`, with the settings of `role`.
 pub(super) fn connect(path: &Path, role: Role) -> ConnectionResult<SqliteConnection> {
+    let mut conn = establish(path)?;
+    conn.batch_execute(role.settings())
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+fn establish(path: &Path) -> ConnectionResult<SqliteConnection> {
     let path = path
         .to_str()
         .ok_or_else(|| ConnectionError::BadConnection("path is not UTF-8".into()))?;
     let mut conn = SqliteConnection::establish(path)?;
     conn.batch_execute(pragmas::EVERY_CONNECTION)
-        .and_then(|()| conn.batch_execute(role.settings()))
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
