@@ -105,9 +105,10 @@ impl Schema {
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
-                    let words = match rule.read_only.contains(name) {
-                        true => message::READ_ONLY,
-                        false => &rule.words,
+                    let words = if rule.read_only.contains(name) {
+                        message::READ_ONLY
+                    } else {
+                        &rule.words
                     };
                     tell(child(&path, name), words);
                 }
@@ -149,13 +150,13 @@ fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location,
 /// Splits a JSON pointer. Unlike the functions of the pointer crates, it allocates only for a part
 /// with an escaped character, which is rare.
 fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    pointer
-        .split('/')
-        .skip(1)
-        .map(|part| match part.contains('~') {
-            true => Cow::Owned(part.replace("~1", "/").replace("~0", "~")),
-            false => Cow::Borrowed(part),
-        })
+    pointer.split('/').skip(1).map(|part| {
+        if part.contains('~') {
+            Cow::Owned(part.replace("~1", "/").replace("~0", "~"))
+        } else {
+            Cow::Borrowed(part)
+        }
+    })
 }
 
 /// Returns the dotted path of a field, with a single allocation.

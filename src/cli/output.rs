@@ -22,9 +22,10 @@ impl Output {
 
     /// Prints `value` as JSON, or `text` for people.
     pub(super) fn print(&mut self, value: &Value, text: &str) -> Result<(), BoxError> {
-        match self.json {
-            true => self.print_plain(&format!("{value:#}")),
-            false => self.print_plain(text),
+        if self.json {
+            self.print_plain(&format!("{value:#}"))
+        } else {
+            self.print_plain(text)
         }
     }
 
@@ -59,9 +60,12 @@ fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
-    let shown = text.chars().map(|c| match steers(c) {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => c.to_string(),
+    let shown = text.chars().map(|c| {
+        if steers(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
     });
     Cow::Owned(shown.collect())
 }

@@ -19,12 +19,13 @@ impl BillingEmail {
     /// # Errors
     /// [`Violation`] of `billing_email`, with the rule as its message.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        match is_plausible(text) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(Violation::new(
+        if is_plausible(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Violation::new(
                 "billing_email",
                 "must be a plausible email address",
-            )),
+            ))
         }
     }
 

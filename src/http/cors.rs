@@ -68,10 +68,11 @@ impl Cors {
             && request
                 .headers()
                 .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        let mut response = match is_preflight {
+        let mut response = if is_preflight {
             // On any path, so that the page can read a 404 too.
-            true => request.into_response(self.preflight()),
-            false => next.call(request).await?,
+            request.into_response(self.preflight())
+        } else {
+            next.call(request).await?
         };
         vary(&mut response);
         let headers = response.headers_mut();

@@ -127,9 +127,10 @@ async fn authenticate(
     let key = key
         .filter(|key| key.revoked_at.is_none())
         .ok_or(Failure::Unauthorized)?;
-    match key.scopes.split(' ').any(|granted| granted == scope) {
-        true => Ok(key),
-        false => Err(Failure::Forbidden),
+    if key.scopes.split(' ').any(|granted| granted == scope) {
+        Ok(key)
+    } else {
+        Err(Failure::Forbidden)
     }
 }
 

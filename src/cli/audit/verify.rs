@@ -87,9 +87,10 @@ fn print(summary: &Summary, anchors: Option<usize>, out: &mut Output) -> Outcome
         }
         None => String::new(),
     };
-    lines.push(match faults.is_empty() {
-        true => format!("{entries} entries of {organizations} organizations are intact{held}"),
-        false => format!("{} faults in {organizations} logs", faults.len()),
+    lines.push(if faults.is_empty() {
+        format!("{entries} entries of {organizations} organizations are intact{held}")
+    } else {
+        format!("{} faults in {organizations} logs", faults.len())
     });
     out.print(&value, &lines.join("\n"))?;
     Ok(faults.is_empty())

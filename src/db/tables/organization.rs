@@ -130,9 +130,10 @@ pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
 
 /// Stores `change` of a locked organization and returns the changed organization.
 pub fn store_locked(conn: &mut DbConn, change: Change) -> Result<Organization> {
-    match store(conn, &change)? {
-        true => Ok(change.after),
-        false => Err(Error::internal("a locked organization was changed")),
+    if store(conn, &change)? {
+        Ok(change.after)
+    } else {
+        Err(Error::internal("a locked organization was changed"))
     }
 }
 

@@ -103,12 +103,13 @@ fn to_pem(label: &str, der: &[u8]) -> String {
 
 fn from_pem(text: &str, needed: &'static str) -> Result<Vec<u8>, KeyProblem> {
     let block = pem::parse(text).map_err(|_not_pem| KeyProblem::NotPem)?;
-    match block.tag() == needed {
-        true => Ok(block.into_contents()),
-        false => Err(KeyProblem::WrongBlock {
+    if block.tag() == needed {
+        Ok(block.into_contents())
+    } else {
+        Err(KeyProblem::WrongBlock {
             found: block.tag().to_owned(),
             needed,
-        }),
+        })
     }
 }
 
@@ -173,9 +174,10 @@ impl AnchorPublicKey {
             hash: hash(&anchor.claims.hash)?,
         };
         let is_empty = head.hash == EntryHash::default();
-        match head.length >= 0 && is_empty == (head.length == 0) {
-            true => Ok((org_id(&anchor.claims.org_id)?, head)),
-            false => Err("is of a length that no log has"),
+        if head.length >= 0 && is_empty == (head.length == 0) {
+            Ok((org_id(&anchor.claims.org_id)?, head))
+        } else {
+            Err("is of a length that no log has")
         }
     }
 }

@@ -119,9 +119,10 @@ impl TryFrom<EntryLine> for AuditEntry {
             hash: hash(&line.hash)?,
         };
         // Only the canonical spelling of a time is valid, because the hash covers the text.
-        match entry.occurred_at_text() == line.occurred_at {
-            true => Ok(entry),
-            false => Err(BAD_TIME),
+        if entry.occurred_at_text() == line.occurred_at {
+            Ok(entry)
+        } else {
+            Err(BAD_TIME)
         }
     }
 }

@@ -114,9 +114,10 @@ async fn follow(
 ) -> Result<Result<(), ChainFault>> {
     let check = |entry: AuditEntry, head: &ChainHead| {
         let (expected, found) = (head.length, entry.seq);
-        let followed = match found > expected {
-            true => Err(ChainFault::WrongEnd { expected, found }),
-            false => chain.follow(&entry),
+        let followed = if found > expected {
+            Err(ChainFault::WrongEnd { expected, found })
+        } else {
+            chain.follow(&entry)
         };
         followed.map_or_else(ControlFlow::Break, ControlFlow::Continue)
     };

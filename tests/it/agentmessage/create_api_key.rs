@@ -188,9 +188,10 @@ async fn a_body_of_64_kib_is_read_and_of_one_byte_more_no_key_is_made() {
     for is_announced in [true, false] {
         let send = |length: usize| {
             let request = posting(&keys).body(JSON, padded(BODY, length));
-            match is_announced {
-                true => request.send(),
-                false => request.chunked().send(),
+            if is_announced {
+                request.send()
+            } else {
+                request.chunked().send()
             }
         };
         assert_eq!(send(MAX_BYTES).await.status, 201);

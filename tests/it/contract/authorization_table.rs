@@ -253,9 +253,10 @@ async fn every_operation_answers_every_credential_as_the_table_says() {
         let app = world.app(credential.server);
         app.forget_issued_keys();
         for operation in operations() {
-            let target = match operation.path.contains("{id}") {
-                true => target(app).await,
-                false => NO_KEY.to_owned(),
+            let target = if operation.path.contains("{id}") {
+                target(app).await
+            } else {
+                NO_KEY.to_owned()
             };
             let response = call(&world, credential, (operation, &target), None).await;
             if response.status != row[column(operation)] {
@@ -366,9 +367,10 @@ fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
 #[test]
 fn what_the_program_demands_is_what_the_spec_says() {
     for operation in operations() {
-        let spec = match operation.path.starts_with("/v1/") {
-            true => &*spec::AGENT_MESSAGE,
-            false => &*spec::TETHER,
+        let spec = if operation.path.starts_with("/v1/") {
+            &*spec::AGENT_MESSAGE
+        } else {
+            &*spec::TETHER
         };
         let method = operation.method.to_ascii_lowercase();
         let object = &spec["paths"][operation.path][method];
@@ -474,9 +476,10 @@ async fn call(
 }
 
 fn assert_envelope(operation: &Operation, response: &Response) {
-    let expected = match operation.path.starts_with("/v1/") {
-        true => agent_message_error(response),
-        false => tether_error(response.status),
+    let expected = if operation.path.starts_with("/v1/") {
+        agent_message_error(response)
+    } else {
+        tether_error(response.status)
     };
     assert_eq!(response.json(), expected, "{}", operation.id);
     let challenge = response

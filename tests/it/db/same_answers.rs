@@ -267,9 +267,10 @@ fn masked(json: &mut Value) {
     match json {
         Value::Object(fields) => {
             for (name, value) in fields {
-                match BY_CHANCE.contains(&name.as_str()) && value.is_string() {
-                    true => *value = json!("CHANCE"),
-                    false => masked(value),
+                if BY_CHANCE.contains(&name.as_str()) && value.is_string() {
+                    *value = json!("CHANCE");
+                } else {
+                    masked(value);
                 }
                 let actor = value
                     .as_str()

@@ -272,9 +272,10 @@ fn replace_by_copy(log: &mut Log, other: &Log, random: &mut StdRng) -> Cover {
 
 /// Does one thing to the logs, each kind in turn.
 fn manipulate(number: usize, [one, other]: &mut [Log; 2], random: &mut StdRng) -> Cover {
-    let (log, other) = match random.random() {
-        true => (one, other),
-        false => (other, one),
+    let (log, other) = if random.random() {
+        (one, other)
+    } else {
+        (other, one)
     };
     match number % 8 {
         0 => edit_one(log, random),

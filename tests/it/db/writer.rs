@@ -121,9 +121,10 @@ async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
         .unwrap();
     let work = move |conn: &mut DbConn| {
         insert(conn, &before)?;
-        match db::organization::insert(conn, &again)? {
-            true => Ok(()),
-            false => Err(Error::internal("the id is taken")),
+        if db::organization::insert(conn, &again)? {
+            Ok(())
+        } else {
+            Err(Error::internal("the id is taken"))
         }
     };
     assert!(app.state.db.write(work).await.is_err());

@@ -26,9 +26,10 @@ pub fn path(id: &str) -> String {
 pub async fn call(app: &TestApp, method: &Method, id: &str, token: &str) -> Response {
     let request = app.request(method.clone(), &path(id)).bearer(token);
     let body = json!({"missedCallMessage": format!("Hi from {id:.20}")});
-    match *method == Method::PUT {
-        true => request.json(&body).send().await,
-        false => request.send().await,
+    if *method == Method::PUT {
+        request.json(&body).send().await
+    } else {
+        request.send().await
     }
 }
 

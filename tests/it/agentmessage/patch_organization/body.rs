@@ -185,9 +185,10 @@ async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
         let send = |name: &'static str, length: usize| {
             let body = padded(&format!(r#"{{"name":"{name}"}}"#), length);
             let request = admin.patching().body("application/json", body);
-            match announced {
-                true => request.send(),
-                false => request.chunked().send(),
+            if announced {
+                request.send()
+            } else {
+                request.chunked().send()
             }
         };
         let name = if announced {

@@ -103,9 +103,10 @@ fn bad_settings(dice: &mut Dice, author: &Author) -> String {
 
 /// For POST /v1/api-keys.
 pub fn key(dice: &mut Dice, author: &Author) -> String {
-    let label = match dice.percent(30) {
-        true => "A key".to_owned(),
-        false => author.text(dice),
+    let label = if dice.percent(30) {
+        "A key".to_owned()
+    } else {
+        author.text(dice)
     };
     let kept = dice.below(64);
     let subset = author.scopes.iter().enumerate();

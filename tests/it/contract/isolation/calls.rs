@@ -231,17 +231,15 @@ fn list_log(dice: &mut Dice, own: &Tenant, other: &Names, call: &mut Call) {
 fn turn_page(dice: &mut Dice, own: &Tenant, other: &Names, call: &mut Call) {
     let fits = |page: &&NextPage| page.operation == call.operation.id;
     let (turns, is_own) = (dice.percent(40), dice.percent(50));
-    let page = match is_own {
-        true => dice
-            .find(&own.pages.iter().filter(fits).collect::<Vec<_>>())
+    let page = if is_own {
+        dice.find(&own.pages.iter().filter(fits).collect::<Vec<_>>())
             .copied()
-            .cloned(),
-        false => {
-            let known = other.known.lock().unwrap();
-            dice.find(&known.pages.iter().filter(fits).collect::<Vec<_>>())
-                .copied()
-                .cloned()
-        }
+            .cloned()
+    } else {
+        let known = other.known.lock().unwrap();
+        dice.find(&known.pages.iter().filter(fits).collect::<Vec<_>>())
+            .copied()
+            .cloned()
     };
     let mut query = call.query.clone();
     if let Some(page) = page.filter(|_| turns) {
