@@ -47,7 +47,7 @@ fn faults(ended: &Ended) -> Vec<(u64, String)> {
     faults.iter().map(fault).collect()
 }
 
-/// The hash of an entry, from its line and docs/OPERATIONS.md alone.
+/// The hash of an entry, from its line and docs/operations/audit-log.md alone.
 fn digest(line: &Value) -> String {
     let mut hashed = String::from("18:quietline.audit.v1,");
     let fields = [

@@ -1,4 +1,4 @@
-//! Backup and restore of the SQLite file, as docs/OPERATIONS.md has them.
+//! Backup and restore of the SQLite file, as docs/operations/backup-and-restore.md has them.
 
 use super::acknowledged::{Acknowledged, check, rename};
 use super::program::Program;
