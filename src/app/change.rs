@@ -1,8 +1,6 @@
 //! Changes of an organization. A change is decided without a lock, and decided again under a lock
 //! if a concurrent write won. Not here: the decision, which each use case makes.
 
-use std::sync::Arc;
-
 use crate::db::keys::ApiKeys;
 use crate::db::{self, DbConn};
 use crate::domain::access::Authorized;
@@ -53,7 +51,6 @@ where
         key_hash,
         prefetched,
     } = caller;
-    let decide = Arc::new(decide);
     let read = tenant::load(&state.db, &access, prefetched).await?;
     if let Some(hash) = key_hash {
         check_key(&state.keys, hash).await?;
@@ -70,7 +67,7 @@ where
     }
     let changed = state.db.write(move |conn| {
         let locked = tenant::lock(conn, &access)?;
-        change_locked(conn, locked, &*decide)
+        change_locked(conn, locked, &decide)
     });
     changed.await
 }
