@@ -17,8 +17,9 @@ use super::tenant;
 /// when nothing changes.
 ///
 /// The first call of `decide` gets the organization as read without a lock. That is enough to
-/// refuse, to keep, or to store the change on condition that no concurrent write won. If one did, a
-/// second call gets the locked row. An idempotent request is decided under the lock from the start.
+/// refuse, to keep, or to store the change on condition that no concurrent write won. If a
+/// concurrent write won, a second call gets the locked row. An idempotent request is decided under
+/// the lock from the start.
 ///
 /// # Errors
 /// Errors of `decide`, [`Error::NotFound`] for an unknown organization, and errors of
@@ -34,8 +35,8 @@ where
 {
     if let Some(request) = idempotent {
         let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
-        // Boxed, because few requests need this future, and it would be most of the size of the
-        // caller's.
+        // Boxed, because few requests need this future, and it would make up most of the caller's
+        // future.
         return Box::pin(idempotency::run(state, caller.access, request, work)).await;
     }
     let changed = run_unkeyed(state, caller, decide).await?;
