@@ -33,6 +33,7 @@ impl AuditMoment {
         );
         let begin = |day: Option<NaiveDate>| day.unwrap_or_default().and_time(Default::default());
         let down = moment.trunc_subsecs(3);
+        // Up, because entries of the same millisecond are before the bound.
         let up = match down == moment {
             true => down,
             false => down + TimeDelta::milliseconds(1),
