@@ -56,7 +56,10 @@ where
             org_id: organization.id,
             credential: access.author().actor.identity(),
         };
+        // Under the lock, so that a retry waits for a first request that uses the organization's
+        // other name and has another in-flight key.
         match db::idempotency::find(conn, &owner, &request.key)? {
+            // Expired, but still stored until the next sweep.
             Some(record) if !record.is_kept(now) => {
                 db::idempotency::delete(conn, &owner, &request.key)?;
             }
@@ -66,6 +69,7 @@ where
             Some(record) => return Ok(Outcome::Replayed(record.response)),
             None => {}
         }
+        // An error rolls the transaction back, so that only successes leave a record.
         let done = work(conn, organization)?;
         let record = IdempotencyRecord {
             fingerprint: request.fingerprint,
@@ -79,7 +83,7 @@ where
 }
 
 /// Returns the same key for requests with equal credential, organization and `Idempotency-Key`. The
-/// organization counts because users of two organizations may have the same name.
+/// organization is part of the key because users of two organizations may have the same `sub`.
 fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {
@@ -88,6 +92,7 @@ fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     };
     let mut digest = Sha256::new();
     digest.update(organization);
+    // No part contains NUL, so that different parts never have the same digest input.
     digest.update([0]);
     digest.update(access.author().actor.identity());
     digest.update([0]);

@@ -48,7 +48,8 @@ impl Db {
     /// migration.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
-        let cursor_key = server_secret::find_or_make_cursor_key(&mut migrated)?;
+        let cursor_key = server_secret::find_or_create_cursor_key(&mut migrated)?;
+        // Ends the session that holds the lock of the migrations, so that other servers can start.
         drop(migrated);
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
@@ -118,8 +119,8 @@ impl Db {
         }
     }
 
-    /// Runs `work` like [`Db::write`], if it changes data with one statement at most. On PostgreSQL
-    /// that statement is its own transaction, which saves two round trips.
+    /// Runs `work` like [`Db::write`]. `work` changes data with one statement at most. On
+    /// PostgreSQL that statement is its own transaction, which saves two round trips.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
@@ -131,7 +132,7 @@ impl Db {
         let work: Work<T> = Box::new(work);
         async move {
             match &self.backend {
-                // On SQLite it is two statements, an update and an insert, in a group commit.
+                // On SQLite `work` runs two statements, an update and an insert, in a group commit.
                 Backend::Sqlite(db) => db.write(work).await,
                 Backend::Postgres(db) => db.run(work).await,
             }
@@ -151,7 +152,7 @@ impl Db {
         let Some(guard) = self.in_flight.acquire(key) else {
             return Ok(None);
         };
-        // The work itself holds the guard, because it goes on when the client has gone.
+        // The work itself holds the guard, because it continues when the client disconnects.
         self.write(move |conn| {
             if guard.lock_for_all_processes(conn)? {
                 work(conn).map(Some)
@@ -174,6 +175,7 @@ impl Db {
     pub async fn ping(&self) -> Result<()> {
         match &self.backend {
             Backend::Sqlite(db) => db.ping(),
+            // A probe must not wait as long as a statement may take.
             Backend::Postgres(db) => timeout(ACQUIRE_TIMEOUT, db.ping())
                 .await
                 .map_err(Error::unavailable)?,

@@ -11,12 +11,12 @@ use crate::error::Result;
 
 use super::connection::DbConn;
 
-/// Key of a write: 64 bits of a digest, so that two different writes share one by chance only.
+/// Key of a write: 64 bits of a digest, the size of an advisory lock's key. Two different writes
+/// share a key only by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InFlightKey(i64);
 
 impl InFlightKey {
-    /// Makes the key of a digest.
     pub fn new(digest: [u8; 8]) -> Self {
         Self(i64::from_le_bytes(digest))
     }
@@ -27,7 +27,7 @@ impl InFlightKey {
 pub(in crate::db) struct InFlight(Mutex<HashSet<InFlightKey>>);
 
 impl InFlight {
-    /// Returns a guard of `key`, or `None` while another guard of it lives.
+    /// Returns a guard of `key`, or `None` while another guard of `key` exists.
     pub(in crate::db) fn acquire(self: &Arc<Self>, key: InFlightKey) -> Option<InFlightGuard> {
         let is_free = self.lock().insert(key);
         is_free.then(|| InFlightGuard {
@@ -36,8 +36,8 @@ impl InFlight {
         })
     }
 
-    /// A panic elsewhere cannot leave the set half changed.
     fn lock(&self) -> MutexGuard<'_, HashSet<InFlightKey>> {
+        // A panic elsewhere cannot leave the set half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! A pool of connections for blocking work, with threads of its own. Every wait is bounded.
+//! Pool of connections for blocking work, with its own threads. Every wait has a timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use super::connection::DbConn;
 use super::fault;
 use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
-/// Longest time that work may take on a connection. PostgreSQL ends a statement sooner by itself,
-/// so a server that takes longer is not reachable any more.
+/// Timeout of work on a connection. PostgreSQL cancels a statement sooner itself, so a server that
+/// takes longer is unreachable.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Opens a connection.
@@ -51,7 +51,8 @@ impl BlockingPool {
         })
     }
 
-    /// Runs `work` without a transaction around it, to its end even if the caller has gone.
+    /// Runs `work` without a transaction. The work continues to its end even if the caller goes
+    /// away.
     pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
         let permit = acquire_permit(&self.permits, deadline).await?;
@@ -60,6 +61,7 @@ impl BlockingPool {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut conn = pool.get_timeout(left).map_err(Error::unavailable)?;
             let outcome = conn.run(work);
+            // The connection first, so that the next permit finds it in the pool.
             drop(conn);
             drop(permit);
             outcome
@@ -81,8 +83,8 @@ pub(super) async fn acquire_permit(
         .map_err(Error::internal)
 }
 
-/// Threads for blocking work, one for each connection, shared by all workers. Threads of each
-/// worker would idle while another worker's are all busy, and take memory.
+/// Threads for blocking work, one for each connection, shared by all workers. With separate threads
+/// for each worker, some would idle while those of another worker are all busy.
 struct Threads(Option<Runtime>);
 
 impl Threads {
@@ -101,7 +103,10 @@ impl Threads {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        let runtime = self
+            .0
+            .as_ref()
+            .expect("the runtime exists until it is dropped");
         runtime
             .spawn_blocking(work)
             .await
@@ -112,7 +117,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // The dropping thread may be one that must not block. Work that has begun goes on.
+            // A worker may drop this, and a worker must not block. Work that has begun continues.
             runtime.shutdown_background();
         }
     }
@@ -126,13 +131,13 @@ pub(super) struct PooledConn {
     conn: DbConn,
     used_at: Instant,
     is_suspect: bool,
-    /// A session that began while PostgreSQL was read-only may stay read-only for good.
+    /// True for a session that began while PostgreSQL was read-only. It may stay read-only.
     is_read_only: bool,
 }
 
 impl PooledConn {
-    /// Age up to which a connection is used without a check, which would cost every request a round
-    /// trip. If the server is gone, one request on the connection fails (503).
+    /// Time since its last use for which a connection is trusted. A check would cost every request
+    /// a round trip. If the server has gone away, one request on the connection fails (503).
     const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
 
     /// Runs `work` on the connection and updates its health.
@@ -169,6 +174,7 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, pooled: &mut PooledConn) -> bool {
+        // Such a connection may be in the middle of a transaction, or cannot write any more.
         std::thread::panicking()
             || pooled.is_read_only
             || <DbConn as Connection>::TransactionManager::is_broken_transaction_manager(

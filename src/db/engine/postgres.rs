@@ -15,18 +15,19 @@ use super::pool::{BlockingPool, acquire_permit};
 use super::prepared::{self, Statement};
 use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
-/// Settings of every session. Times are milliseconds: a statement that takes longer than the
-/// timeouts allow is not one of ours. READ COMMITTED, because a change reads a row again once it
-/// has locked the row, and must then see what others have committed.
+/// Settings of every session. Times are in milliseconds, far above what any statement of the
+/// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
+/// then see concurrent commits. <https://www.postgresql.org/docs/current/transaction-iso.html>
 const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 2000; \
      SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
 
-/// Settings of the session that migrates. Another server's migrations, and those of a large table,
-/// may take as long as they take.
+/// Settings of the session that migrates. Migrations of a large table, or those of another server,
+/// may take any time.
 pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
-/// Parameters of libpq, in seconds but for the second one (milliseconds), for URLs without them.
+/// Parameters of libpq for URLs without them. `tcp_user_timeout` is in milliseconds, the others are
+/// in seconds. <https://www.postgresql.org/docs/current/libpq-connect.html>
 const LIMITS: [(&str, &str); 3] = [
     ("connect_timeout", "3"),
     ("tcp_user_timeout", "10000"),
@@ -36,8 +37,8 @@ const LIMITS: [(&str, &str); 3] = [
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
     pool: BlockingPool,
-    /// Permits for lists, each of which may keep a connection busy for a while: a quarter of the
-    /// connections, so that a flood of lists does not hold up everything else.
+    /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
+    /// connections, so that many lists do not delay all other requests.
     list_permits: Arc<Semaphore>,
 }
 
@@ -74,7 +75,7 @@ impl PostgresDb {
         .await
     }
 
-    /// Asks the server for any response.
+    /// Checks that the server responds.
     pub(in crate::db) async fn ping(&self) -> Result<()> {
         self.run(Box::new(|conn| prepared::run(conn, &Statement("SELECT 1"))))
             .await
@@ -113,8 +114,8 @@ fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
             Ok(value)
         }
         Err(error) => {
-            // The caller gets the error of its work. A connection that cannot even roll back leaves
-            // the pool.
+            // The caller gets the error of its work. The pool drops a connection that cannot roll
+            // back.
             if let Err(failed) = Transactions::rollback_transaction(conn) {
                 log::warn!("rollback failed: {failed}");
             }

@@ -1,5 +1,5 @@
 //! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second
-//! process (the command line) may write too, and the file's lock then decides their order.
+//! process (the command line) may write too. The lock of the file then orders the writes.
 
 mod checkpointer;
 mod open;
@@ -25,7 +25,8 @@ use writer::Writer;
 
 pub(super) use open::open;
 
-/// Lists that are read at once. Each may keep a processor busy for a while.
+/// Maximum number of lists that are read at the same time. Each may keep a processor busy for a
+/// while.
 const LIST_READERS: u32 = 2;
 
 /// A SQLite file.
@@ -34,7 +35,7 @@ pub(in crate::db) struct SqliteDb {
     /// One connection for each thread that serves requests, because a shared one would need a lock.
     readers: ThreadLocal<RefCell<DbConn>>,
     list_readers: BlockingPool,
-    // Dropped in this order: checkpoints go on while the writer finishes what is queued.
+    // Dropped in this order, so that checkpoints continue while the writer finishes its queue.
     writer: Writer,
     checkpointer: Checkpointer,
 }
@@ -74,12 +75,14 @@ impl SqliteDb {
         self.writer.write(work).await
     }
 
-    /// Reads the file, and checks that the threads still take writes and checkpoint.
+    /// Checks that the file is readable, and that the writer and the checkpointer run.
     pub(in crate::db) fn ping(&self) -> Result<()> {
-        // BEGIN alone takes no lock.
+        // `BEGIN` alone would take no lock and would not read the file.
         const LEAST_READ: Statement = Statement("SELECT 1 FROM sqlite_schema LIMIT 1");
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
-            return Err(Error::unavailable("a thread of the database has ended"));
+            return Err(Error::unavailable(
+                "the writer or the checkpointer of SQLite has stopped",
+            ));
         }
         self.read(|conn| prepared::run(conn, &LEAST_READ))
     }
