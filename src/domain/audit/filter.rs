@@ -33,17 +33,11 @@ impl AuditMoment {
         );
         let begin = |day: Option<NaiveDate>| day.unwrap_or_default().and_time(Default::default());
         let down = moment.trunc_subsecs(3);
-<<<<<<< HEAD
+        // Up, because entries of the same millisecond are before the bound.
         let up = if down == moment {
             down
         } else {
             down + TimeDelta::milliseconds(1)
-=======
-        // Up, because entries of the same millisecond are before the bound.
-        let up = match down == moment {
-            true => down,
-            false => down + TimeDelta::milliseconds(1),
->>>>>>> codea
         };
         Self(up.naive_utc().clamp(begin(first), begin(last)))
     }
