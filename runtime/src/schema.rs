@@ -50,6 +50,15 @@ impl Rule {
             read_only: names.map(str::to_owned).collect(),
         })
     }
+
+    /// Returns the message for the unexpected property `name`.
+    fn words_for(&self, name: &String) -> &str {
+        if self.read_only.contains(name) {
+            message::READ_ONLY
+        } else {
+            &self.words
+        }
+    }
 }
 
 impl Schema {
@@ -105,12 +114,7 @@ impl Schema {
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
-                    let words = if rule.read_only.contains(name) {
-                        message::READ_ONLY
-                    } else {
-                        &rule.words
-                    };
-                    tell(child(&path, name), words);
+                    tell(child(&path, name), rule.words_for(name));
                 }
             }
             ValidationErrorKind::Type { .. }
