@@ -22,7 +22,7 @@ use quietline::domain::scope::Scope;
 use quietline::domain::scope::ScopeSet;
 use quietline_api::agentmessage::api::operations::{GET_ORGANIZATION, PATCH_ORGANIZATION};
 use quietline_api::agentmessage::{SPEC_JSON, models};
-use quietline_api_runtime::{Answer, Input, Rejection};
+use quietline_api_runtime::{Input, Rejection, ResponseBuilder};
 
 /// As W2 sends it.
 const PATCH: &str = r#"{"message_retention_days":123,
@@ -125,7 +125,9 @@ fn rendering(criterion: &mut Criterion) {
     let size = serde_json::to_vec(&body).map(|json| json.len());
     let name = format!("response, {} bytes of JSON", size.unwrap_or_default());
     criterion.bench_function(&name, |bencher| {
-        bencher.iter(|| Answer::new(&GET_ORGANIZATION, StatusCode::OK).json(black_box(&body)));
+        bencher.iter(|| {
+            ResponseBuilder::new(&GET_ORGANIZATION, StatusCode::OK).json(black_box(&body))
+        });
     });
 }
 

@@ -17,7 +17,7 @@ fn tree<const N: usize>(files: [(&str, &str); N]) -> Tree {
         .collect()
 }
 
-/// A repository with these files besides one of each kind of input and output.
+/// Creates a repository with one file of each kind of input and output.
 fn repository() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let files = [
@@ -51,7 +51,7 @@ fn put(root: &Path, name: &str, text: &str) {
     fs::write(path, text).expect("a new file");
 }
 
-/// Settings without a generator, so that generating fails.
+/// Returns settings without a generator, so that generating fails.
 fn settings(root: &Path) -> Settings {
     Settings {
         root: root.to_owned(),
@@ -109,7 +109,7 @@ fn nothing_runs_while_the_digest_holds() {
 }
 
 #[test]
-fn an_edit_of_an_input_or_an_output_asks_for_the_generator() {
+fn an_edit_of_an_input_or_an_output_requires_the_generator() {
     let edits = [
         "build.rs",
         "codegen/src/lib.rs",
@@ -136,7 +136,7 @@ fn an_edit_of_an_input_or_an_output_asks_for_the_generator() {
 }
 
 #[test]
-fn an_unsupported_spec_is_told_before_the_generator_is_looked_for() {
+fn an_unsupported_spec_is_reported_before_the_generator_is_searched() {
     let folder = repository();
     put(
         folder.path(),

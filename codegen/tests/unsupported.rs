@@ -3,7 +3,7 @@
 use quietline_api_codegen::unsupported;
 use serde_json::{Value, json};
 
-/// A spec without anything that is refused.
+/// Returns a spec that is not refused.
 fn supported() -> Value {
     json!({
         "openapi": "3.1.0",
@@ -94,7 +94,7 @@ fn assert_refused(
 }
 
 #[test]
-fn what_is_supported_is_not_refused() {
+fn a_supported_spec_is_not_refused() {
     assert_eq!(unsupported(&supported()), [""; 0]);
     let mut spec = supported();
     spec["openapi"] = json!("3.0.3");
@@ -190,7 +190,7 @@ fn requirements_of_security_are_refused() {
     ]);
 }
 
-/// A parameter `a` in the query, changed by `members`.
+/// Returns a parameter `a` in the query, changed by `members`.
 fn parameter(members: Value) -> Value {
     let mut made = json!({"name": "a", "in": "query", "schema": {"type": "string"}});
     for (key, value) in members.as_object().expect("an object") {
