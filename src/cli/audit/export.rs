@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -
         }
     };
     for (org_id, reason) in &exported.unreadable {
-        complain(&format!("{org_id}: cannot be read to its end: {reason}"));
+        complain(&format!("{org_id}: cannot read the whole log: {reason}"));
     }
     Ok(exported.unreadable.is_empty())
 }

@@ -10,6 +10,7 @@ mod configuration;
 mod crash;
 mod demo;
 mod full_disk;
+mod help;
 mod http_client;
 mod key_secrets;
 mod log_secrets;
