@@ -47,7 +47,7 @@ const USER: Row = [401, 401, 401, 401, 401, 401, 401, 401, 200, 200];
 const NOWHERE: Row = [401, 401, 401, 401, 401, 401, 401, 401, 404, 404];
 /// Valid key that permits the AgentMessage operations.
 const ALL: Row = [200, 200, 200, 200, 201, 201, 204, 200, 401, 401];
-/// The same, but of another organization, which does not have the key in the path.
+/// Valid key of another organization, which does not have the key in the path.
 const ELSEWHERE: Row = [200, 200, 200, 404, 201, 404, 404, 200, 401, 401];
 
 const TABLE: &[(&str, Row)] = &[

@@ -28,7 +28,7 @@ enum Cover {
     Reseal,
     /// Renumbers all rows and links each row to the previous one.
     Rechain,
-    /// Does the same and sets the organization's head to the end. The chain is then consistent.
+    /// Rechains and sets the organization's head to the end. The chain is then consistent.
     Rewrite,
 }
 
