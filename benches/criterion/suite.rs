@@ -1,5 +1,5 @@
-//! Micro-benchmarks of what a request costs apart from HTTP and the database: validating a body,
-//! deciding about access, hashing and verifying credentials, sealing audit entries, rendering.
+//! Micro-benchmarks of a request without HTTP and the database: body validation, authorization,
+//! hashing and verification of credentials, sealing of audit entries, rendering.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -24,11 +24,11 @@ use quietline_api::agentmessage::api::operations::{GET_ORGANIZATION, PATCH_ORGAN
 use quietline_api::agentmessage::{SPEC_JSON, models};
 use quietline_api_runtime::{Input, Rejection, ResponseBuilder};
 
-/// As W2 sends it.
+/// Body of workload W2.
 const PATCH: &str = r#"{"message_retention_days":123,
     "quiet_hours":{"enabled":true,"start":"21:30","end":"08:00"}}"#;
 
-/// As W4b sends it.
+/// Body of workload W4b.
 const OUT_OF_RANGE: &str = r#"{"message_retention_days":29,
     "quiet_hours":{"enabled":true,"start":"24:00","end":"08:00"}}"#;
 

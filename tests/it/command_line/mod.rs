@@ -1,4 +1,4 @@
-//! The program as its operators run it: commands, configuration, start and stop.
+//! The program as operators run it: commands, configuration, start and shutdown.
 
 mod acknowledged;
 mod anchors;

@@ -8,7 +8,7 @@ mod logs;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
-mod same_answers;
+mod same_responses;
 mod statements;
 mod tampering;
 mod views;

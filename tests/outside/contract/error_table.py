@@ -30,7 +30,7 @@ def spec(name):
 
 
 def resolve(document, node):
-    """Follows a reference within the document."""
+    """Resolves a reference within the document."""
     if "$ref" not in node:
         return node
     for part in node["$ref"].removeprefix("#/").split("/"):
@@ -39,7 +39,7 @@ def resolve(document, node):
 
 
 def failures(document):
-    """From status to the failing responses, the methods of the operations that declare it, and those operations."""
+    """Returns the error responses by status, each with the methods and ids of the operations that declare it."""
     found = {}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -53,18 +53,18 @@ def failures(document):
 
 
 def examples(response):
-    """The error codes that a response shows."""
+    """Returns the error codes in the examples of a response."""
     media = response["content"]["application/json"]
     shown = [example["value"] for example in media.get("examples", {}).values()] or [media["example"]]
     return {example["error"]["code"] for example in shown}
 
 
 def codes(document):
-    """(code, status, meaning) as the description of ErrorCode lists them; it must name every value."""
+    """Returns (code, status, meaning) from the description of ErrorCode, which must list every value."""
     schema = document["components"]["schemas"]["ErrorCode"]
     listed = re.findall(r"^- `([A-Z_]+)` \((\d{3}(?:, \d{3})*)\): (.+)$", schema["description"], re.MULTILINE)
     if [code for code, _, _ in listed] != schema["enum"]:
-        raise SystemExit("the description of ErrorCode does not list its values in their order")
+        raise SystemExit("the description of ErrorCode must list its values in order")
     return [(code, int(status), meaning) for code, statuses, meaning in listed for status in statuses.split(", ")]
 
 
@@ -108,7 +108,7 @@ def main():
     updated = guide[:start] + table() + guide[guide.index(END):]
     if "--check" in sys.argv[1:]:
         if updated != guide:
-            sys.exit("docs/CLIENTS.md is not what openapi/ says; write it with: .venv/bin/python3 tests/outside/contract/error_table.py")
+            sys.exit("docs/CLIENTS.md is outdated. Update it with: .venv/bin/python3 tests/outside/contract/error_table.py")
     else:
         GUIDE.write_text(updated)
 
