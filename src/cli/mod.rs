@@ -96,6 +96,6 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
 fn fail(message: &str) -> ExitCode {
     // Log lines that led to the failure come before its message.
     logging::flush();
-    output::complain(message);
+    output::print_error(message);
     ExitCode::FAILURE
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::{Output, complain, create_private};
+use crate::cli::output::{Output, create_private, print_error};
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>)
     let now = context.clock.now();
     let unreadable = anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
     for (org_id, reason) in &unreadable {
-        complain(&format!(
+        print_error(&format!(
             "{org_id}: cannot read the end of the log: {reason}"
         ));
     }
