@@ -368,7 +368,7 @@ def run_guide(language, server, proxies):
     """Runs the program of docs/CLIENTS.md. The curl commands bypass the proxy: one violates the
     spec on purpose."""
     home = OUT / language
-    environment = {"API_URL": proxies["SDK_AGENTMESSAGE_URL"], "API_KEY": server.keys["admin"]}
+    environment = {"API_URL": proxies["SDK_AGENTMESSAGE_URL"], "KEY": server.keys["admin"]}
     commands = {
         "typescript": ["node", home / "tests" / "dist" / "guide.js"],
         "python": [home / "venv" / "bin" / "python3", home / "tests" / "guide.py"],
@@ -384,9 +384,9 @@ def run_curl_guide(server):
     """Runs the curl commands of docs/CLIENTS.md in order."""
     environment = {
         "API_URL": server.url,
-        "API_KEY": server.keys["admin"],
-        "API_TOKEN": server.tokens["admin"],
-        "ORGANIZATION_ID": server.organization["id"],
+        "KEY": server.keys["admin"],
+        "TOKEN": server.tokens["admin"],
+        "ORGANIZATION": server.organization["id"],
     }
     with tempfile.TemporaryDirectory() as folder:
         output = command(
