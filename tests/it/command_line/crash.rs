@@ -1,6 +1,8 @@
 //! A server that is killed in the middle of its work. Goal: what was acknowledged is there, and
 //! nothing is there by half. Method: four connections write until the process is killed.
 
+use rustix::process::Signal;
+
 use super::acknowledged::{Acknowledged, check};
 use super::program::Program;
 
@@ -25,7 +27,7 @@ fn kill_9_loses_no_acknowledged_write_and_leaves_no_half_of_one() {
                 scope.spawn(move || acknowledged.write(address, key, &writer));
             }
             acknowledged.wait_for_more(WRITES);
-            server.signal("KILL");
+            server.signal(Signal::KILL);
         });
         check(&program, &org, &acknowledged.names());
     }

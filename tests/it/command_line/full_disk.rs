@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::acknowledged::{check, rename};
 use super::http_client::{Answer, Connection};
 use super::program::{BINARY, Program, Server};
@@ -88,7 +90,7 @@ fn without_room_changes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost
     assert_eq!(shown.status, 200, "{shown:?}");
     let name = shown.json()["data"]["name"].take();
     assert_eq!(name, *full.names.last().unwrap());
-    full.server.signal("TERM");
+    full.server.signal(Signal::TERM);
     let (status, _) = full.server.wait();
     assert_eq!(status.code(), Some(0));
     let recorded = check(&full.program, &full.org, &full.names);

@@ -1,6 +1,7 @@
 //! Keys that are made over the API: each is in one answer, and nowhere else.
 
 use quietline::domain::api_key::PlaintextApiKey;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::program::{Program, text};
@@ -46,7 +47,7 @@ fn a_key_is_in_one_answer_and_in_no_other_and_in_no_log_and_no_row() {
         .to_vec();
     let path = format!("/v1/api-keys/{}", text(&rotated.json()["data"], "id"));
     assert_eq!(call("DELETE", &path, &admin, "").status, 204);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.wait();
     found.push(program.log());
     found.push(
@@ -80,7 +81,7 @@ fn that_a_key_was_used_is_stored_at_the_latest_when_the_server_stops() {
     let (_, key) = program.key(&org, "org:read");
     let server = program.serve();
     assert_eq!(server.connect().get("/v1/organization", &key).status, 200);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     let listed = program.json(&["key", "list", "--org", &org]);

@@ -1,5 +1,6 @@
 //! What callers send, and what the log says of it: never the text itself.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::http_client::Answer;
@@ -107,7 +108,7 @@ fn no_credential_and_no_text_of_a_request_is_in_the_log() {
     caller.change();
     caller.fail();
     caller.show_credentials();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let log = program.log();
     for line in [

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 use ulid::Ulid;
 
@@ -81,7 +82,7 @@ fn serve_says_in_one_line_where_it_listens_and_on_which_database() {
         TestDatabase::Postgres { .. } => "postgres://".to_owned(),
     };
     assert!(server.line.contains(&database), "{}", server.line);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (_, rest) = server.wait();
     assert_eq!(rest, "", "one line");
 }

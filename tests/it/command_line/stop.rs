@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::http_client::{Connection, expecting_head, head};
@@ -51,7 +52,7 @@ fn a_request_under_way_is_finished_after_sigterm_and_the_exit_code_is_0() {
     let (first, rest) = body.split_at(8);
     let mut connection = begun_request(&server, &key, body.len());
     connection.send(first).unwrap();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     wait_until_closed(&server);
     connection.send(rest).unwrap();
     let answer = connection.answer().unwrap();
@@ -67,17 +68,17 @@ fn a_request_under_way_is_finished_after_sigterm_and_the_exit_code_is_0() {
 
 #[test]
 fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let (_program, server, key) = server_with_key();
         let mut idle = server.connect();
         assert_eq!(idle.get(ORGANIZATION, &key).status, 200);
         let started = Instant::now();
         server.signal(signal);
         let (status, _) = server.wait();
-        assert_eq!(status.code(), Some(0), "{signal}");
+        assert_eq!(status.code(), Some(0), "{signal:?}");
         assert!(
             started.elapsed() < Duration::from_secs(10),
-            "{signal}: {:?}",
+            "{signal:?}: {:?}",
             started.elapsed()
         );
     }
@@ -89,7 +90,7 @@ fn a_server_that_drains_serves_on_and_is_not_ready() {
     let program = Program::new();
     let server = program.serve_with(&["--drain-seconds", &DRAIN.as_secs().to_string()]);
     let started = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     while server.connect().get("/readyz", "").status != 503 {
         assert!(started.elapsed() < DRAIN, "it stays ready");
     }
@@ -101,18 +102,18 @@ fn a_server_that_drains_serves_on_and_is_not_ready() {
 
 #[test]
 fn whoever_asks_twice_does_not_wait_for_open_requests() {
-    for second in ["TERM", "INT"] {
+    for second in [Signal::TERM, Signal::INT] {
         let (_program, mut server, key) = server_with_key();
         let _open = begun_request(&server, &key, 100);
-        server.signal("TERM");
+        server.signal(Signal::TERM);
         wait_until_closed(&server);
         server.assert_runs_on(Duration::from_secs(1));
         let started = Instant::now();
         server.signal(second);
         let (status, _) = server.wait();
-        assert_eq!(status.code(), Some(0), "{second}");
+        assert_eq!(status.code(), Some(0), "{second:?}");
         let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(5), "{second}: {waited:?}");
+        assert!(waited < Duration::from_secs(5), "{second:?}: {waited:?}");
     }
 }
 
@@ -122,7 +123,7 @@ fn a_client_that_never_reads_its_answer_keeps_the_server_for_20_seconds_and_no_l
     let (_program, server, _) = server_with_key();
     let _open = unread_answers(&server);
     let started = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     let waited = started.elapsed();
