@@ -1,9 +1,11 @@
-"""Writes Postman collections (format 2.1, which Bruno imports as well) of both specs, with the demonstration's
-credentials as variables: a folder for each operation, a request for each example of its body.
+"""Writes Postman collections (format 2.1, which Bruno imports as well) of both specs, with the
+demonstration's credentials as variables: a folder for each operation, a request for each example of
+its body.
 
     python3 tests/outside/contract/collection.py --url URL --demo FILE [--send]
 
-FILE is what `quietline demo --json` prints. --send also sends every request to URL, which must accept them all.
+FILE is what `quietline demo --json` prints. --send also sends every request to URL, which must
+accept them all.
 """
 
 import argparse
@@ -19,11 +21,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUT = ROOT / "target" / "collection"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 METHODS = ("get", "put", "post", "patch", "delete")
-# The next request can then send the entity tag of this response in If-Match or If-None-Match, and name what was made.
+# The next request can then send the entity tag of this response in If-Match or If-None-Match, and
+# name what was made.
 KEEP = [
     "const etag = pm.response.headers.get('ETag');",
     "if (etag) { pm.collectionVariables.set('etag', etag); }",
-    "if (pm.response.code === 201) { pm.collectionVariables.set('id', pm.response.json().data.id); }",
+    "if (pm.response.code === 201) {",
+    "  pm.collectionVariables.set('id', pm.response.json().data.id);",
+    "}",
 ]
 
 
@@ -37,8 +42,11 @@ def resolve(document, node):
 
 
 def url_of(document, path, operation):
-    """A Postman URL: `{organizationId}` becomes the path variable `:organizationId`. What is optional is switched off."""
-    parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
+    """A Postman URL: `{organizationId}` becomes the path variable `:organizationId`. What is
+    optional is switched off."""
+    parts = [
+        f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")
+    ]
     names = [part[1:] for part in parts if part.startswith(":")]
     return {
         "raw": "{{baseUrl}}/" + "/".join(parts),
@@ -47,10 +55,14 @@ def url_of(document, path, operation):
         "variable": [{"key": name, "value": f"{{{{{name}}}}}"} for name in names],
         "query": [
             {
-                "key": parameter["name"], "value": str(parameter["example"]), "disabled": True,
+                "key": parameter["name"],
+                "value": str(parameter["example"]),
+                "disabled": True,
                 "description": parameter.get("description", ""),
             }
-            for parameter in (resolve(document, parameter) for parameter in operation.get("parameters", []))
+            for parameter in (
+                resolve(document, parameter) for parameter in operation.get("parameters", [])
+            )
             if parameter["in"] == "query"
         ],
     }
@@ -62,10 +74,14 @@ def headers_of(document, operation, body):
     for parameter in operation.get("parameters", []):
         parameter = resolve(document, parameter)
         if parameter["in"] == "header":
-            headers.append({
-                "key": parameter["name"], "value": "{{etag}}", "disabled": True,
-                "description": parameter.get("description", ""),
-            })
+            headers.append(
+                {
+                    "key": parameter["name"],
+                    "value": "{{etag}}",
+                    "disabled": True,
+                    "description": parameter.get("description", ""),
+                }
+            )
     return headers
 
 
@@ -73,7 +89,9 @@ def requests_of(document, path, method, operation):
     """One Postman request for each example of the body; one if there is no body."""
     examples = {"": {"summary": operation["summary"], "value": None}}
     if "requestBody" in operation:
-        examples = resolve(document, operation["requestBody"])["content"]["application/json"]["examples"]
+        examples = resolve(document, operation["requestBody"])["content"]["application/json"][
+            "examples"
+        ]
     for example in examples.values():
         body = example["value"]
         request = {
@@ -107,7 +125,10 @@ def collection(document, variables):
             "version": document["info"]["version"],
             "schema": SCHEMA,
         },
-        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{credential}}", "type": "string"}]},
+        "auth": {
+            "type": "bearer",
+            "bearer": [{"key": "token", "value": "{{credential}}", "type": "string"}],
+        },
         "item": folders,
         "variable": [{"key": name, "value": value} for name, value in variables.items()],
     }
@@ -122,10 +143,16 @@ def send_all(made):
         url = request["url"]["raw"].replace("{{baseUrl}}", variables["baseUrl"])
         for variable in request["url"]["variable"]:
             url = url.replace(f":{variable['key']}", variables[variable["key"]])
-        headers = {header["key"]: header["value"] for header in request["header"] if not header.get("disabled")}
+        headers = {
+            header["key"]: header["value"]
+            for header in request["header"]
+            if not header.get("disabled")
+        }
         headers["Authorization"] = f"Bearer {variables['credential']}"
         body = request.get("body", {}).get("raw", "").encode()
-        response = patiently(lambda: requests.request(request["method"], url, headers=headers, data=body, timeout=30))
+        response = patiently(
+            lambda: requests.request(request["method"], url, headers=headers, data=body, timeout=30)
+        )
         if response.status_code == 201:
             variables["id"] = response.json()["data"]["id"]
         if not response.ok:
@@ -153,7 +180,9 @@ def write(url, demo, out=OUT, send=False):
         made = collection(document, common | {"credential": credential})
         refusals = send_all(made) if send else []
         if refusals:
-            sys.exit(f"{name}: the server refuses requests of the collection:\n" + "\n".join(refusals))
+            sys.exit(
+                f"{name}: the server refuses requests of the collection:\n" + "\n".join(refusals)
+            )
         path = out / f"{name}.postman_collection.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")

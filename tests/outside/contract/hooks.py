@@ -1,4 +1,5 @@
-"""Checks that schemathesis runs on every response, beside its own: what the prose of the specs promises.
+"""Checks that schemathesis runs on every response, beside its own: what the prose of the specs
+promises.
 
 A response is judged by the request as it was sent, not by what schemathesis meant to send.
 """
@@ -58,8 +59,9 @@ WHOLE_KEY = re.compile(r"am_live_[0-9A-Za-z]{34}")
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Scopes that exist, most of the time, no cursor but those of links, and another Idempotency-Key for each body than
-    the one that the spec shows: all else would stop at 400 or 422. And the run keeps its key.
+    """Scopes that exist, most of the time, no cursor but those of links, and another
+    Idempotency-Key for each body than the one that the spec shows: all else would stop at 400 or
+    422. And the run keeps its key.
     """
     operation = case.operation.definition.raw.get("operationId")
     if operation == "createApiKey" and isinstance(case.body, dict):
@@ -71,7 +73,9 @@ def before_call(ctx, case, kwargs):
     if case.query and case.query.get("cursor") == CURSOR:
         del case.query["cursor"]
     if case.headers and case.headers.get("Idempotency-Key") == IDEMPOTENCY_KEY:
-        case.headers["Idempotency-Key"] = hashlib.sha256(repr((operation, case.body)).encode()).hexdigest()
+        case.headers["Idempotency-Key"] = hashlib.sha256(
+            repr((operation, case.body)).encode()
+        ).hexdigest()
     own = os.environ.get("CONTRACT_KEY_ID", "")
     if own and str(case.path_parameters.get("id", "")).lower() == own:
         case.path_parameters["id"] = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"
@@ -98,13 +102,20 @@ def is_agentmessage(case):
 
 
 def is_refused_for_its_idempotency_key(response, case):
-    """Whether the key came with another request before, or is none as HTTP carries it, without spaces at its ends."""
+    """Whether the key came with another request before, or is none as HTTP carries it, without
+    spaces at its ends."""
     sent = response.request.headers.get("Idempotency-Key")
     if sent is None or response.status_code != (422 if is_agentmessage(case) else 400):
         return False
-    is_key = IS_IDEMPOTENCY_KEY.fullmatch(sent.decode("latin-1").strip() if isinstance(sent, bytes) else sent.strip())
+    is_key = IS_IDEMPOTENCY_KEY.fullmatch(
+        sent.decode("latin-1").strip() if isinstance(sent, bytes) else sent.strip()
+    )
     if not is_agentmessage(case):
-        reason = "was used with another request" if is_key else "must be 1 to 255 printable ASCII characters"
+        reason = (
+            "was used with another request"
+            if is_key
+            else "must be 1 to 255 printable ASCII characters"
+        )
         return json.loads(response.content).get("details") == f"Idempotency-Key: {reason}"
     error = error_of(response)
     if is_key:
@@ -114,13 +125,20 @@ def is_refused_for_its_idempotency_key(response, case):
 
 @schemathesis.check
 def errors_are_what_the_spec_says(ctx, response, case):
-    """The code belongs to the status, the request id is the header's, details come where single fields are at fault."""
+    """The code belongs to the status, the request id is the header's, details come where single
+    fields are at fault."""
     if not is_agentmessage(case) or response.status_code < 400 or response.request.method == "HEAD":
         return
     error = error_of(response)
-    assert response.status_code in STATUSES[error["code"]], f"{error['code']} with status {response.status_code}"
-    assert [error["request_id"]] == response.headers["x-request-id"], "request_id is not X-Request-Id"
-    assert ("details" in error) == (error["code"] in WITH_DETAILS), f"{error['code']} and details: {error}"
+    assert response.status_code in STATUSES[error["code"]], (
+        f"{error['code']} with status {response.status_code}"
+    )
+    assert [error["request_id"]] == response.headers["x-request-id"], (
+        "request_id is not X-Request-Id"
+    )
+    assert ("details" in error) == (error["code"] in WITH_DETAILS), (
+        f"{error['code']} and details: {error}"
+    )
     if error["code"] == "VALIDATION_FAILED":
         assert error["details"], "VALIDATION_FAILED without a field"
 
@@ -145,12 +163,18 @@ def a_body_is_refused_exactly_if_the_schema_does(ctx, response, case):
         known = scopes and len(set(scopes)) == len(scopes) and set(scopes) <= set(SCOPES)
         assert response.status_code != 422, "refused fields that fit the schema"
         assert response.status_code != 400 or not known, "refused scopes that there are"
-        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), "refused scopes that the key has"
+        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), (
+            "refused scopes that the key has"
+        )
     elif valid and response.status_code in (400, 422):
         assert is_agentmessage(case), "refused a body that fits the schema"
         error = error_of(response)
-        same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {"quiet_hours.end"}
-        assert error["code"] in RULES or (same_times and "quiet_hours" in body), f"refused with {error['code']}"
+        same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {
+            "quiet_hours.end"
+        }
+        assert error["code"] in RULES or (same_times and "quiet_hours" in body), (
+            f"refused with {error['code']}"
+        )
     elif not valid and body is not None and is_agentmessage(case):
         assert response.status_code != 412, "looked at If-Match before the fields"
 
@@ -164,16 +188,24 @@ def a_whole_key_is_shown_to_whoever_made_it_only(ctx, response, case):
 
 @schemathesis.check
 def pages_are_as_long_as_was_asked(ctx, response, case):
-    """A page has `meta.limit` items at most, newest first; there is a next one only if this one is full."""
+    """A page has `meta.limit` items at most, newest first; there is a next one only if this one is
+    full."""
     if response.status_code != 200 or not case.path.startswith(("/v1/api-keys", "/v1/audit-log")):
         return
     answer = json.loads(response.content)
     if "meta" not in answer:
         return
-    meta, times = answer["meta"], [item.get("occurred_at") or item.get("created_at") for item in answer["data"]]
+    meta, times = (
+        answer["meta"],
+        [item.get("occurred_at") or item.get("created_at") for item in answer["data"]],
+    )
     assert len(times) <= meta["limit"], "more items than were asked for"
-    assert meta["next_cursor"] is None or len(times) == meta["limit"], "a next page after one that is not full"
-    assert [time[:19] for time in times] == sorted((time[:19] for time in times), reverse=True), "not newest first"
+    assert meta["next_cursor"] is None or len(times) == meta["limit"], (
+        "a next page after one that is not full"
+    )
+    assert [time[:19] for time in times] == sorted((time[:19] for time in times), reverse=True), (
+        "not newest first"
+    )
 
 
 @schemathesis.check
@@ -200,7 +232,11 @@ def what_was_sent_is_what_comes_back(ctx, response, case):
     """A success holds every value of the request."""
     body = sent_json(response)
     methods = ("PATCH", "PUT", "POST")
-    if response.status_code not in (200, 201) or response.request.method not in methods or not isinstance(body, dict):
+    if (
+        response.status_code not in (200, 201)
+        or response.request.method not in methods
+        or not isinstance(body, dict)
+    ):
         return
     if response.request.method == "POST" and not case.operation.body:
         return

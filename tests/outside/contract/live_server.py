@@ -1,4 +1,5 @@
-"""Starts the real server with a demonstration organization, for the suites that test it from outside.
+"""Starts the real server with a demonstration organization, for the suites that test it from
+outside.
 
 It knows the command line and the environment of quietline, and nothing of what is inside.
 """
@@ -43,14 +44,18 @@ class LiveServer:
 
 def binary():
     """The server to test: SERVER_BINARY, or what `cargo build` has made."""
-    built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
+    built = (
+        pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
+    )
     return os.environ.get("SERVER_BINARY", str(built))
 
 
 def build():
     """Builds the server, unless SERVER_BINARY names one."""
     if "SERVER_BINARY" not in os.environ:
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "quietline"], cwd=ROOT, check=True)
+        subprocess.run(
+            ["cargo", "build", "--quiet", "--locked", "--bin", "quietline"], cwd=ROOT, check=True
+        )
 
 
 def free_port():
@@ -62,7 +67,8 @@ def free_port():
 
 @contextlib.contextmanager
 def postgres_database():
-    """The URL of a new, empty PostgreSQL database beside TEST_DATABASE_URL; it is dropped in the end."""
+    """The URL of a new, empty PostgreSQL database beside TEST_DATABASE_URL; it is dropped in the
+    end."""
     url = os.environ["TEST_DATABASE_URL"]
     name = f"outside_in_{os.getpid()}_{secrets.token_hex(4)}"
     psql = ["psql", "--quiet", "--no-psqlrc", url, "--command"]
@@ -85,9 +91,12 @@ def database_url(kind, folder):
 
 @contextlib.contextmanager
 def live_server(kind):
-    """A LiveServer on a new database of this kind (`sqlite` or `postgres`). It must end well when asked to."""
+    """A LiveServer on a new database of this kind (`sqlite` or `postgres`). It must end well when
+    asked to."""
     with tempfile.TemporaryDirectory() as folder, database_url(kind, folder) as url:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")
+        }
         environment |= {
             "QUIETLINE_DATABASE_URL": url,
             "QUIETLINE_JWT_SECRET": secrets.token_urlsafe(48),
@@ -95,13 +104,21 @@ def live_server(kind):
             "QUIETLINE_LOG": "warn",
         }
         made = subprocess.run(
-            [binary(), "demo", "--json"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+            [binary(), "demo", "--json"],
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         demo = json.loads(made.stdout)
         log = pathlib.Path(folder) / "server.log"
         with log.open("w") as errors:
             server = subprocess.Popen(
-                [binary(), "serve"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+                [binary(), "serve"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
         try:
             listening = server.stdout.readline()

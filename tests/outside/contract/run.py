@@ -1,4 +1,5 @@
-"""Runs schemathesis against a real server on one database, with both specs, several seeds and their credentials."""
+"""Runs schemathesis against a real server on one database, with both specs, several seeds and their
+credentials."""
 
 import argparse
 import concurrent.futures
@@ -45,7 +46,11 @@ def schemathesis(server, spec, name, seed, credential, examples):
     started = time.monotonic()
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", str(spec), *arguments],
-        cwd=OUTSIDE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=OUTSIDE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     took = time.monotonic() - started
     (OUT / f"{server.database}-{name}-{seed}.txt").write_text(run.stdout)
@@ -61,10 +66,22 @@ def verdict(run):
 
 
 def spare_keys(server, count):
-    """Ids of keys that the run may read, rotate and revoke; a schema cannot foretell which there are."""
-    new = ("key", "create", "--org", server.organization["id"], "--label", "spare", "--scopes", "org:read")
+    """Ids of keys that the run may read, rotate and revoke; a schema cannot foretell which there
+    are."""
+    new = (
+        "key",
+        "create",
+        "--org",
+        server.organization["id"],
+        "--label",
+        "spare",
+        "--scopes",
+        "org:read",
+    )
     ids = [server.json(*new)["id"] for _ in range(count)]
-    (OUT / "api-keys.txt").write_text("".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids)))
+    (OUT / "api-keys.txt").write_text(
+        "".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids))
+    )
 
 
 def own_key(server):
@@ -91,10 +108,13 @@ def contract(kind, seeds, examples):
         # The two specs share no setting, so that their runs do not disturb each other.
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             lanes = [
-                pool.submit(lambda name=name: [
-                    schemathesis(server, specs[name], name, seed, credential, examples)
-                    for job, seed, credential in jobs if job == name
-                ])
+                pool.submit(
+                    lambda name=name: [
+                        schemathesis(server, specs[name], name, seed, credential, examples)
+                        for job, seed, credential in jobs
+                        if job == name
+                    ]
+                )
                 for name in specs
             ]
             runs = [run for lane in lanes for run in lane.result()]
@@ -109,8 +129,12 @@ def contract(kind, seeds, examples):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", choices=("sqlite", "postgres"))
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS)
-    parser.add_argument("--examples", type=int, help="examples of an operation; schemathesis.toml has the default")
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS
+    )
+    parser.add_argument(
+        "--examples", type=int, help="examples of an operation; schemathesis.toml has the default"
+    )
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     build()
