@@ -13,13 +13,12 @@ const MESSAGES: usize = 100;
 /// and in one line.
 fn printing_code() -> String {
     let mut all = String::new();
-    for (folder, extension) in [
-        ("src", "rs"),
-        ("runtime/src", "rs"),
-        ("migrations", "sql"),
-    ] {
+    for (folder, extension) in [("src", "rs"), ("runtime/src", "rs"), ("migrations", "sql")] {
         for path in files(folder, &[extension]) {
-            if path.iter().any(|part| part == "tests" || part == "tests.rs") {
+            if path
+                .iter()
+                .any(|part| part == "tests" || part == "tests.rs")
+            {
                 continue;
             }
             for (_, line) in code(&read(&path)) {
@@ -31,7 +30,10 @@ fn printing_code() -> String {
         }
     }
     let unescaped = all.replace("\\\"", "\"");
-    unescaped.replace("{{", "{").replace("}}", "}").replace('`', "")
+    unescaped
+        .replace("{{", "{")
+        .replace("}}", "}")
+        .replace('`', "")
 }
 
 /// Lists the code spans in the first cell of each row of a table.
