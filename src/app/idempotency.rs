@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{self, DbConn, InFlightKey};
+use crate::db::{self, DbConn, InFlightKey, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredResponse,
@@ -50,31 +50,34 @@ where
 {
     let now = state.clock.now();
     let in_flight = in_flight_key(&access, &request.key);
-    let outcome = state.db.write_unless_in_flight(in_flight, move |conn| {
-        let organization = tenant::lock(conn, &access)?;
-        let owner = Owner {
-            org_id: organization.id,
-            credential: access.author().actor.identity(),
-        };
-        match db::idempotency::find(conn, &owner, &request.key)? {
-            Some(record) if !record.is_kept(now) => {
-                db::idempotency::delete(conn, &owner, &request.key)?;
+    let lane = Lane::of(access.organization());
+    let outcome = state
+        .db
+        .write_unless_in_flight(lane, in_flight, move |conn| {
+            let organization = tenant::lock(conn, &access)?;
+            let owner = Owner {
+                org_id: organization.id,
+                credential: access.author().actor.identity(),
+            };
+            match db::idempotency::find(conn, &owner, &request.key)? {
+                Some(record) if !record.is_kept(now) => {
+                    db::idempotency::delete(conn, &owner, &request.key)?;
+                }
+                Some(record) if record.fingerprint != request.fingerprint => {
+                    return Err(Error::IdempotencyKeyReused);
+                }
+                Some(record) => return Ok(Outcome::Replayed(record.response)),
+                None => {}
             }
-            Some(record) if record.fingerprint != request.fingerprint => {
-                return Err(Error::IdempotencyKeyReused);
-            }
-            Some(record) => return Ok(Outcome::Replayed(record.response)),
-            None => {}
-        }
-        let done = work(conn, organization)?;
-        let record = IdempotencyRecord {
-            fingerprint: request.fingerprint,
-            response: (request.respond)(done.clone())?,
-            created_at: now,
-        };
-        db::idempotency::insert(conn, &owner, &request.key, &record)?;
-        Ok(Outcome::Done(done))
-    });
+            let done = work(conn, organization)?;
+            let record = IdempotencyRecord {
+                fingerprint: request.fingerprint,
+                response: (request.respond)(done.clone())?,
+                created_at: now,
+            };
+            db::idempotency::insert(conn, &owner, &request.key, &record)?;
+            Ok(Outcome::Done(done))
+        });
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 

@@ -10,11 +10,15 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 pub use engine::connection::DbConn;
+pub use engine::fair::Lane;
 pub use engine::in_flight::InFlightKey;
 pub use engine::url::DatabaseUrl;
 pub use tables::{api_key, audit_log, idempotency, organization, registry};
 
+use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;
+use crate::domain::ids::OrganizationRef;
+use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 
 use engine::in_flight::InFlight;
@@ -28,7 +32,7 @@ use tables::server_secret;
 #[derive(Clone)]
 pub struct Db {
     backend: Backend,
-    in_flight: Arc<InFlight>,
+    in_flight: Arc<InFlight<InFlightKey>>,
     cursor_key: CursorKey,
 }
 
@@ -44,8 +48,7 @@ impl Db {
     /// thread, and a few connections for lists.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] for an unreachable database, [`Error::Internal`] for a failed
-    /// migration.
+    /// `Unavailable` for an unreachable database, `Internal` for a failed migration.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
         let cursor_key = server_secret::find_or_make_cursor_key(&mut migrated)?;
@@ -53,6 +56,7 @@ impl Db {
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
+                let connections = connections as usize;
                 Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
             }
         };
@@ -64,27 +68,28 @@ impl Db {
     }
 
     /// Runs `work`, which only reads and reads little. On SQLite it runs on the caller's thread,
-    /// because a point read takes less time than a change of threads.
+    /// because a point read takes less time than a change of threads. `lane` decides whose turn it
+    /// is, here and below.
     ///
     /// # Errors
-    /// Errors of `work`, and [`Error::Unavailable`] when all connections stayed busy.
-    pub async fn read<T, W>(&self, work: W) -> Result<T>
+    /// Errors of `work`, and `Unavailable` when all connections stayed busy.
+    pub async fn read<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
-            Backend::Postgres(db) => db.run(Box::new(work)).await,
+            Backend::Postgres(db) => db.read(lane, Box::new(work)).await,
         }
     }
 
     /// Runs `work`, which only reads and may read a lot, on a thread that may block and with a few
-    /// connections at most.
+    /// connections at most, one for each lane.
     ///
     /// # Errors
     /// Errors of [`Db::read`].
-    pub fn read_list<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
+    pub fn read_list<T, W>(&self, lane: Lane, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
@@ -92,19 +97,19 @@ impl Db {
         let work: Work<T> = Box::new(work);
         async move {
             match &self.backend {
-                Backend::Sqlite(db) => db.read_list(work).await,
-                Backend::Postgres(db) => db.read_list(work).await,
+                Backend::Sqlite(db) => db.read_list(lane, work).await,
+                Backend::Postgres(db) => db.read_list(lane, work).await,
             }
         }
     }
 
     /// Runs `work` in one transaction that is durable when this returns. If `work` fails or panics,
-    /// the transaction is rolled back. Other work may run at the same time, but not on a row that
-    /// `work` has locked.
+    /// the transaction is rolled back. Other work may run at the same time, but not of the same
+    /// lane, nor on a row that `work` has locked.
     ///
     /// # Errors
-    /// Errors of `work`, and [`Error::Unavailable`] when the database cannot take the write now.
-    pub fn write<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
+    /// Errors of `work`, and `Unavailable` when the database cannot take the write now.
+    pub fn write<T, W>(&self, lane: Lane, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
@@ -112,29 +117,26 @@ impl Db {
         let work: Work<T> = Box::new(work);
         async move {
             match &self.backend {
-                Backend::Sqlite(db) => db.write(work).await,
-                Backend::Postgres(db) => db.write(work).await,
+                Backend::Sqlite(db) => db.write(lane, work).await,
+                Backend::Postgres(db) => db.write(lane, (), work).await,
             }
         }
     }
 
-    /// Runs `work` like [`Db::write`], if it changes data with one statement at most. On PostgreSQL
-    /// that statement is its own transaction, which saves two round trips.
+    /// Stores `change` and returns the changed organization, or returns `None` if a concurrent
+    /// write won. On PostgreSQL this is one statement, which is its own transaction.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
-    pub fn write_statement<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
-        let work: Work<T> = Box::new(work);
-        async move {
-            match &self.backend {
-                // On SQLite it is two statements, an update and an insert, in a group commit.
-                Backend::Sqlite(db) => db.write(work).await,
-                Backend::Postgres(db) => db.run(work).await,
-            }
+    pub async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
+        let lane = Lane::of(&OrganizationRef::Id(change.after.id));
+        let work = move |conn: &mut DbConn| {
+            let is_stored = organization::store(conn, &change)?;
+            Ok(is_stored.then_some(change.after))
+        };
+        match &self.backend {
+            Backend::Sqlite(db) => db.write(lane, Box::new(work)).await,
+            Backend::Postgres(db) => db.read(lane, Box::new(work)).await,
         }
     }
 
@@ -143,23 +145,40 @@ impl Db {
     ///
     /// # Errors
     /// Errors of [`Db::write`].
-    pub async fn write_unless_in_flight<T, W>(&self, key: InFlightKey, work: W) -> Result<Option<T>>
+    pub async fn write_unless_in_flight<T, W>(
+        &self,
+        lane: Lane,
+        key: InFlightKey,
+        work: W,
+    ) -> Result<Option<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
+        if let Backend::Postgres(db) = &self.backend {
+            db.give_up_overdue();
+        }
         let Some(guard) = self.in_flight.acquire(key) else {
             return Ok(None);
         };
-        // The work itself holds the guard, because it goes on when the client has gone.
-        self.write(move |conn| {
-            if guard.lock_for_all_processes(conn)? {
+        let work = move |conn: &mut DbConn| {
+            if key.lock_for_all_processes(conn)? {
                 work(conn).map(Some)
             } else {
                 Ok(None)
             }
-        })
-        .await
+        };
+        // The work holds the guard, because it goes on when the client has gone.
+        match &self.backend {
+            Backend::Sqlite(db) => {
+                let work = move |conn: &mut DbConn| {
+                    let _guard = guard;
+                    work(conn)
+                };
+                db.write(lane, Box::new(work)).await
+            }
+            Backend::Postgres(db) => db.write(lane, guard, Box::new(work)).await,
+        }
     }
 
     /// Returns the key that signs the cursors of lists.
@@ -170,7 +189,7 @@ impl Db {
     /// Checks that the database responds, for the readiness probe.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] otherwise.
+    /// `Unavailable` otherwise.
     pub async fn ping(&self) -> Result<()> {
         match &self.backend {
             Backend::Sqlite(db) => db.ping(),

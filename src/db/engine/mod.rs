@@ -1,12 +1,15 @@
 //! Connections to either database and the ways to run work on them. No table is known here.
 
 pub(super) mod connection;
+mod connections;
+pub(super) mod fair;
 mod fault;
 pub(super) mod in_flight;
 pub(super) mod migrations;
 mod pool;
 pub(super) mod postgres;
 pub(super) mod prepared;
+mod running;
 pub(super) mod sqlite;
 pub(super) mod url;
 pub(super) mod work;

@@ -1,83 +1,112 @@
 //! PostgreSQL: its sessions, a pool of them, and transactions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
-use r2d2::Pool;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::error::Result;
 
 use super::connection::DbConn;
-use super::pool::{BlockingPool, acquire_permit};
+use super::connections::Connect;
+use super::fair::{FairPermits, Lane};
+use super::pool::{BlockingPool, Limits};
 use super::prepared::{self, Statement};
-use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::work::{Work, run_caught};
 
 /// Settings of every session. Times are milliseconds: a statement that takes longer than the
 /// timeouts allow is not one of ours. READ COMMITTED, because a change reads a row again once it
 /// has locked the row, and must then see what others have committed.
-const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 2000; \
-     SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
+const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 2000; \
+     SET idle_in_transaction_session_timeout = 5000; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
 
 /// Settings of the session that migrates. Another server's migrations, and those of a large table,
 /// may take as long as they take.
 pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
-/// Parameters of libpq, in seconds but for the second one (milliseconds), for URLs without them.
-const LIMITS: [(&str, &str); 3] = [
-    ("connect_timeout", "3"),
-    ("tcp_user_timeout", "10000"),
-    ("keepalives_idle", "30"),
+/// Time after which work is given up. PostgreSQL ends a statement sooner by itself, so a server
+/// that takes longer does not respond.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// Parameters of libpq for URLs without them, in seconds, `tcp_user_timeout` in milliseconds. An
+/// unused connection to a server that has vanished is found dead after nine seconds.
+const LIMITS: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "7000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "2"),
 ];
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while: a quarter of the
-    /// connections, so that a flood of lists does not hold up everything else.
-    list_permits: Arc<Semaphore>,
+    /// connections, and one for each lane.
+    lists: Arc<FairPermits>,
+    /// Permits for transactions, one for each lane: another write of the same organization would
+    /// wait for the row, and keep a connection meanwhile. They are half of the connections, so that
+    /// reads go on while every write hangs.
+    writes: Arc<FairPermits>,
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: u32) -> Result<Self> {
-        let builder = Pool::builder().min_idle(Some(1));
+    pub(in crate::db) fn open(url: &str, connections: usize) -> Result<Self> {
         let url = url.to_owned();
-        let connect = Box::new(move || connect(&url).map(DbConn::Postgres));
-        let lists = (connections / 4).max(1);
+        let connect: Connect = Box::new(move || connect(&url).map(DbConn::Postgres));
+        let limits = Limits {
+            connections,
+            most_per_lane: connections,
+            response_timeout: RESPONSE_TIMEOUT,
+        };
         Ok(Self {
-            pool: BlockingPool::open(builder, connect, connections)?,
-            list_permits: Arc::new(Semaphore::new(lists as usize)),
+            pool: BlockingPool::new(connect, &limits)?,
+            lists: FairPermits::new((connections / 4).max(1), 1),
+            writes: FairPermits::new((connections / 2).max(1), 1),
         })
     }
 
-    /// Runs `work` in a transaction.
-    pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.run(Box::new(|conn| transaction(conn, work))).await
+    /// Runs `work` in a transaction. `held` is dropped at its end, or when it is given up.
+    pub(in crate::db) async fn write<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
+    where
+        T: Send + 'static,
+        H: Send + 'static,
+    {
+        let permit = self.pool.acquire(&self.writes, lane).await?;
+        let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
+        self.pool.run(lane, (held, permit), work).await
     }
 
     /// Runs `work` without a transaction around it.
-    pub(in crate::db) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.pool.run(work).await
+    pub(in crate::db) async fn read<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.pool.run(lane, (), work).await
     }
 
-    /// Runs `work` like [`PostgresDb::run`], once it has a permit for lists.
-    pub(in crate::db) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let permit = acquire_permit(&self.list_permits, Instant::now() + ACQUIRE_TIMEOUT).await?;
-        self.run(Box::new(move |conn| {
-            let outcome = work(conn);
-            drop(permit);
-            outcome
-        }))
-        .await
+    /// Runs `work` like [`PostgresDb::read`], once it has a permit for lists.
+    pub(in crate::db) async fn read_list<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        let permit = self.pool.acquire(&self.lists, lane).await?;
+        self.pool.run(lane, permit, work).await
     }
 
     /// Asks the server for any response.
     pub(in crate::db) async fn ping(&self) -> Result<()> {
-        self.run(Box::new(|conn| prepared::run(conn, &Statement("SELECT 1"))))
-            .await
+        let ask = |conn: &mut DbConn| prepared::run(conn, &Statement("SELECT 1"));
+        self.read(Lane::JOBS, Box::new(ask)).await
+    }
+
+    /// Gives up work that does not end, and the guards that it holds.
+    pub(in crate::db) fn give_up_overdue(&self) {
+        self.pool.give_up_overdue();
     }
 }
 

@@ -7,8 +7,13 @@ use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 
-/// Longest wait for a connection or a permit before a request is refused (503).
+/// Longest wait for a permit before a request is refused (503).
 pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Cause of a refusal without an attempt: too much other work was in the way.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is busy with other work")]
+pub(in crate::db) struct Busy;
 
 /// Work in a box. Boxed from the start, because every future that passes it on would otherwise hold
 /// all that it captures.

@@ -8,14 +8,16 @@ mod writer;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use r2d2::Pool;
 use thread_local::ThreadLocal;
 
 use crate::error::{Error, Result};
 
 use super::connection::DbConn;
-use super::pool::BlockingPool;
+use super::connections::Connect;
+use super::fair::Lane;
+use super::pool::{BlockingPool, Limits};
 use super::prepared::{self, Statement};
 use super::work::Work;
 
@@ -25,8 +27,12 @@ use writer::Writer;
 
 pub(super) use open::open;
 
-/// Lists that are read at once. Each may keep a processor busy for a while.
-const LIST_READERS: u32 = 2;
+/// Lists that are read at once, of different lanes. Each may keep a processor busy for a while.
+const LIST_READERS: Limits = Limits {
+    connections: 2,
+    most_per_lane: 1,
+    response_timeout: Duration::from_secs(15),
+};
 
 /// A SQLite file.
 pub(in crate::db) struct SqliteDb {
@@ -42,15 +48,14 @@ pub(in crate::db) struct SqliteDb {
 impl SqliteDb {
     pub(in crate::db) fn open(path: &Path) -> Result<Self> {
         let writer = connect(path, Role::Writer)?;
-        let builder = Pool::builder().min_idle(Some(0)).test_on_check_out(false);
         let file = path.to_owned();
-        let list_reader =
+        let list_reader: Connect =
             Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite));
         let checkpointer = Checkpointer::start(path)?;
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
-            list_readers: BlockingPool::open(builder, list_reader, LIST_READERS)?,
+            list_readers: BlockingPool::new(list_reader, &LIST_READERS)?,
             writer: Writer::start(writer, checkpointer.after_batch())?,
             checkpointer,
         })
@@ -65,13 +70,21 @@ impl SqliteDb {
     }
 
     /// Runs `work` on a thread that may block.
-    pub(in crate::db) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.list_readers.run(work).await
+    pub(in crate::db) async fn read_list<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.list_readers.run(lane, (), work).await
     }
 
     /// Runs `work` on the writer's thread, in a transaction that other writes may share.
-    pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.writer.write(work).await
+    pub(in crate::db) async fn write<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.writer.write(lane, work).await
     }
 
     /// Reads the file, and checks that the threads still take writes and checkpoint.

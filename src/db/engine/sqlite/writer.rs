@@ -2,7 +2,7 @@
 //! and completes them once that is durable. Nothing is known here of what they write.
 
 use std::error::Error as _;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,14 @@ use tokio::sync::oneshot;
 use crate::error::{BoxError, Error, Result, chain};
 
 use crate::db::engine::connection::DbConn;
+use crate::db::engine::fair::{Lane, Turns};
 use crate::db::engine::fault::is_locked;
 use crate::db::engine::prepared::{self, Statement};
-use crate::db::engine::work::{Work, run_caught};
+use crate::db::engine::work::{Busy, Work, run_caught};
 
-/// Length of the queue. One more write is refused. On the slowest disks this is a second of work.
-const QUEUE_LENGTH: usize = 1024;
+/// Writes of one lane that may wait. One more is refused. On the slowest disks this is a second of
+/// work.
+const MOST_WAITING: usize = 1024;
 
 /// Writes that share one commit at most, so that the first of them does not wait for long.
 const BATCH_LENGTH: usize = 64;
@@ -38,9 +40,9 @@ const SAVEPOINT: Statement = Statement("SAVEPOINT request");
 const RELEASE: Statement = Statement("RELEASE request");
 const ROLLBACK_TO_SAVEPOINT: Statement = Statement("ROLLBACK TO request");
 
-/// Queue of the writer thread. Dropping it lets the thread finish all queued writes first.
+/// The writer thread and its queue. Dropping it lets the thread finish all queued writes first.
 pub(super) struct Writer {
-    queue: Option<SyncSender<Box<dyn Job>>>,
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,24 +52,26 @@ impl Writer {
         mut conn: DbConn,
         mut after_batch: impl FnMut(&mut DbConn) + Send + 'static,
     ) -> Result<Self> {
-        let (queue, waiting) = sync_channel(QUEUE_LENGTH);
+        let queue = Arc::new(Queue::default());
+        let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
-                while let Some(batch) = next_batch(&waiting) {
+                let waiting = ClosedAtEnd(waiting);
+                while let Some(batch) = waiting.0.next_batch() {
                     run_batch(&mut conn, batch);
                     after_batch(&mut conn);
                 }
             })
             .map_err(|error| Error::internal(BoxError::from(error)))?;
         Ok(Self {
-            queue: Some(queue),
+            queue,
             thread: Some(thread),
         })
     }
 
     /// Queues `work` and waits for its result.
-    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    pub(super) async fn write<T: Send + 'static>(&self, lane: Lane, work: Work<T>) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let deadline = Instant::now() + BEGIN_TIMEOUT;
         let job = Write {
@@ -76,16 +80,7 @@ impl Writer {
             reply,
             deadline,
         };
-        let queue = self
-            .queue
-            .as_ref()
-            .expect("the queue is there until the writer is dropped");
-        queue
-            .try_send(Box::new(job))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Error::unavailable("too many writes are waiting"),
-                TrySendError::Disconnected(_) => Error::internal("the writer thread has ended"),
-            })?;
+        self.queue.push(lane, Box::new(job))?;
         answer.await.map_err(Error::internal)?
     }
 
@@ -99,12 +94,76 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             log::error!("the SQLite writer thread panicked");
         }
+    }
+}
+
+/// Writes that wait for the thread. Lanes take turns in a batch, so that a flood of one lane delays
+/// another lane's write by a batch.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    waiting: Turns<Box<dyn Job>>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn push(&self, lane: Lane, job: Box<dyn Job>) -> Result<()> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(Error::internal("the writer thread has ended"));
+        }
+        if state.waiting.waiting_in(lane) >= MOST_WAITING {
+            return Err(Error::unavailable(Busy));
+        }
+        state.waiting.push(lane, job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a write and takes the others that are queued. Returns `None` once the queue is
+    /// closed and empty.
+    fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
+        let state = self.lock();
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.waiting.is_empty() && !state.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let next = std::iter::from_fn(|| state.waiting.take(|_| true));
+        let batch: Vec<_> = next.take(BATCH_LENGTH).map(|(_, job)| job).collect();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    /// A panic elsewhere cannot leave the queue half changed.
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Queue of a thread that may end by a defect. Then nothing waits for it any more.
+struct ClosedAtEnd(Arc<Queue>);
+
+impl Drop for ClosedAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
+        let unanswered = std::mem::take(&mut self.0.lock().waiting);
+        drop(unanswered);
     }
 }
 
@@ -161,13 +220,6 @@ impl<T: Send> Job for Write<T> {
             log::debug!("the caller of a write has gone");
         }
     }
-}
-
-/// Waits for a write and takes the others that are queued. Returns `None` once the queue is closed.
-fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
-    let first = waiting.recv().ok()?;
-    let others = waiting.try_iter().take(BATCH_LENGTH - 1);
-    Some(std::iter::once(first).chain(others).collect())
 }
 
 /// Runs every write of `batch` in one transaction, commits, and only then completes them.
