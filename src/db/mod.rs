@@ -57,7 +57,8 @@ impl Db {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
                 let connections = connections as usize;
-                Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
+                let db = PostgresDb::open(url, connections, organization::store_all)?;
+                Backend::Postgres(Arc::new(db))
             }
         };
         Ok(Self {
@@ -124,19 +125,21 @@ impl Db {
     }
 
     /// Stores `change` and returns the changed organization, or returns `None` if a concurrent
-    /// write won. On PostgreSQL this is one statement, which is its own transaction.
+    /// write won. Changes of several organizations share a commit.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
     pub async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
-        let lane = Lane::of(&OrganizationRef::Id(change.after.id));
-        let work = move |conn: &mut DbConn| {
-            let is_stored = organization::store(conn, &change)?;
-            Ok(is_stored.then_some(change.after))
-        };
         match &self.backend {
-            Backend::Sqlite(db) => db.write(lane, Box::new(work)).await,
-            Backend::Postgres(db) => db.read(lane, Box::new(work)).await,
+            Backend::Sqlite(db) => {
+                let lane = Lane::of(&OrganizationRef::Id(change.after.id));
+                let work = move |conn: &mut DbConn| {
+                    let is_stored = organization::store(conn, &change)?;
+                    Ok(is_stored.then_some(change.after))
+                };
+                db.write(lane, Box::new(work)).await
+            }
+            Backend::Postgres(db) => db.store_change(change).await,
         }
     }
 

@@ -22,6 +22,9 @@ impl Lane {
     /// Lane of the jobs of the server.
     pub const JOBS: Self = Self(1);
 
+    /// Lane of changes that are stored together.
+    pub(super) const GROUP_COMMIT: Self = Self(2);
+
     /// Returns the lane of work for an organization.
     pub fn of(organization: &OrganizationRef) -> Self {
         let mut hasher = DefaultHasher::new();

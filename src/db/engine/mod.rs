@@ -4,6 +4,7 @@ pub(super) mod connection;
 mod connections;
 pub(super) mod fair;
 mod fault;
+mod group_commit;
 pub(super) mod in_flight;
 pub(super) mod migrations;
 mod pool;

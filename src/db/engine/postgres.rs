@@ -1,4 +1,4 @@
-//! PostgreSQL: its sessions, a pool of them, and transactions.
+//! PostgreSQL: its sessions, a pool of them, transactions and group commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,14 @@ use std::time::Duration;
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
 
+use crate::domain::change::Change;
+use crate::domain::organization::Organization;
 use crate::error::Result;
 
 use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::{FairPermits, Lane};
+use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
 use super::prepared::{self, Statement};
 use super::work::{Work, run_caught};
@@ -30,6 +33,9 @@ pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_
 /// that takes longer does not respond.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
 
+/// Batches of changes that are stored at once.
+const COMMITTERS: usize = 2;
+
 /// Parameters of libpq for URLs without them, in seconds, `tcp_user_timeout` in milliseconds. An
 /// unused connection to a server that has vanished is found dead after nine seconds.
 const LIMITS: [(&str, &str); 5] = [
@@ -47,13 +53,14 @@ pub(in crate::db) struct PostgresDb {
     /// connections, and one for each lane.
     lists: Arc<FairPermits>,
     /// Permits for transactions, one for each lane: another write of the same organization would
-    /// wait for the row, and keep a connection meanwhile. They are half of the connections, so that
-    /// reads go on while every write hangs.
+    /// wait for the row, and keep a connection meanwhile. With the committers they are half of the
+    /// connections, so that reads go on while every write hangs.
     writes: Arc<FairPermits>,
+    changes: GroupCommit,
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: usize) -> Result<Self> {
+    pub(in crate::db) fn open(url: &str, connections: usize, store_all: StoreAll) -> Result<Self> {
         let url = url.to_owned();
         let connect: Connect = Box::new(move || connect(&url).map(DbConn::Postgres));
         let limits = Limits {
@@ -61,10 +68,12 @@ impl PostgresDb {
             most_per_lane: connections,
             response_timeout: RESPONSE_TIMEOUT,
         };
+        let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
             pool: BlockingPool::new(connect, &limits)?,
             lists: FairPermits::new((connections / 4).max(1), 1),
-            writes: FairPermits::new((connections / 2).max(1), 1),
+            writes: FairPermits::new(writes, 1),
+            changes: GroupCommit::new(COMMITTERS, store_all),
         })
     }
 
@@ -77,6 +86,11 @@ impl PostgresDb {
         let permit = self.pool.acquire(&self.writes, lane).await?;
         let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
         self.pool.run(lane, (held, permit), work).await
+    }
+
+    /// Stores `change` together with the changes of other callers. Returns `None` if it was void.
+    pub(in crate::db) async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
+        self.changes.store(&self.pool, change).await
     }
 
     /// Runs `work` without a transaction around it.
