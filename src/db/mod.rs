@@ -7,8 +7,6 @@ mod tables;
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
-
 pub use engine::connection::DbConn;
 pub use engine::fair::Lane;
 pub use engine::in_flight::InFlightKey;
@@ -19,13 +17,14 @@ use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;
 use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 use engine::in_flight::InFlight;
 use engine::migrations;
 use engine::postgres::PostgresDb;
+use engine::readiness::WriteHealth;
 use engine::sqlite::SqliteDb;
-use engine::work::{ACQUIRE_TIMEOUT, Work};
+use engine::work::Work;
 use tables::server_secret;
 
 /// Database handle. Cloning is cheap, and all clones use the same database.
@@ -33,6 +32,7 @@ use tables::server_secret;
 pub struct Db {
     backend: Backend,
     in_flight: Arc<InFlight<InFlightKey>>,
+    write_health: Arc<WriteHealth>,
     cursor_key: CursorKey,
 }
 
@@ -64,6 +64,7 @@ impl Db {
         Ok(Self {
             backend,
             in_flight: Arc::default(),
+            write_health: Arc::default(),
             cursor_key,
         })
     }
@@ -117,10 +118,12 @@ impl Db {
     {
         let work: Work<T> = Box::new(work);
         async move {
-            match &self.backend {
+            let written = match &self.backend {
                 Backend::Sqlite(db) => db.write(lane, work).await,
                 Backend::Postgres(db) => db.write(lane, (), work).await,
-            }
+            };
+            self.write_health.note(&written);
+            written
         }
     }
 
@@ -130,7 +133,7 @@ impl Db {
     /// # Errors
     /// Errors of [`Db::write`].
     pub async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
-        match &self.backend {
+        let stored = match &self.backend {
             Backend::Sqlite(db) => {
                 let lane = Lane::of(&OrganizationRef::Id(change.after.id));
                 let work = move |conn: &mut DbConn| {
@@ -140,7 +143,12 @@ impl Db {
                 db.write(lane, Box::new(work)).await
             }
             Backend::Postgres(db) => db.store_change(change).await,
+        };
+        // A void change was not attempted on every database.
+        if !matches!(stored, Ok(None)) {
+            self.write_health.note(&stored);
         }
+        stored
     }
 
     /// Runs `work` like [`Db::write`], unless a write with the same key is in flight, on this
@@ -172,7 +180,7 @@ impl Db {
             }
         };
         // The work holds the guard, because it goes on when the client has gone.
-        match &self.backend {
+        let written = match &self.backend {
             Backend::Sqlite(db) => {
                 let work = move |conn: &mut DbConn| {
                     let _guard = guard;
@@ -181,7 +189,9 @@ impl Db {
                 db.write(lane, Box::new(work)).await
             }
             Backend::Postgres(db) => db.write(lane, guard, Box::new(work)).await,
-        }
+        };
+        self.write_health.note(&written);
+        written
     }
 
     /// Returns the key that signs the cursors of lists.
@@ -189,16 +199,25 @@ impl Db {
         &self.cursor_key
     }
 
-    /// Checks that the database responds, for the readiness probe.
+    /// Checks that the database can serve requests, for the readiness probe. Takes a second at most.
     ///
     /// # Errors
     /// `Unavailable` otherwise.
-    pub async fn ping(&self) -> Result<()> {
+    pub async fn check(&self) -> Result<()> {
         match &self.backend {
-            Backend::Sqlite(db) => db.ping(),
-            Backend::Postgres(db) => timeout(ACQUIRE_TIMEOUT, db.ping())
-                .await
-                .map_err(Error::unavailable)?,
+            Backend::Sqlite(db) => db.check(read_tables).await,
+            Backend::Postgres(db) => db.check(read_tables).await,
         }
     }
+
+    /// Returns whether the latest write failed because the database could not take it.
+    pub fn are_writes_failing(&self) -> bool {
+        self.write_health.is_failing()
+    }
+}
+
+/// Reads a row of the tables that every request needs, with all columns that the program knows.
+fn read_tables(conn: &mut DbConn) -> Result<()> {
+    organization::read_any(conn)?;
+    api_key::read_any(conn)
 }

@@ -19,6 +19,7 @@ use super::connection::DbConn;
 use super::fair::{FairPermits, Lane};
 use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
+use super::work::ACQUIRE_TIMEOUT;
 
 /// Changes that share one commit at most.
 const BATCH_LENGTH: usize = 64;
@@ -84,7 +85,9 @@ impl GroupCommit {
 
     /// Stores waiting changes, once a permit is free.
     async fn commit(&self, pool: &BlockingPool) -> Result<()> {
-        let permit = pool.acquire(&self.committers, Lane::GROUP_COMMIT).await?;
+        let permit = pool
+            .acquire(&self.committers, Lane::GROUP_COMMIT, ACQUIRE_TIMEOUT)
+            .await?;
         if self.queue.lock().waiting.is_empty() {
             return Ok(());
         }

@@ -60,7 +60,7 @@ impl BlockingPool {
         T: Send + 'static,
         H: Send + 'static,
     {
-        let permit = self.acquire(&self.permits, lane).await?;
+        let permit = self.acquire(&self.permits, lane, ACQUIRE_TIMEOUT).await?;
         let running = self.running.begin((held, permit));
         let connections = Arc::clone(&self.connections);
         let work = move || {
@@ -73,11 +73,16 @@ impl BlockingPool {
             .map_err(Error::unavailable)?
     }
 
-    /// Returns one of `permits`, or [`Error::Unavailable`] if none is free in time. Work of this
-    /// pool that hangs meanwhile is given up.
-    pub(super) async fn acquire(&self, permits: &Arc<FairPermits>, lane: Lane) -> Result<Permit> {
+    /// Returns one of `permits`, or [`Error::Unavailable`] if none is free for `patience`. Work of
+    /// this pool that hangs meanwhile is given up.
+    pub(super) async fn acquire(
+        &self,
+        permits: &Arc<FairPermits>,
+        lane: Lane,
+        patience: Duration,
+    ) -> Result<Permit> {
         self.give_up_overdue();
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
+        let deadline = Instant::now() + patience;
         let mut permit = pin!(permits.acquire(lane));
         loop {
             let look_at = deadline.min(Instant::now() + LOOK_INTERVAL);

@@ -15,8 +15,8 @@ use super::connections::Connect;
 use super::fair::{FairPermits, Lane};
 use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
-use super::prepared::{self, Statement};
-use super::work::{Work, run_caught};
+use super::readiness::Readiness;
+use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
 /// Settings of every session. Times are milliseconds: a statement that takes longer than the
 /// timeouts allow is not one of ours. READ COMMITTED, because a change reads a row again once it
@@ -32,6 +32,9 @@ pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_
 /// Time after which work is given up. PostgreSQL ends a statement sooner by itself, so a server
 /// that takes longer does not respond.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// Longest wait of a write for the writes of its lane before it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Batches of changes that are stored at once.
 const COMMITTERS: usize = 2;
@@ -57,12 +60,15 @@ pub(in crate::db) struct PostgresDb {
     /// connections, so that reads go on while every write hangs.
     writes: Arc<FairPermits>,
     changes: GroupCommit,
+    readiness: Readiness,
 }
 
 impl PostgresDb {
     pub(in crate::db) fn open(url: &str, connections: usize, store_all: StoreAll) -> Result<Self> {
-        let url = url.to_owned();
-        let connect: Connect = Box::new(move || connect(&url).map(DbConn::Postgres));
+        let connector = || -> Connect {
+            let url = url.to_owned();
+            Box::new(move || connect(&url).map(DbConn::Postgres))
+        };
         let limits = Limits {
             connections,
             most_per_lane: connections,
@@ -70,10 +76,11 @@ impl PostgresDb {
         };
         let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
-            pool: BlockingPool::new(connect, &limits)?,
+            pool: BlockingPool::new(connector(), &limits)?,
             lists: FairPermits::new((connections / 4).max(1), 1),
             writes: FairPermits::new(writes, 1),
             changes: GroupCommit::new(COMMITTERS, store_all),
+            readiness: Readiness::new(connector())?,
         })
     }
 
@@ -83,7 +90,7 @@ impl PostgresDb {
         T: Send + 'static,
         H: Send + 'static,
     {
-        let permit = self.pool.acquire(&self.writes, lane).await?;
+        let permit = self.pool.acquire(&self.writes, lane, WRITE_TIMEOUT).await?;
         let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
         self.pool.run(lane, (held, permit), work).await
     }
@@ -108,14 +115,16 @@ impl PostgresDb {
         lane: Lane,
         work: Work<T>,
     ) -> Result<T> {
-        let permit = self.pool.acquire(&self.lists, lane).await?;
+        let permit = self
+            .pool
+            .acquire(&self.lists, lane, ACQUIRE_TIMEOUT)
+            .await?;
         self.pool.run(lane, permit, work).await
     }
 
-    /// Asks the server for any response.
-    pub(in crate::db) async fn ping(&self) -> Result<()> {
-        let ask = |conn: &mut DbConn| prepared::run(conn, &Statement("SELECT 1"));
-        self.read(Lane::JOBS, Box::new(ask)).await
+    /// Runs `read` on a connection of its own, or returns a recent outcome.
+    pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
+        self.readiness.check(read).await
     }
 
     /// Gives up work that does not end, and the guards that it holds.

@@ -22,7 +22,7 @@ use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::AppendForChanged;
 use crate::db::tables::schema::organizations;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::{StoredTime, stored_hash};
+use crate::db::tables::types::{StoredTime, ignore_values, stored_hash};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = organizations)]
@@ -92,6 +92,16 @@ fn into_organization(row: QueryResult<OrganizationRow>) -> Result<Option<Organiz
     row.optional()?
         .map(OrganizationRow::into_domain)
         .transpose()
+}
+
+/// Reads an organization, if there is one, and ignores its values.
+pub(in crate::db) fn read_any(conn: &mut DbConn) -> Result<()> {
+    let rows = organizations::table
+        .order(organizations::id)
+        .limit(1)
+        .select(OrganizationRow::as_select())
+        .load(conn);
+    ignore_values(rows)
 }
 
 /// Inserts `organization`. Returns `false` if its external id is taken.

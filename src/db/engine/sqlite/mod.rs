@@ -18,7 +18,7 @@ use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::Lane;
 use super::pool::{BlockingPool, Limits};
-use super::prepared::{self, Statement};
+use super::readiness::Readiness;
 use super::work::Work;
 
 use checkpointer::Checkpointer;
@@ -40,6 +40,7 @@ pub(in crate::db) struct SqliteDb {
     /// One connection for each thread that serves requests, because a shared one would need a lock.
     readers: ThreadLocal<RefCell<DbConn>>,
     list_readers: BlockingPool,
+    readiness: Readiness,
     // Dropped in this order: checkpoints go on while the writer finishes what is queued.
     writer: Writer,
     checkpointer: Checkpointer,
@@ -48,14 +49,16 @@ pub(in crate::db) struct SqliteDb {
 impl SqliteDb {
     pub(in crate::db) fn open(path: &Path) -> Result<Self> {
         let writer = connect(path, Role::Writer)?;
-        let file = path.to_owned();
-        let list_reader: Connect =
-            Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite));
+        let connector = || -> Connect {
+            let file = path.to_owned();
+            Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite))
+        };
         let checkpointer = Checkpointer::start(path)?;
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
-            list_readers: BlockingPool::new(list_reader, &LIST_READERS)?,
+            list_readers: BlockingPool::new(connector(), &LIST_READERS)?,
+            readiness: Readiness::new(connector())?,
             writer: Writer::start(writer, checkpointer.after_batch())?,
             checkpointer,
         })
@@ -87,14 +90,13 @@ impl SqliteDb {
         self.writer.write(lane, work).await
     }
 
-    /// Reads the file, and checks that the threads still take writes and checkpoint.
-    pub(in crate::db) fn ping(&self) -> Result<()> {
-        // BEGIN alone takes no lock.
-        const LEAST_READ: Statement = Statement("SELECT 1 FROM sqlite_schema LIMIT 1");
+    /// Runs `read` on a connection of its own, or returns a recent outcome, and checks that the
+    /// threads still take writes and checkpoint.
+    pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
             return Err(Error::unavailable("a thread of the database has ended"));
         }
-        self.read(|conn| prepared::run(conn, &LEAST_READ))
+        self.readiness.check(read).await
     }
 }
 
