@@ -1,5 +1,5 @@
-//! The time that rules and records depend on, so that tests can hold it still and move it. Not for
-//! ids and log lines, which take the system's time, and durations, which take the monotonic clock.
+//! Clock for rules and records, which tests can stop and advance. Not here: times of ids and log
+//! lines, which come from the system clock, and durations, which come from the monotonic clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -10,17 +10,16 @@ use chrono::{DateTime, SubsecRound, Utc};
 /// Source of the time.
 #[derive(Debug, Clone)]
 pub enum Clock {
-    /// The system's clock.
     System,
-    /// Always this moment.
+    /// Clock that always shows this moment.
     Fixed(DateTime<Utc>),
-    /// A start plus a shared offset in milliseconds, which tests advance.
+    /// Start plus a shared offset in milliseconds, which tests advance.
     Moved(DateTime<Utc>, Arc<AtomicU64>),
 }
 
 impl Clock {
-    /// Returns the present moment, to the millisecond: both databases and every document hold that
-    /// exactly.
+    /// Returns the current time, to the millisecond. Both databases and both APIs represent that
+    /// precision exactly.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             #[expect(
@@ -33,7 +32,7 @@ impl Clock {
         }
     }
 
-    /// Returns the time since some moment in the past. Unlike `now` it never goes back.
+    /// Returns the time since some moment in the past. Unlike [`Clock::now`], it never decreases.
     pub fn elapsed(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         match self {

@@ -1,96 +1,93 @@
-//! Errors of operations. They name no database type and nothing of HTTP: statuses, codes and public
-//! messages are chosen in the `envelope` of each dialect.
+//! Errors of operations, independent of the database and of HTTP. The `envelope` of each dialect
+//! chooses statuses, codes and public messages.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// The result of everything that can fail on behalf of a caller.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A cause that is logged and never answered.
+/// Cause of an error, for the log. Never part of a response.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation failed. `Display` is for the log.
+/// Failure of an operation. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No credential, or one that is not valid; the text is for the log only.
+    /// Missing or invalid credential. The text is for the log only.
     #[error("unauthenticated: {0}")]
     Unauthenticated(&'static str),
-    /// A valid credential that does not allow this; the text is for the log only.
+    /// Valid credential without the permission. The text is for the log only.
     #[error("forbidden: {0}")]
     Forbidden(&'static str),
-    /// What the request names does not exist, or not for this caller.
+    /// Resource that does not exist, or that the caller may not see.
     #[error("{0:?} not found")]
     NotFound(Resource),
-    /// The request cannot be read at all; the text may be answered.
+    /// Unreadable request. The text may be part of the response.
     #[error("malformed request: {0}")]
     Malformed(Cow<'static, str>),
-    /// The request was understood and breaks these rules, all of them at once.
+    /// Readable request with violations, all of them at once.
     #[error("{} invalid fields", .0.len())]
     Invalid(Vec<Violation>),
-    /// A named business rule forbids the change.
+    /// Change that a business rule forbids.
     #[error("refused: {0:?}")]
     Refused(Refusal),
-    /// The resource is no longer the one that the caller had read (RFC 9110, `If-Match`).
+    /// Resource with another version than the caller expects (RFC 9110, section 13.1.1,
+    /// `If-Match`).
     #[error("precondition failed")]
     PreconditionFailed,
-    /// The `Idempotency-Key` came with another request before.
+    /// `Idempotency-Key` that was used with another request before.
     #[error("idempotency key reused")]
     IdempotencyKeyReused,
-    /// The first request with this `Idempotency-Key` is not answered yet.
+    /// `Idempotency-Key` whose first request has no response yet.
     #[error("idempotency key in use")]
     IdempotencyKeyInUse,
-    /// Too many requests; may be repeated after this time.
+    /// Too many requests. The caller may retry after this time.
     #[error("rate limited for {0:?}")]
     RateLimited(Duration),
-    /// The organization has issued too many API keys; may be repeated after this time.
+    /// Too many new API keys of the organization. The caller may retry after this time.
     #[error("too many new API keys, limited for {0:?}")]
     KeysLimited(Duration),
-    /// The database cannot be had now; the request may be repeated.
+    /// Database that is unavailable for now. The caller may retry.
     #[error("database unavailable")]
     Unavailable(#[source] BoxError),
-    /// A fault of ours.
+    /// Defect of the server or of its data.
     #[error("internal error")]
     Internal(#[source] BoxError),
 }
 
-/// What a request can name that does not exist.
+/// Kind of resource that a request can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
-    /// An organization.
     Organization,
-    /// An API key.
     ApiKey,
-    /// A brand of the registry.
+    /// Brand of the registry.
     Brand,
-    /// A campaign of the registry.
+    /// Campaign of the registry.
     Campaign,
 }
 
-/// A business rule that forbids an otherwise valid change (422 of the AgentMessage dialect).
+/// Business rule that forbids an otherwise valid change (422 of the AgentMessage dialect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Auto replies are switched off without an attestation.
+    /// Switching auto replies off requires an attestation.
     AttestationRequired,
-    /// Reseller mode needs a commercial organization.
+    /// Reseller mode requires a commercial organization.
     ResellerNotEligible,
     /// Reseller mode stays on while a brand exists.
     ResellerHasBrands,
-    /// A revoked key stays dead: it cannot be rotated.
+    /// A revoked key cannot be rotated.
     ApiKeyRevoked,
 }
 
-/// One broken rule of a request.
+/// Broken rule of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Where in the request, dotted (`auto_replies.attestation`).
+    /// Dotted path of the field (`auto_replies.attestation`).
     pub path: Cow<'static, str>,
-    /// What is wrong, in words that the caller may read.
+    /// Message for the caller.
     pub message: Cow<'static, str>,
 }
 
 impl Violation {
-    /// The rule `message` broken at `path`.
     pub fn new(path: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             path: path.into(),
@@ -100,12 +97,10 @@ impl Violation {
 }
 
 impl Error {
-    /// A fault of ours, caused by `cause`.
     pub fn internal(cause: impl Into<BoxError>) -> Self {
         Self::Internal(cause.into())
     }
 
-    /// The database cannot be had, because of `cause`.
     pub fn unavailable(cause: impl Into<BoxError>) -> Self {
         Self::Unavailable(cause.into())
     }
@@ -123,7 +118,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// An error and everything that caused it, in one line for the log.
+/// Returns the messages of an error and of all its causes, in one line for the log.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

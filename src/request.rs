@@ -13,11 +13,10 @@ pub const LIMIT_WINDOW_SECS: u64 = 60;
 /// State of a rate limit after a request, for the response headers. `limits` does the counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// The limit's name.
+    /// Name of the limit.
     pub policy: &'static str,
-    /// Requests in [`LIMIT_WINDOW_SECS`].
+    /// Requests allowed in [`LIMIT_WINDOW_SECS`].
     pub quota: u32,
-    /// Requests that are left.
     pub remaining: u32,
     /// Seconds until one more request is allowed, at least 1.
     pub seconds: u64,
@@ -26,9 +25,8 @@ pub struct RateLimit {
 /// Caller of a request in the access log.
 #[derive(Debug)]
 pub enum KnownCaller {
-    /// A valid API key.
     ApiKey(ApiKeyId),
-    /// The user of a valid token, by its `sub`.
+    /// User of a valid token, by its `sub`.
     User(String),
 }
 
@@ -36,6 +34,8 @@ impl fmt::Display for KnownCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKey(id) => write!(f, "api_key:{id}"),
+            // Escaped, because an issuer may put any character into `sub`, and a line of the log is
+            // one event.
             Self::User(subject) => write!(f, "user:{}", subject.escape_debug()),
         }
     }
@@ -57,7 +57,6 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// Starts with the id only.
     pub fn new(id: RequestId) -> Self {
         Self {
             id,
@@ -72,12 +71,13 @@ impl RequestContext {
 /// Returns the id that the outermost middleware gave `request`.
 pub fn id_of(request: &HttpRequest) -> RequestId {
     let context = request.extensions();
+    // Only a request that did not pass the middleware, as in a test, gets a new id.
     context
         .get::<RequestContext>()
         .map_or_else(RequestId::generate, |context| context.id)
 }
 
-/// Notes something about `request`.
+/// Changes the context of `request`.
 pub fn note(request: &HttpRequest, change: impl FnOnce(&mut RequestContext)) {
     if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
         change(context);

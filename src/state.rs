@@ -10,21 +10,17 @@ use crate::limits::Limits;
 
 /// State that all workers and jobs of one process share.
 pub struct AppState {
-    /// The one source of truth.
     pub db: Db,
-    /// The API keys of `db`, through a cache.
+    /// API keys of `db`, through a cache.
     pub keys: ApiKeys,
-    /// The time of day.
     pub clock: Clock,
-    /// Keys that verify tokens.
+    /// Keys that verify and sign tokens of the Tether dialect.
     pub jwt_keys: JwtKeys,
-    /// Rate limits.
     pub limits: Limits,
     is_draining: AtomicBool,
 }
 
 impl AppState {
-    /// Makes the state of a server that has just started.
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys, limits: Limits) -> Self {
         Self {
             keys: ApiKeys::new(db.clone()),
@@ -36,7 +32,7 @@ impl AppState {
         }
     }
 
-    /// Starts draining: the server finishes its requests and wants no new ones.
+    /// Starts draining: the server finishes its requests, and the readiness probe fails.
     pub fn begin_draining(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }

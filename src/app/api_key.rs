@@ -20,7 +20,7 @@ use super::tenant;
 /// Keys that an organization's keys may issue in [`ISSUE_WINDOW`], rotations included.
 pub const MAX_ISSUED: u32 = 10;
 
-/// Time over which issued keys are counted, back from now.
+/// Period up to now in which issued keys are counted.
 const ISSUE_WINDOW: TimeDelta = TimeDelta::seconds(60);
 
 const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
@@ -77,6 +77,7 @@ pub async fn rotate(
         let organization = tenant::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
+        // Not `NO_KEY`, because a revoked key stays listed.
         if old.revoked_at.is_some() {
             return Err(Error::Refused(Refusal::ApiKeyRevoked));
         }
@@ -87,6 +88,7 @@ pub async fn rotate(
         };
         let key = issue(conn, &organization.id, &access, &new, now)?;
         db::api_key::revoke(conn, &organization.id, &id, now)?;
+        // The entry is about the old key. Its payload names the new one.
         let change = Change::logged(organization, access.author(), old.rotated(&key), now);
         db::organization::store_locked(conn, change)?;
         Ok((key, true))
@@ -141,10 +143,12 @@ pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage
         let org_id = tenant::resolve_id(conn, &access)?;
         let list = ListName::new("api_keys", &org_id, &[&include_revoked.to_string()]);
         let after = cursors.position(&list, query.cursor.as_deref(), KeyPosition::parse)?;
+        // One more than the page, to find out whether there is a next page.
         let wanted = i64::try_from(query.limit + 1).map_err(Error::internal)?;
         let mut keys = db::api_key::list(conn, &org_id, include_revoked, after.as_ref(), wanted)?;
         let last = cursor::cut(&mut keys, query.limit).map(KeyPosition::after);
         let total = db::api_key::count(conn, &org_id, include_revoked, None)?;
+        // The first page begins at the start of the list, which saves the second count.
         let from_here = match &after {
             Some(_) => db::api_key::count(conn, &org_id, include_revoked, after.as_ref())?,
             None => total,
@@ -175,6 +179,7 @@ pub async fn delete(
     keys.revoke(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let key = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
+        // The scopes are not compared: a caller that finds a leaked key must be able to revoke it.
         if key.revoked_at.is_some() {
             return Ok((key, false));
         }
@@ -196,7 +201,7 @@ fn issue(
     now: DateTime<Utc>,
 ) -> Result<ApiKey> {
     let since = now - ISSUE_WINDOW;
-    // Bounded above too: keys issued while a clock was far ahead must not count until then.
+    // Bounded above too. Otherwise keys issued while a clock was far ahead would count until then.
     let period = since..now + ISSUE_WINDOW;
     let issued = db::api_key::find_nth_issue(conn, org_id, &period, MAX_ISSUED.into())?;
     if let Some(issued) = issued {

@@ -48,12 +48,15 @@ pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<Audit
         let parse = |text: &str| text.parse().ok();
         let before = cursors.position(&list, query.cursor.as_deref(), parse)?;
         let numbers = fitting_times(conn, &org_id, &query.filter, before)?;
+        // The newest part of the range, because the list is newest first.
         let scanned = numbers.start.max(numbers.end - MAX_SCANNED)..numbers.end;
+        // One more than the page, to find out whether there is a next page.
         let wanted = i64::try_from(query.limit + 1).map_err(Error::internal)?;
         let mut entries =
             db::audit_log::list_filtered(conn, &org_id, &query.filter, &scanned, wanted)?;
         let last = match cursor::cut(&mut entries, query.limit) {
             Some(entry) => Some(entry.seq),
+            // The scan limit ended the page. The next page continues below the scanned entries.
             None => Some(scanned.start).filter(|start| numbers.contains(&(start - 1))),
         };
         Ok(AuditPage {
@@ -71,6 +74,7 @@ fn fitting_times(
     filter: &AuditFilter,
     before: Option<i64>,
 ) -> Result<Range<i64>> {
+    // Times are turned into numbers first, so that the scan limit is not spent outside the range.
     let end = match before {
         Some(before) => before,
         None => db::audit_log::find_last_number(conn, org_id)?.map_or(1, |last| last + 1),

@@ -1,8 +1,6 @@
 //! Changes of an organization. A change is decided without a lock, and decided again under a lock
 //! if a concurrent write won. Not here: the decision, which each use case makes.
 
-use std::sync::Arc;
-
 use crate::db::keys::ApiKeys;
 use crate::db::{self, DbConn, Lane};
 use crate::domain::access::Authorized;
@@ -19,8 +17,9 @@ use super::tenant;
 /// when nothing changes.
 ///
 /// The first call of `decide` gets the organization as read without a lock. That is enough to
-/// refuse, to keep, or to store the change on condition that no concurrent write won. If one did, a
-/// second call gets the locked row. An idempotent request is decided under the lock from the start.
+/// refuse, to keep, or to store the change on condition that no concurrent write won. If a
+/// concurrent write won, a second call gets the locked row. An idempotent request is decided under
+/// the lock from the start.
 ///
 /// # Errors
 /// Errors of `decide`, [`Error::NotFound`] for an unknown organization, and errors of
@@ -36,8 +35,8 @@ where
 {
     if let Some(request) = idempotent {
         let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
-        // Boxed, because few requests need this future, and it would be most of the size of the
-        // caller's.
+        // Boxed, because few requests need this future, and it would make up most of the caller's
+        // future.
         return Box::pin(idempotency::run(state, caller.access, request, work)).await;
     }
     let changed = run_unkeyed(state, caller, decide).await?;
@@ -53,7 +52,6 @@ where
         key_hash,
         prefetched,
     } = caller;
-    let decide = Arc::new(decide);
     let read = tenant::load(&state.db, &access, prefetched).await?;
     if let Some(hash) = key_hash {
         check_key(&state.keys, hash).await?;
@@ -67,7 +65,7 @@ where
     let lane = Lane::of(access.organization());
     let changed = state.db.write(lane, move |conn| {
         let locked = tenant::lock(conn, &access)?;
-        change_locked(conn, locked, &*decide)
+        change_locked(conn, locked, &decide)
     });
     changed.await
 }

@@ -50,39 +50,41 @@ where
 {
     let now = state.clock.now();
     let in_flight = in_flight_key(&access, &request.key);
-    let lane = Lane::of(access.organization());
-    let outcome = state
-        .db
-        .write_unless_in_flight(lane, in_flight, move |conn| {
-            let organization = tenant::lock(conn, &access)?;
-            let owner = Owner {
-                org_id: organization.id,
-                credential: access.author().actor.identity(),
-            };
-            match db::idempotency::find(conn, &owner, &request.key)? {
-                Some(record) if !record.is_kept(now) => {
-                    db::idempotency::delete(conn, &owner, &request.key)?;
-                }
-                Some(record) if record.fingerprint != request.fingerprint => {
-                    return Err(Error::IdempotencyKeyReused);
-                }
-                Some(record) => return Ok(Outcome::Replayed(record.response)),
-                None => {}
+    let (db, lane) = (&state.db, Lane::of(access.organization()));
+    let outcome = db.write_unless_in_flight(lane, in_flight, move |conn| {
+        let organization = tenant::lock(conn, &access)?;
+        let owner = Owner {
+            org_id: organization.id,
+            credential: access.author().actor.identity(),
+        };
+        // Under the lock, so that a retry waits for a first request that uses the organization's
+        // other name and has another in-flight key.
+        match db::idempotency::find(conn, &owner, &request.key)? {
+            // Expired, but still stored until the next sweep.
+            Some(record) if !record.is_kept(now) => {
+                db::idempotency::delete(conn, &owner, &request.key)?;
             }
-            let done = work(conn, organization)?;
-            let record = IdempotencyRecord {
-                fingerprint: request.fingerprint,
-                response: (request.respond)(done.clone())?,
-                created_at: now,
-            };
-            db::idempotency::insert(conn, &owner, &request.key, &record)?;
-            Ok(Outcome::Done(done))
-        });
+            Some(record) if record.fingerprint != request.fingerprint => {
+                return Err(Error::IdempotencyKeyReused);
+            }
+            Some(record) => return Ok(Outcome::Replayed(record.response)),
+            None => {}
+        }
+        // An error rolls the transaction back, so that only successes leave a record.
+        let done = work(conn, organization)?;
+        let record = IdempotencyRecord {
+            fingerprint: request.fingerprint,
+            response: (request.respond)(done.clone())?,
+            created_at: now,
+        };
+        db::idempotency::insert(conn, &owner, &request.key, &record)?;
+        Ok(Outcome::Done(done))
+    });
     outcome.await?.ok_or(Error::IdempotencyKeyInUse)
 }
 
 /// Returns the same key for requests with equal credential, organization and `Idempotency-Key`. The
-/// organization counts because users of two organizations may have the same name.
+/// organization is part of the key because users of two organizations may have the same `sub`.
 fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     let mut buffer = [0; ID_LENGTH];
     let organization = match access.organization() {
@@ -91,6 +93,7 @@ fn in_flight_key(access: &OrgAccess, key: &IdempotencyKey) -> InFlightKey {
     };
     let mut digest = Sha256::new();
     digest.update(organization);
+    // No part contains NUL, so that different parts never have the same digest input.
     digest.update([0]);
     digest.update(access.author().actor.identity());
     digest.update([0]);

@@ -1,4 +1,4 @@
-//! GET and PUT of the missed-call message (the Tether dialect).
+//! GET and PUT of the missed-call message (Tether dialect).
 
 use crate::db::Db;
 use crate::domain::access::Authorized;

@@ -37,6 +37,7 @@ pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization
     let found = db::organization::lock(conn, access.organization())?;
     let organization = found.ok_or(NO_ORGANIZATION)?;
     if let Actor::ApiKey { id, .. } = &access.author().actor {
+        // From the table, because the cache does not see revocations by other servers at once.
         let key = db::api_key::find(conn, &organization.id, id)?;
         key.ok_or(Error::Unauthenticated("unknown API key"))?
             .check_live()?;

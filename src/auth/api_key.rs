@@ -20,12 +20,14 @@ pub async fn authenticate(
     now: DateTime<Utc>,
     request: &HttpRequest,
 ) -> Result<Caller> {
+    // Malformed keys are refused without a query.
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
     let hash = plaintext.hash();
     let found = keys.find(hash).await?;
     let KeyWithOrganization { key, organization } =
         found.ok_or(Error::Unauthenticated("unknown API key"))?;
+    // Before the use is noted, because a revoked key authenticates nothing.
     key.check_live()?;
     keys.note_use(&key, now);
     request::note(request, |context| {

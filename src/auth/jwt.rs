@@ -30,7 +30,7 @@ pub const MIN_SECRET_BYTES: usize = 32;
 /// 255.
 pub const MAX_SUBJECT_CHARS: usize = 255;
 
-const BAD_SUBJECT: &str = "sub is empty, longer than 255 characters or has control characters";
+const BAD_SUBJECT: &str = "sub must have 1 to 255 characters and no control characters";
 
 /// Text that must not be printed. `Debug` shows `***`, `Display` is missing, and the memory is
 /// overwritten on drop.
@@ -61,9 +61,9 @@ pub struct JwtSettings {
     pub secret: Option<Secret>,
     /// Content of a JWK set (RFC 7517 §5) with RS256, ES256 and EdDSA public keys.
     pub jwks_json: Option<String>,
-    /// Required `iss` of every token; `None` accepts any.
+    /// Required `iss` of every token. `None` accepts any.
     pub issuer: Option<String>,
-    /// Required `aud` of every token, alone or in a list; `None` accepts any.
+    /// Required `aud` of every token, alone or in a list. `None` accepts any.
     pub audience: Option<String>,
 }
 
@@ -109,7 +109,9 @@ impl JwtKeys {
         if let Some(secret) = &settings.secret {
             let bytes = secret.expose().as_bytes();
             if bytes.len() < MIN_SECRET_BYTES {
-                problems.push(format!("the secret is under {MIN_SECRET_BYTES} bytes"));
+                problems.push(format!(
+                    "the secret must have at least {MIN_SECRET_BYTES} bytes"
+                ));
             }
             let key = DecodingKey::from_secret(bytes);
             keys.push(VerificationKey::new(None, key, Algorithm::HS256, settings));
@@ -119,7 +121,7 @@ impl JwtKeys {
                 Ok(public_keys) => keys.extend(public_keys.into_iter().map(|public| {
                     VerificationKey::new(public.kid, public.key, public.algorithm, settings)
                 })),
-                Err(faults) => problems.extend(faults),
+                Err(of_jwks) => problems.extend(of_jwks),
             }
         }
         if !problems.is_empty() {
@@ -178,6 +180,7 @@ impl JwtKeys {
             .keys
             .iter()
             .filter(|key| kid.is_none() || key.kid.is_none());
+        // Without a matching `kid`, several keys may fit, as while an issuer rotates its keys.
         for key in candidates.filter(|key| key.algorithm == header.alg) {
             outcome = key.decode(token);
             if outcome.is_ok() {
@@ -204,7 +207,7 @@ impl JwtKeys {
         let key = self
             .signing
             .as_ref()
-            .ok_or("no secret to sign with is configured")?;
+            .ok_or("signing requires a configured secret")?;
         claims.check()?;
         let iat = issued_at.timestamp();
         let exp = iat
@@ -330,7 +333,7 @@ fn present_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f
 fn check_times(payload: &Payload, now: DateTime<Utc>) -> Result<(), &'static str> {
     let leeway = f64::from(LEEWAY_SECS);
     let now = now.timestamp_millis() as f64 / 1000.0;
-    // Negated, so that an incomparable number is refused.
+    // Named before it is negated, so that a number that cannot be compared (NaN) is refused.
     let is_current = now < payload.exp + leeway;
     if !is_current {
         return Err("expired");

@@ -10,13 +10,14 @@ use actix_web::http::header::AUTHORIZATION;
 
 use crate::error::{Error, Result};
 
-/// Returns the token of the only `Authorization: Bearer` header (RFC 6750, section 2.1).
+/// Returns the token of the only `Authorization: Bearer` header (RFC 6750, section 2.1). The scheme
+/// is case-insensitive (RFC 9110, section 11.1).
 fn bearer_token(request: &HttpRequest) -> Result<&str> {
     let mut values = request.headers().get_all(AUTHORIZATION);
     let value = values
         .next()
         .ok_or(Error::Unauthenticated("no credential"))?;
-    // A proxy in front of the server could read the other one of two credentials.
+    // With two credentials, a proxy in front of the server could check the other credential.
     if values.next().is_some() {
         return Err(Error::Unauthenticated("two credentials"));
     }

@@ -32,6 +32,7 @@ pub async fn authenticate(
     request::note(request, |context| {
         context.caller = Some(KnownCaller::User(claims.subject.clone()));
     });
+    // An unknown role is not an error here. The token is valid, so the response is 403 and not 401.
     let role = claims.role.parse().ok();
     let organization = match claims
         .organization
@@ -77,7 +78,7 @@ async fn own_organization(
     Ok(OwnOrganization { claimed, alias })
 }
 
-/// Returns the id of the organization `name`, `None` for an unknown one.
+/// Returns the id of the organization `name`, `None` for an unknown organization.
 ///
 /// # Errors
 /// Only errors of the database.

@@ -173,15 +173,15 @@ fn unfit_values_are_problems_under_their_variable() {
         (
             "QUIETLINE_DATABASE_URL",
             "mysql://h/db",
-            "scheme \"mysql\" is not sqlite",
+            "sqlite, postgres or postgresql, not \"mysql\"",
         ),
         (
             "QUIETLINE_DATABASE_URL",
             "postgress://h/db",
-            "scheme \"postgress\"",
+            "not \"postgress\"",
         ),
-        ("QUIETLINE_DATABASE_URL", "quietline.db", "is not a URL"),
-        ("QUIETLINE_DATABASE_URL", "sqlite://", "names no file"),
+        ("QUIETLINE_DATABASE_URL", "quietline.db", "must be a URL"),
+        ("QUIETLINE_DATABASE_URL", "sqlite://", "must name a file"),
         (
             "QUIETLINE_DATABASE_URL",
             "sqlite://:memory:",

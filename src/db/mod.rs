@@ -51,7 +51,8 @@ impl Db {
     /// `Unavailable` for an unreachable database, `Internal` for a failed migration.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
-        let cursor_key = server_secret::find_or_make_cursor_key(&mut migrated)?;
+        let cursor_key = server_secret::find_or_create_cursor_key(&mut migrated)?;
+        // Ends the session that holds the lock of the migrations, so that other servers can start.
         drop(migrated);
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
@@ -179,7 +180,7 @@ impl Db {
                 Ok(None)
             }
         };
-        // The work holds the guard, because it goes on when the client has gone.
+        // The work itself holds the guard, because it continues when the client disconnects.
         let written = match &self.backend {
             Backend::Sqlite(db) => {
                 let work = move |conn: &mut DbConn| {

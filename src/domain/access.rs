@@ -27,9 +27,9 @@ pub enum Credential {
     User {
         /// Claim `sub`.
         subject: String,
-        /// Claim `accessRole`; `None` for an unknown role.
+        /// Claim `accessRole`. `None` for an unknown role.
         role: Option<Role>,
-        /// Claim `organizationId`; `None` when the claim is absent or cannot name an organization.
+        /// Claim `organizationId`. `None` when the claim is absent or cannot name an organization.
         organization: Option<OwnOrganization>,
     },
 }
@@ -58,7 +58,7 @@ pub struct Caller {
 pub struct Demand {
     /// Scopes that an API key must have, all of them. Without any, the operation refuses API keys.
     pub scopes: &'static [&'static str],
-    /// Weakest role that a user may have; `None` refuses users.
+    /// Weakest role that a user may have. `None` refuses users.
     pub minimum_role: Option<&'static str>,
 }
 
@@ -67,7 +67,7 @@ pub struct Demand {
 pub enum Target<'a> {
     /// The organization of the credential.
     Own,
-    /// The organization that the request names; `None` if the name cannot belong to any.
+    /// The organization that the request names. `None` if no organization can have the name.
     Named(Option<&'a OrganizationRef>),
 }
 
@@ -108,7 +108,7 @@ impl OrgAccess {
         if self.scopes.contains_all(scopes) {
             Ok(())
         } else {
-            Err(Error::Forbidden("grants a scope that it does not have"))
+            Err(Error::Forbidden("cannot grant a scope that it lacks"))
         }
     }
 }
@@ -161,6 +161,7 @@ impl Caller {
                 let access = OrgAccess {
                     organization,
                     author: Author { actor, request_id },
+                    // Tokens have no scopes, so that users cannot grant any.
                     scopes: ScopeSet::default(),
                 };
                 Ok(Authorized {
@@ -197,6 +198,7 @@ fn organization_of(
     target: Target<'_>,
 ) -> Result<OrganizationRef> {
     match role {
+        // Superadmins act on every organization, so that their token need not name one.
         Role::Superadmin => named_or_own(own, target),
         Role::Admin | Role::DepartmentHead | Role::SalesRep => own_only(
             own.ok_or(Error::Forbidden("user has no organization"))?,
@@ -213,6 +215,7 @@ fn own_only(own: OwnOrganization, target: Target<'_>) -> Result<OrganizationRef>
         {
             Ok(named.clone())
         }
+        // The same for an unknown organization, so that a caller cannot probe for names.
         Target::Named(_) => Err(Error::Forbidden("another organization")),
     }
 }

@@ -16,8 +16,8 @@ const MARK: &str = "am_live_";
 const SECRET_LENGTH: usize = 34;
 const BASE_62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Whole API key: `am_live_` and 34 random base-62 characters (about 202 bits). It is shown once
-/// and never stored. Therefore the type has no `Debug`, `Display` or `Serialize`.
+/// Complete API key: `am_live_` and 34 random base-62 characters (about 202 bits). The key is shown
+/// once and never stored, so the type does not implement `Debug`, `Display` or `Serialize`.
 pub struct PlaintextApiKey(String);
 
 impl PlaintextApiKey {
@@ -33,7 +33,8 @@ impl PlaintextApiKey {
     /// Derives the key of `seed`, always the same, for demonstration data that is created again at
     /// every start. The key is as secret as the seed.
     pub fn derive(seed: &[u8]) -> Self {
-        // 34 symbols need more than one digest's bytes. Each byte modulo 62 is even enough here.
+        // 34 symbols need more bytes than one digest has. Modulo favors some symbols slightly,
+        // which does not matter because the seed is the secret.
         let bytes = [0_u8, 1].map(|block| {
             Sha256::new()
                 .chain_update([block])
@@ -61,12 +62,12 @@ impl PlaintextApiKey {
         has_form.then(|| Self(text.to_owned()))
     }
 
-    /// Returns the key itself, for showing it once.
+    /// Returns the key itself, which is shown once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Returns the first 12 characters, by which people recognise a key.
+    /// Returns the first 12 characters, by which people recognize a key.
     pub fn prefix(&self) -> &str {
         &self.0[..Self::PREFIX_LENGTH]
     }
@@ -78,7 +79,7 @@ impl PlaintextApiKey {
     }
 }
 
-/// SHA-256 of a whole API key.
+/// SHA-256 of a complete API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HashedApiKey([u8; 32]);
 
@@ -105,9 +106,9 @@ pub struct ApiKey {
     pub prefix: String,
     pub scopes: ScopeSet,
     pub created_at: DateTime<Utc>,
-    /// Time of the last use, to the minute; `None` if the key was never used.
+    /// Time of the last use, to the minute. `None` if the key was never used.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// Time of the revocation; `None` while the key is valid.
+    /// Time of the revocation. `None` while the key is valid.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 

@@ -62,6 +62,7 @@ impl AutoReplies {
         let is_attested = attestation
             .as_deref()
             .is_some_and(|statement| !statement.trim().is_empty());
+        // Sending `false` again needs no attestation, because nothing changes.
         if self.enabled && !enabled && !is_attested {
             return Err(Refusal::AttestationRequired);
         }

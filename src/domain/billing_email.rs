@@ -44,6 +44,8 @@ impl BillingEmail {
 }
 
 fn is_plausible(text: &str) -> bool {
+    // Quoted local parts, which may hold a second `@`, are refused. RFC 5321, section 4.1.2,
+    // advises against them.
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };

@@ -1,5 +1,4 @@
-//! Decided change: the changed organization, sealed together with its audit entries. The change is
-//! void if a concurrent write won.
+//! Changes of an organization, decided but not stored. A change is void if a concurrent write won.
 
 use chrono::{DateTime, Utc};
 
@@ -25,7 +24,7 @@ pub struct Change {
 impl Change {
     /// Returns the step from `before` to `after`, without an audit entry.
     pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
-        // The clocks of servers differ, and a change may wait for a lock: time must never run back.
+        // The clocks of servers differ, and a change may wait for a lock. Time must not decrease.
         let updated_at = now.max(before.updated_at);
         Self {
             from_version: before.version,
@@ -49,6 +48,7 @@ impl Change {
         let mut change = Self::unrecorded(before, after, now);
         for event in events {
             let after = &mut change.after;
+            // Not `now`, so that the times of a log never decrease.
             let moment = after.updated_at;
             let entry = AuditEntry::seal(&after.id, &after.audit, author, event, moment);
             after.audit = entry.head();

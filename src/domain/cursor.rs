@@ -1,4 +1,4 @@
-//! Cursors of lists: opaque to clients, and valid only for the list that they were made for. Not
+//! Cursors of lists: opaque to clients, and valid only for the list that issued them. Not
 //! here: positions, which each list defines.
 
 use base64::Engine as _;
@@ -11,8 +11,8 @@ use crate::error::Violation;
 use super::encoding::push_netstring;
 use super::ids::{ID_LENGTH, OrgId};
 
-/// Length of the code before the position, in bytes. Half of SHA-256, because 2^128 cursors cannot
-/// be tried.
+/// Length of the authentication code before the position, in bytes. Half of SHA-256, because an
+/// attacker cannot try 2^128 cursors.
 const CODE_LENGTH: usize = 16;
 
 /// Key that signs cursors, the same on all servers of one database.
@@ -45,16 +45,18 @@ impl CursorKey {
     /// Returns the cursor of `position` in `list`.
     pub fn seal(&self, list: &ListName, position: &str) -> String {
         let mut bytes = self.code(list, position).finalize().into_bytes().to_vec();
+        // RFC 2104, section 5: half of the output is long enough.
         bytes.truncate(CODE_LENGTH);
         bytes.extend_from_slice(position.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Returns the position that [`CursorKey::seal`] made `cursor` of, for the same list.
+    /// Returns the position that [`CursorKey::seal`] encoded as `cursor`, for the same list.
     ///
     /// # Errors
-    /// [`no_cursor`] for every invalid cursor.
+    /// [`invalid_cursor`] for every invalid cursor.
     pub fn open(&self, list: &ListName, cursor: &str) -> Result<String, Violation> {
+        // A cursor that is not base64url fails like one without a code.
         let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
         let position = bytes
             .split_at_checked(CODE_LENGTH)
@@ -64,14 +66,14 @@ impl CursorKey {
                 expected.verify_truncated_left(code).ok()?;
                 Some(position.to_owned())
             });
-        position.ok_or_else(no_cursor)
+        position.ok_or_else(invalid_cursor)
     }
 
     /// Returns the position where a page of `list` begins, read by `parse`, and `None` without a
     /// cursor.
     ///
     /// # Errors
-    /// [`no_cursor`].
+    /// [`invalid_cursor`].
     pub fn position<T>(
         &self,
         list: &ListName,
@@ -82,7 +84,7 @@ impl CursorKey {
             return Ok(None);
         };
         let position = self.open(list, cursor)?;
-        parse(&position).map(Some).ok_or_else(no_cursor)
+        parse(&position).map(Some).ok_or_else(invalid_cursor)
     }
 
     fn code(&self, ListName(list): &ListName, position: &str) -> Hmac<Sha256> {
@@ -106,7 +108,7 @@ pub fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<&T> {
 }
 
 /// Returns the violation of an invalid cursor, or of a cursor of another list.
-pub fn no_cursor() -> Violation {
+pub fn invalid_cursor() -> Violation {
     Violation::new("cursor", "is not a cursor of this list with these filters")
 }
 
@@ -132,13 +134,13 @@ mod tests {
             ListName::new("keys", &org, &["true"]),
             ListName::new("keys", &org, &["true", "", ""]),
         ] {
-            assert_eq!(key(1).open(&wrong, &cursor), Err(no_cursor()));
+            assert_eq!(key(1).open(&wrong, &cursor), Err(invalid_cursor()));
         }
-        assert_eq!(key(2).open(&list, &cursor), Err(no_cursor()));
+        assert_eq!(key(2).open(&list, &cursor), Err(invalid_cursor()));
     }
 
     #[test]
-    fn a_cursor_that_differs_in_one_character_is_none() {
+    fn a_cursor_that_differs_in_one_character_is_invalid() {
         let list = ListName::new("keys", &OrgId::generate(), &[]);
         let cursor = key(1).seal(&list, "1767528000000000.7");
         for at in 0..cursor.len() {

@@ -39,6 +39,7 @@ impl Fingerprint {
     pub fn of(operation: &str, body: &[u8]) -> Self {
         let mut digest = Sha256::new();
         digest.update(operation);
+        // The name of an operation does not contain NUL, so that different pairs never collide.
         digest.update([0]);
         digest.update(body);
         Self(digest.finalize().into())

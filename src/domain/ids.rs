@@ -9,7 +9,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-/// Length of the text of a [`uuid_id`].
+/// Length of the text of a [`uuid_id`], in characters.
 pub const ID_LENGTH: usize = Hyphenated::LENGTH;
 
 /// Declares an identifier that is a UUID, shown in lower case with hyphens.
@@ -28,7 +28,8 @@ macro_rules! uuid_id {
                 Self(Uuid::now_v7())
             }
 
-            /// Reads the hyphenated form of a UUID in either case; `None` for any other text.
+            /// Reads the hyphenated form of a UUID in either case. Returns `None` for any other
+            /// text.
             pub fn parse(text: &str) -> Option<Self> {
                 parse_hyphenated(text).map(Self)
             }
@@ -121,6 +122,7 @@ impl ExternalId {
     pub fn parse(text: &str) -> Option<Self> {
         let is_plausible = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic())
+            // RFC 3986, section 5.2.4: clients remove these segments from a path.
             && !matches!(text, "." | "..")
             && parse_hyphenated(text).is_none();
         is_plausible.then(|| Self(text.into()))
@@ -170,9 +172,10 @@ impl AuditId {
     pub fn generate(moment: DateTime<Utc>, seq: i64) -> Self {
         const CHANCE_BITS: u32 = 40;
         let chance = u128::from(rand::random::<u64>() >> (u64::BITS - CHANCE_BITS));
-        let place = u128::from(seq.unsigned_abs()) << CHANCE_BITS;
+        // A ULID has 80 bits besides the time. The upper 40 hold the position.
+        let position = u128::from(seq.unsigned_abs()) << CHANCE_BITS;
         let millis = moment.timestamp_millis().unsigned_abs();
-        Self(Ulid::from_parts(millis, place | chance))
+        Self(Ulid::from_parts(millis, position | chance))
     }
 }
 

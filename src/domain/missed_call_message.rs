@@ -9,7 +9,7 @@ use super::ids::OrgId;
 /// Missed-call settings of an organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissedCall {
-    /// Template, stored as it was sent; `None` if never set.
+    /// Template, stored as it was sent. `None` if it was never set or was cleared.
     pub message: Option<String>,
     /// True if missed calls get a reply.
     pub enabled: bool,

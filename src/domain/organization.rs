@@ -176,6 +176,8 @@ impl Settings {
     ) -> Vec<AuditEvent> {
         let mut events = AuditEvent::changes(org_id, self.recorded(), after.recorded());
         if self.auto_replies.enabled && !after.auto_replies.enabled {
+            // The entry is the proof that the organization attested. No other column holds the
+            // text.
             let of_auto_replies =
                 |event: &&mut AuditEvent| event.action == Action::AutoRepliesUpdate;
             if let Some(event) = events.iter_mut().find(of_auto_replies) {
@@ -234,8 +236,8 @@ impl Organization {
         }
     }
 
-    /// Returns a name that differs between all versions of all organizations. It must, because one
-    /// URL shows every organization its own settings.
+    /// Returns a name that is unique to this version of this organization. The version alone is not
+    /// enough, because one URL shows every organization its own settings.
     pub fn version_name(&self) -> String {
         format!("{}-{}", self.version, self.id.tail())
     }

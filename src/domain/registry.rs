@@ -73,7 +73,7 @@ pub struct Campaign {
 /// Summary of an organization's registry in its settings (`registration_status`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RegistrySummary {
-    /// Status of the newest brand that is not deleted; `None` without such a brand.
+    /// Status of the newest brand that is not deleted. `None` without such a brand.
     pub brand: Option<RegistrationStatus>,
     /// Number of brands that are not deleted.
     pub brand_count: i32,

@@ -93,8 +93,8 @@ impl ScopeSet {
     /// [`Violation`] of `scopes` or of one name (`scopes.2`), the first that is found.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Violation> {
         let mut set = Self::default();
-        for (place, name) in names.into_iter().enumerate() {
-            let wrong = |rule: &'static str| Violation::new(format!("scopes.{place}"), rule);
+        for (position, name) in names.into_iter().enumerate() {
+            let wrong = |rule: &'static str| Violation::new(format!("scopes.{position}"), rule);
             let scope = name.parse().map_err(|_unknown| wrong("unknown scope"))?;
             if set.contains(scope) {
                 return Err(wrong("duplicate scope"));
@@ -107,7 +107,7 @@ impl ScopeSet {
         Ok(set)
     }
 
-    /// Reads the text of [`ScopeSet::to_text`]. A name that this version does not know grants
+    /// Reads the text of [`ScopeSet::to_text`]. A name that is unknown to this version grants
     /// nothing.
     pub(crate) fn from_stored(text: &str) -> Self {
         text.split(' ')
@@ -141,14 +141,14 @@ mod tests {
         let set = ScopeSet::parse(["audit:read", "org:read"]).expect("two known scopes");
         assert_eq!(set.to_text(), "org:read audit:read");
         assert_eq!(ScopeSet::from_stored(&set.to_text()), set);
-        for (bad, place) in [
+        for (bad, position) in [
             (&[][..], "scopes"),
             (&["org:root"], "scopes.0"),
             (&["org:read", ""], "scopes.1"),
             (&["org:read", "audit:read", "org:read"], "scopes.2"),
         ] {
             let refused = ScopeSet::parse(bad.iter().copied());
-            assert_eq!(refused.map_err(|rule| rule.path), Err(place.into()));
+            assert_eq!(refused.map_err(|rule| rule.path), Err(position.into()));
         }
     }
 }

@@ -12,16 +12,16 @@ use crate::domain::idempotency::KEPT_FOR;
 use crate::error::{Result, chain};
 use crate::state::AppState;
 
-/// Interval between sweeps. A record is kept for a day, so that a minute more does not matter.
+/// Interval between sweeps. Records are kept for a day, so a minute more does not matter.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Pause between two batches, in which requests may write.
+/// Pause between two batches, in which other writes run.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Records removed in one transaction at most, so that no other write waits long for it.
+/// Maximum number of records removed in one transaction, so that other writes do not wait for long.
 const BATCH: i64 = 500;
 
-/// Removes batch after batch now and then, until the sender of `stop` is dropped.
+/// Removes old records in batches, until the sender of `stop` is dropped.
 pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
     let mut pause = INTERVAL;
     while timeout(pause, stop.changed()).await.is_err() {
@@ -29,7 +29,10 @@ pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
             Ok(true) => PAUSE,
             Ok(false) => INTERVAL,
             Err(error) => {
-                log::warn!("old idempotency records stay for now: {}", chain(&error));
+                log::warn!(
+                    "cannot remove old idempotency records, will retry: {}",
+                    chain(&error)
+                );
                 INTERVAL
             }
         };
@@ -39,7 +42,7 @@ pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
 /// Removes a batch of records that are too old at `now`. Returns whether there may be more.
 ///
 /// # Errors
-/// Only those of the database.
+/// Only errors of the database.
 pub async fn sweep_batch(db: &Db, now: DateTime<Utc>) -> Result<bool> {
     let oldest = now - KEPT_FOR;
     let work = move |conn: &mut DbConn| db::idempotency::delete_before(conn, oldest, BATCH);

@@ -1,5 +1,5 @@
-//! Stores the uses of API keys, which `auth` notes, a moment after their requests. A flood of keys
-//! is stored little by little, so that it does not hold up other writes.
+//! Stores the uses of API keys, which `auth` notes, shortly after their requests. Many uses are
+//! stored in small batches, so that they do not delay other writes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,14 +11,15 @@ use crate::db::keys::ApiKeys;
 use crate::error::chain;
 use crate::state::AppState;
 
-/// Interval in which uses are gathered, and the longest pause while more wait.
+/// Interval between stores, and the longest pause while more uses wait.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause while more wait, in multiples of the duration of the last write.
+/// Pause while more uses wait, in multiples of the duration of the last write. Leaves most of the
+/// writer's time to requests.
 const PAUSE: u32 = 10;
 
-/// Stores uses now and then until the sender of `stop` is dropped, and then, as long as the
-/// database takes them, all that are left.
+/// Stores uses periodically until the sender of `stop` is dropped. Then stores the remaining uses,
+/// unless the database refuses them.
 pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
     let keys = &state.keys;
     let mut pause = INTERVAL;
@@ -33,11 +34,14 @@ pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
     while keys.has_uses() && store(keys).await {}
 }
 
-/// Returns whether the database took a batch of uses.
+/// Stores a batch of uses. Returns whether the database accepted it.
 async fn store(keys: &ApiKeys) -> bool {
     let stored = keys.store_uses().await;
     if let Err(error) = &stored {
-        log::warn!("uses of API keys are not stored yet: {}", chain(error));
+        log::warn!(
+            "cannot store uses of API keys, will retry: {}",
+            chain(error)
+        );
     }
     stored.is_ok()
 }

@@ -1,4 +1,4 @@
-//! Work that a server does besides answering requests. A new job is one line in [`start`].
+//! Background work of a server. A new job is one line in [`start`].
 
 mod idempotency_records;
 mod key_uses;
@@ -13,7 +13,7 @@ use crate::state::AppState;
 pub use idempotency_records::sweep_batch;
 
 /// The running jobs of one server.
-#[must_use = "jobs that are dropped end at once, without finishing their work"]
+#[must_use = "dropped jobs are aborted without finishing their work"]
 pub struct Jobs {
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
@@ -29,12 +29,12 @@ pub fn start(state: &Arc<AppState>) -> Jobs {
 }
 
 impl Jobs {
-    /// Tells every job to finish, and waits for it.
+    /// Tells every job to finish, and waits for all of them.
     ///
     /// # Errors
     /// A job panicked.
     pub async fn stop(mut self) -> Result<(), JoinError> {
-        // A job hears this as the end of its channel.
+        // Closing the channel is the signal.
         drop(self.stop);
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {

@@ -1,4 +1,5 @@
-//! Buckets of one limit: one for each caller, and never more than fit into a fixed piece of memory.
+//! Buckets of one rate limit, one for each caller. Their number has a maximum, unlike in the stores
+//! of governor.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,30 +8,28 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 
-/// Buckets of one limit at most, about 2 MiB. A bucket that has filled up again makes room.
+/// Maximum number of buckets of one limit, about 2 MiB. Sweeps remove buckets that are full again.
 pub(super) const MAX_BUCKETS: usize = 65_536;
 
-/// Bucket that callers share when there is no room for one of their own, so that every request is
-/// counted.
+/// Bucket that callers share when all other buckets are taken, so that every request is counted.
 const OVERFLOW: u64 = 0;
 
-/// One request of one caller.
+/// Request of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Take {
-    /// Owner of the bucket, as a keyed hash, so that a long name takes no more room than a short
-    /// one.
+    /// Owner of the bucket, as a keyed hash, so that every name takes the same memory.
     pub(super) caller: u64,
-    /// False only peeks: the bucket stays as it is.
+    /// False leaves the bucket unchanged.
     pub(super) is_counted: bool,
 }
 
-/// Time at which each bucket is full again, since the limiter's start, by caller.
+/// Time at which each bucket is full again, counted from the limiter's start, by caller.
 #[derive(Debug, Default)]
 pub(super) struct Buckets(Mutex<HashMap<u64, Nanos>>);
 
 impl Buckets {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Nanos>> {
-        // A panic can leave nothing half done: every change is one call.
+        // A panic cannot leave the map half changed, because every change is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

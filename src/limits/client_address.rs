@@ -1,5 +1,5 @@
-//! Finds the client address of a request. Only a proxy that the configuration names is believed,
-//! and only about the address that it heard from. A client's own claim counts for nothing.
+//! Finds the client address of a request. Only headers of trusted proxies count, and only for the
+//! peer that the proxy received the request from. A client's own claim is ignored.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,7 +7,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderName, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// Bits of an IPv6 address that name a network. Whoever has a network has all its addresses.
+/// Length of the network prefix of an IPv6 address, in bits (RFC 4291, section 2.5.4). A client can
+/// use every address of its network.
 const IPV6_NETWORK_BITS: u32 = 64;
 
 /// Returns the IPv4 address or the IPv6 network of the client, which limits count.
@@ -25,6 +26,8 @@ pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -
 fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let peer = request.peer_addr().map_or(unknown, |peer| peer.ip());
+    // A socket for both protocols shows IPv4 peers as IPv6 addresses, which no IPv4 network
+    // contains.
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {
@@ -33,7 +36,7 @@ fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let last_outside = |chain: Option<Vec<Option<IpAddr>>>| {
         let mut address = peer;
         for hop in chain?.into_iter().rev() {
-            // A peer that a trusted proxy does not name counts as the proxy itself.
+            // An obfuscated or unknown peer (RFC 7239, section 6) counts as the proxy itself.
             let Some(hop) = hop else { break };
             address = hop;
             if !is_trusted(&address) {
@@ -44,18 +47,19 @@ fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     };
     let by_x_forwarded_for = last_outside(x_forwarded_for(request));
     let by_forwarded = last_outside(forwarded(request));
-    // A proxy writes one of the two and may pass the other on as the client made it up.
+    // A proxy writes one of the two headers, and may forward the other as the client invented it.
     match (by_x_forwarded_for, by_forwarded) {
         (Some(one), Some(other)) if one != other => peer,
         (one, other) => one.or(other).unwrap_or(peer),
     }
 }
 
-/// Joins all lines of a header to one list. `None` if the header is absent.
+/// Joins all lines of a header to one list. Returns `None` if the header is absent.
 fn joined(request: &HttpRequest, name: HeaderName) -> Option<String> {
     let lines: Vec<&str> = request
         .headers()
         .get_all(name)
+        // A line that is not text stays a hop, so that the hops before it are not trusted.
         .map(|line| line.to_str().unwrap_or("?"))
         .collect();
     (!lines.is_empty()).then(|| lines.join(","))
@@ -67,7 +71,7 @@ fn x_forwarded_for(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     Some(list.split(',').map(node_address).collect())
 }
 
-/// Reads the `for` parameters of `Forwarded` (RFC 7239) in the same way.
+/// Reads the `for` parameters of `Forwarded` (RFC 7239, section 4) in the same way.
 fn forwarded(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     let list = joined(request, FORWARDED)?;
     let elements = split_unquoted(&list, ',').into_iter().map(|element| {
@@ -80,7 +84,7 @@ fn forwarded(request: &HttpRequest) -> Option<Vec<Option<IpAddr>>> {
     Some(elements.collect())
 }
 
-/// Splits at a separator outside of quotes. Text after a quote that is never closed stays whole.
+/// Splits at a separator outside of quotes. Text after an unclosed quote stays whole.
 fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(|c| {

@@ -1,5 +1,5 @@
-//! One limit: so many requests of each caller in a minute (generic cell rate algorithm). A caller
-//! may use all of it at once, and gets it back evenly over the minute.
+//! One rate limit: a quota of requests of each caller per minute (generic cell rate algorithm). A
+//! caller may use the whole quota at once, and regains it evenly over the minute.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroU32;
@@ -17,12 +17,13 @@ use super::buckets::{Buckets, Take};
 /// Interval between sweeps of full buckets.
 const SWEEP_INTERVAL_SECS: u64 = 10;
 
-/// Rounds up a wait that clients are told: never too short, and at least a second.
+/// Rounds `wait` up to whole seconds for a response, at least one second. A client that retries
+/// after that time is never too early.
 pub fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// The limit `policy`.
+/// Rate limit with the name `policy`.
 pub(super) struct Limiter {
     policy: &'static str,
     quota: NonZeroU32,
@@ -33,7 +34,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Lets each caller do something `quota` times a minute.
+    /// Creates a limit of `quota` requests of each caller per minute.
     pub(super) fn new(policy: &'static str, quota: NonZeroU32, clock: &Clock) -> Self {
         let limiter = RateLimiter::new(
             Quota::per_minute(quota),
@@ -53,15 +54,15 @@ impl Limiter {
     /// Counts one request of `caller`.
     ///
     /// # Errors
-    /// There is nothing left, and nothing was counted.
+    /// The quota is used up. The request was not counted.
     pub(super) fn take(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
         self.check(caller, true)
     }
 
-    /// Finds out whether `caller` has anything left, and counts nothing.
+    /// Checks whether `caller` has any requests left, without counting one.
     ///
     /// # Errors
-    /// There is nothing left.
+    /// The quota is used up.
     pub(super) fn peek(&self, caller: &impl Hash) -> Result<RateLimit, RateLimit> {
         self.check(caller, false)
     }
@@ -86,10 +87,11 @@ impl Limiter {
         }
     }
 
-    /// Drops full buckets. One thread sweeps while the others go on.
+    /// Drops full buckets, because an absent bucket counts as full.
     fn sweep_if_due(&self, now_secs: u64) {
         let due = self.next_sweep_secs.load(Ordering::Relaxed);
         let next = now_secs + SWEEP_INTERVAL_SECS;
+        // The exchange lets one thread sweep while the others continue.
         if now_secs >= due
             && self
                 .next_sweep_secs
@@ -107,7 +109,7 @@ impl Limiter {
     }
 }
 
-/// The program's clock, as the limiter reads it.
+/// Clock of the program as a clock of governor.
 struct Elapsed(Clock);
 
 impl governor::clock::Clock for Elapsed {

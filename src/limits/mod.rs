@@ -1,9 +1,9 @@
-//! Rate limits of addresses, credentials and organizations. Each process counts for itself and
-//! forgets when it ends.
+//! Rate limits of addresses, credentials and organizations. Each process counts separately, in
+//! memory.
 //!
-//! The order is: requests and failures of the address, before the credential is looked at; the
-//! credential; its organization. Permissions are checked only after that. Not here: databases and
-//! credentials, which the caller of [`Limits::within`] brings along.
+//! Requests and failures of the address are counted first, before the credential is verified. The
+//! credential and its organization follow, and then the check of permissions. Not here: databases
+//! and credentials, which the caller of [`Limits::within`] provides.
 
 mod buckets;
 mod client_address;
@@ -28,7 +28,7 @@ use limiter::Limiter;
 
 pub use limiter::whole_seconds;
 
-/// Requests allowed in a minute. `None` is unlimited.
+/// Requests allowed per minute. `None` is unlimited.
 #[derive(Debug, Clone, Default)]
 pub struct LimitSettings {
     /// Requests with one API key, or of one user.
@@ -39,11 +39,11 @@ pub struct LimitSettings {
     pub address_requests: Option<NonZeroU32>,
     /// Requests without a valid credential, from one such address.
     pub address_failures: Option<NonZeroU32>,
-    /// Proxies that are believed about the address of a client.
+    /// Proxies that are trusted to name the address of a client.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The limits of one process. The default is unlimited.
+/// Rate limits of one process. The default is unlimited.
 #[derive(Default)]
 pub struct Limits {
     credential_requests: Option<Limiter>,
@@ -54,7 +54,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Starts with everything left.
     pub fn new(settings: LimitSettings, clock: &Clock) -> Self {
         let LimitSettings {
             credential_requests,
@@ -88,7 +87,7 @@ impl Limits {
             && address_failures.is_none()
     }
 
-    /// Does `authentication` of `request` within the limits. `find_id` looks up the id of the
+    /// Runs `authentication` of `request` within the limits. `find_id` looks up the id of an
     /// organization that a token names by its external id.
     ///
     /// # Errors
@@ -113,8 +112,8 @@ impl Limits {
         }
         let outcome = authentication.await;
         if let Some(failures) = &self.address_failures {
-            // Of many requests at once, those that end after the last allowed failure are refused
-            // whatever their outcome, and learn nothing more.
+            // Requests that end after the last allowed failure are refused whatever their outcome.
+            // Otherwise many simultaneous guesses would get more outcomes than the limit allows.
             let left = match &outcome {
                 Err(Error::Unauthenticated(_)) => failures.take(&network),
                 Ok(_) | Err(_) => failures.peek(&network),
@@ -146,8 +145,8 @@ impl Limits {
                 ..
             } => {
                 let claimed = organization.as_ref().map(|own| &own.claimed);
-                // With the organization: an issuer of tokens need not number the users of all
-                // organizations in one sequence.
+                // With the organization, because users of two organizations may have the same
+                // `sub`.
                 take(request, credentials, &(subject, claimed))?;
                 let (Some(claimed), Some(_)) = (claimed, organizations) else {
                     return Ok(());
@@ -165,7 +164,7 @@ impl Limits {
     }
 }
 
-/// Counts `request` as one of `caller`, if that is limited.
+/// Counts `request` for `caller`, if there is a limit.
 fn take(request: &HttpRequest, limiter: Option<&Limiter>, caller: &impl Hash) -> Result<()> {
     let Some(limiter) = limiter else {
         return Ok(());
@@ -184,7 +183,7 @@ fn refuse(request: &HttpRequest, limit: RateLimit) -> Error {
     Error::RateLimited(Duration::from_secs(limit.seconds))
 }
 
-/// Notes `limit` for the response, if it leaves less than all limits before.
+/// Notes `limit` for the response, if it leaves no more requests than the limits noted before.
 fn note(request: &HttpRequest, limit: RateLimit) {
     request::note(request, |context| {
         let is_tightest = context

@@ -1,5 +1,5 @@
-//! Memory of the limits, and the behaviour when it is full. What a caller is told is tested with
-//! the whole application.
+//! Memory of the limits, and the behaviour when it is full. Not here: responses, which tests of the
+//! whole application check.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -29,7 +29,7 @@ fn address(number: u32) -> IpAddr {
 fn a_flood_of_addresses_takes_a_fixed_number_of_buckets() {
     let (limiter, millis) = limiter(2);
     for number in 0..FLOOD {
-        // Addresses that find no room share one bucket.
+        // Addresses without a bucket of their own share one bucket.
         let expected = (number as usize) < MAX_BUCKETS + 2;
         let outcome = limiter.take(&address(number));
         assert_eq!(outcome.is_ok(), expected, "{number}");
@@ -41,12 +41,12 @@ fn a_flood_of_addresses_takes_a_fixed_number_of_buckets() {
     assert_eq!(limiter.bucket_count(), MAX_BUCKETS + 1);
     assert!(
         limiter.take(&address(0)).is_ok(),
-        "those that have a bucket keep it"
+        "a caller with a bucket keeps it"
     );
     assert!(limiter.take(&address(0)).is_err());
     millis.fetch_add(120_000, Ordering::Relaxed);
     assert!(limiter.take(&address(FLOOD)).is_ok(), "the flood is over");
-    assert_eq!(limiter.bucket_count(), 1, "and forgotten");
+    assert_eq!(limiter.bucket_count(), 1, "and its buckets are gone");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! API keys of any organization: creation, list and revocation. Keys created here are exempt from
-//! the rate limit of new keys, and do not count for it.
+//! API keys of any organization: creation, list and revocation. The rate limit of new keys neither
+//! applies to keys created here nor counts them.
 
 use crate::clock::Clock;
 use crate::db::{self, Db, Lane};
@@ -21,6 +21,7 @@ pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Re
     db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &org_id)?;
         let hash = new.plaintext.hash();
+        // Demonstration data has the same keys at every start.
         if let Some(existing) = db::api_key::find_by_hash(conn, &hash)? {
             return Ok(existing);
         }
@@ -57,6 +58,7 @@ pub async fn list(
 /// [`Error::NotFound`] for an unknown key.
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
+    // Without `ApiKeys::revoke`, because this process has no cache to invalidate.
     db.write(Lane::OPERATOR, move |conn| {
         let no_key = || Error::NotFound(Resource::ApiKey);
         let org_id = db::api_key::find_by_id(conn, &id)?

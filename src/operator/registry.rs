@@ -1,4 +1,4 @@
-//! The mirror of the registry of brands and campaigns, written by the command line. An organization
+//! Mirror of the registry of brands and campaigns, written by the command line. An organization
 //! shows a summary of the registry, so every change here also changes the organization's version.
 
 use chrono::{DateTime, Utc};

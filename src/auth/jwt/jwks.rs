@@ -18,12 +18,12 @@ const MAX_KEYS: usize = 32;
 /// Minimum length of RSA keys, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
 
-/// Maximum length of a modulus that the cryptographic library verifies, in bits.
+/// Maximum length of RSA keys that the cryptographic library accepts, in bits.
 const MAX_RSA_BITS: usize = 8192;
 
 /// Public key of the set that may verify tokens.
 pub struct PublicKey {
-    /// `kid` that a token's header may name; `None` if the set gives none.
+    /// `kid` that a token's header may name. `None` if the set gives no `kid`.
     pub kid: Option<String>,
     /// RS256, ES256 or EdDSA.
     pub algorithm: Algorithm,
@@ -45,12 +45,12 @@ enum Unfit {
     /// The key is for another purpose, or of an unknown type.
     Foreign(String),
     /// The key is invalid, or does not belong in a key set.
-    Faulty(String),
+    Invalid(String),
 }
 
 impl Unfit {
-    fn faulty(fault: &str) -> Self {
-        Self::Faulty(fault.to_owned())
+    fn invalid(problem: &str) -> Self {
+        Self::Invalid(problem.to_owned())
     }
 }
 
@@ -64,14 +64,14 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
     let set: JwkSet = serde_json::from_str(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         vec![format!(
-            "not a JWK set {{\"keys\": […]}} (line {line}, column {column})"
+            "must be a JWK set {{\"keys\": […]}} (line {line}, column {column})"
         )]
     })?;
     if set.keys.is_empty() {
-        return Err(vec!["the list of keys is empty".to_owned()]);
+        return Err(vec!["must have at least one key".to_owned()]);
     }
     if set.keys.len() > MAX_KEYS {
-        return Err(vec![format!("more than {MAX_KEYS} keys")]);
+        return Err(vec![format!("must have at most {MAX_KEYS} keys")]);
     }
     let mut keys = Vec::new();
     let (mut problems, mut left_out) = (Vec::new(), Vec::new());
@@ -88,10 +88,11 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
                 problems.push(format!("{name}: an earlier key has the same kid"));
             }
             Ok(key) => keys.push(key),
-            Err(Unfit::Faulty(problem)) => problems.push(format!("{name}: {problem}")),
+            Err(Unfit::Invalid(problem)) => problems.push(format!("{name}: {problem}")),
             Err(Unfit::Foreign(reason)) => left_out.push(format!("{name}: {reason}")),
         }
     }
+    // A set without a usable key would refuse every token, so the reasons become errors.
     if keys.is_empty() {
         problems.append(&mut left_out);
     }
@@ -99,7 +100,7 @@ pub fn parse(json: &str) -> Result<Vec<PublicKey>, Vec<String>> {
         return Err(problems);
     }
     for reason in left_out {
-        log::warn!("a key of the JWK set is not used: {reason}");
+        log::warn!("ignored a key of the JWK set: {reason}");
     }
     Ok(keys)
 }
@@ -109,8 +110,8 @@ fn read_key(position: usize, value: &Value) -> (String, Result<PublicKey, Unfit>
     let name = format!("key {position}");
     // Without serde's message, which could quote a value. A misplaced value may be secret.
     let (Ok(jwk), Some(_)) = (Jwk::deserialize(value), text(value, "kty")) else {
-        let fault = "not an object with `kty` and string members";
-        return (name, Err(Unfit::faulty(fault)));
+        let problem = "must be an object with `kty` and string members";
+        return (name, Err(Unfit::invalid(problem)));
     };
     let name = match &jwk.common.key_id {
         Some(kid) => format!("{name} (kid {kid:?})"),
@@ -127,17 +128,17 @@ fn text<'a>(key: &'a Value, member: &str) -> Option<&'a str> {
 /// Checks a key. `value` is the same key with all its members.
 fn public_key(jwk: &Jwk, value: &Value) -> Result<PublicKey, Unfit> {
     if jwk.common.key_id.as_deref() == Some("") {
-        return Err(Unfit::faulty("kid is empty"));
+        return Err(Unfit::invalid("kid must not be empty"));
     }
-    // A secret stops the start, regardless of its use.
+    // A secret in a key set is a mistake, whatever its use is.
     if text(value, "kty") == Some("oct") {
-        let fault = "symmetric keys do not belong in a key set; set the secret";
-        return Err(Unfit::faulty(fault));
+        let problem = "symmetric keys are not allowed in a key set, configure the secret instead";
+        return Err(Unfit::invalid(problem));
     }
     let is_private = |member: &&str| value.get(member).is_some_and(|member| !member.is_null());
     if PRIVATE_MEMBERS.iter().any(is_private) {
-        let fault = "it is a private key; give only its public members";
-        return Err(Unfit::faulty(fault));
+        let problem = "private keys are not allowed, give only the public members";
+        return Err(Unfit::invalid(problem));
     }
     if let Some(intended) = &jwk.common.public_key_use
         && *intended != PublicKeyUse::Signature
@@ -157,7 +158,7 @@ fn public_key(jwk: &Jwk, value: &Value) -> Result<PublicKey, Unfit> {
     let name = format!("{algorithm:?}");
     if let Some(stated) = text(value, "alg").filter(|stated| *stated != name) {
         return Err(Unfit::Foreign(format!(
-            "unsupported alg {stated:?}; a key of this type is used with {name}"
+            "unsupported alg {stated:?}, keys of this type are used with {name}"
         )));
     }
     Ok(PublicKey {
@@ -182,10 +183,10 @@ fn algorithm(parameters: &AlgorithmParameters, value: &Value) -> Result<Algorith
     }
     let (kty, crv) = (text(value, "kty"), text(value, "crv"));
     match (kty.unwrap_or_default(), crv) {
-        ("RSA", _) => Err(Unfit::faulty("n or e is missing")),
-        ("EC", Some("P-256")) => Err(Unfit::faulty("x or y is missing")),
-        ("OKP", Some("Ed25519")) => Err(Unfit::faulty("x is missing")),
-        ("EC" | "OKP", None) => Err(Unfit::faulty("crv is missing")),
+        ("RSA", _) => Err(Unfit::invalid("n or e is missing")),
+        ("EC", Some("P-256")) => Err(Unfit::invalid("x or y is missing")),
+        ("OKP", Some("Ed25519")) => Err(Unfit::invalid("x is missing")),
+        ("EC" | "OKP", None) => Err(Unfit::invalid("crv is missing")),
         ("EC" | "OKP", Some(curve)) => Err(Unfit::Foreign(format!("unsupported curve {curve:?}"))),
         (other, _) => Err(Unfit::Foreign(format!("unsupported key type {other:?}"))),
     }
@@ -193,7 +194,7 @@ fn algorithm(parameters: &AlgorithmParameters, value: &Value) -> Result<Algorith
 
 /// Converts a key to the library's type, and checks everything that the library does not.
 fn decoding_key(jwk: &Jwk) -> Result<DecodingKey, Unfit> {
-    let faulty = |fault: &str| Err(Unfit::faulty(fault));
+    let invalid = |problem: &str| Err(Unfit::invalid(problem));
     // RFC 7518 §6.2.1.2, RFC 8037 §2: each coordinate has its full length, 32 bytes or 43
     // characters.
     let has_full_length = match &jwk.algorithm {
@@ -204,20 +205,21 @@ fn decoding_key(jwk: &Jwk) -> Result<DecodingKey, Unfit> {
     let key = match DecodingKey::from_jwk(jwk) {
         Ok(key) if has_full_length => key,
         Ok(_) | Err(_) if matches!(jwk.algorithm, AlgorithmParameters::RSA(_)) => {
-            return faulty("n or e is not base64url");
+            return invalid("n and e must be base64url");
         }
-        Ok(_) | Err(_) => return faulty("a coordinate is not base64url of 32 bytes"),
+        Ok(_) | Err(_) => return invalid("coordinates must be base64url of 32 bytes"),
     };
     if let DecodingKeyKind::RsaModulusExponent { n, e } = key.kind() {
         let bits = bit_length(n);
         if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-            return faulty(&format!(
-                "an RSA key of {bits} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} allowed"
+            return invalid(&format!(
+                "an RSA key must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits, not {bits}"
             ));
         }
-        // An exponent of 1 would make every signature valid, and even exponents make no RSA key.
+        // An exponent of 1 would make every signature valid. An RSA key cannot have an even
+        // exponent.
         if bit_length(e) < 2 || e.last().is_some_and(|last| last % 2 == 0) {
-            return faulty("e is not an odd number above 1");
+            return invalid("e must be an odd number above 1");
         }
     }
     Ok(key)

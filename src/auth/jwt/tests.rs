@@ -160,7 +160,7 @@ fn signed_claims_come_back_verified() {
 fn signing_refuses_what_verifying_would_refuse() {
     let minute = Duration::from_secs(60);
     let without_secret = keys(&with_jwks()).sign(&jane(), None, at(ISSUED_AT), minute);
-    assert_eq!(without_secret, Err("no secret to sign with is configured"));
+    assert_eq!(without_secret, Err("signing requires a configured secret"));
     let keys = keys(&with_secret());
     assert!(
         keys.sign(&jane(), None, at(ISSUED_AT), Duration::MAX)
@@ -198,7 +198,7 @@ fn tokens_of_another_implementation_verify_with_and_without_kid() {
 }
 
 #[test]
-fn a_key_without_kid_answers_to_any_kid() {
+fn a_key_without_kid_verifies_tokens_with_any_kid() {
     let mut set = fixtures()["jwks"].clone();
     for key in set["keys"].as_array_mut().expect("a list") {
         key.as_object_mut()
@@ -227,7 +227,7 @@ fn a_key_without_kid_answers_to_any_kid() {
 }
 
 #[test]
-fn a_single_key_with_a_kid_does_not_answer_to_another() {
+fn a_single_key_with_a_kid_does_not_verify_tokens_with_another_kid() {
     let jwks_json = json!({"keys": [fixtures()["jwks"]["keys"][0]]}).to_string();
     let keys = keys(&JwtSettings {
         jwks_json: Some(jwks_json),
@@ -281,7 +281,7 @@ fn the_algorithm_comes_from_the_key() {
         ("other secret", r#"{"alg":"HS256"}"#, other),
         ("empty secret", r#"{"alg":"HS256"}"#, ""),
         ("extension", r#"{"alg":"HS256","crit":["x"],"x":1}"#, SECRET),
-        ("kid is no text", r#"{"alg":"HS256","kid":1}"#, SECRET),
+        ("kid is not a text", r#"{"alg":"HS256","kid":1}"#, SECRET),
         ("two algs", r#"{"alg":"HS256","alg":"HS256"}"#, SECRET),
     ];
     for (name, header, secret) in table {

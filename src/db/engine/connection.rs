@@ -1,13 +1,11 @@
-//! A connection to either database. Opening one is the part of `postgres` and `sqlite`.
+//! Connection to either database. Not here: opening a connection, which `postgres` and `sqlite` do.
 
 use diesel::{PgConnection, SqliteConnection};
 
-/// A connection to the database that the configuration names.
+/// Connection to the database that the configuration names.
 #[derive(diesel::MultiConnection)]
 pub enum DbConn {
-    /// To PostgreSQL.
     Postgres(PgConnection),
-    /// To the SQLite file.
     Sqlite(SqliteConnection),
 }
 

@@ -1,5 +1,5 @@
-//! Connections that are kept for the next piece of work. Not here: the number of connections, which
-//! the permits of the pool limit.
+//! Idle connections of a pool and their health. Not here: the number of connections, which the
+//! permits of the pool limit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,15 +17,15 @@ use super::work::{Work, run_caught};
 /// Opens a connection.
 pub(super) type Connect = Box<dyn Fn() -> ConnectionResult<DbConn> + Send + Sync>;
 
-/// Age up to which a connection is used without a check, which would cost every request a round
-/// trip. If the server is gone, one request on the connection fails (503).
+/// Time since its last use for which a connection is trusted. A check would cost every request a
+/// round trip. If the server has gone away, one request on the connection fails (503).
 const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
 
 /// Time after which an unused connection is closed.
 const KEPT_UNUSED: Duration = Duration::from_secs(600);
 
-/// Age from which a connection is replaced, so that a session of PostgreSQL, and the server that a
-/// name stands for, are not kept for ever.
+/// Age from which a connection is replaced, so that the server processes of old sessions end, and
+/// a changed DNS name is resolved again.
 const MAX_AGE: Duration = Duration::from_secs(1800);
 
 /// Connections of one pool.
@@ -36,9 +36,10 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct Idle {
-    /// The one that was used last is used first.
+    /// Last in, first out, so that surplus connections stay unused.
     stack: Vec<Kept>,
-    /// Number of times that the connections of that moment were distrusted.
+    /// Number of calls of [`Connections::distrust_all`]. A connection of an older generation is not
+    /// kept.
     generation: u64,
 }
 
@@ -58,8 +59,8 @@ impl Connections {
         outcome
     }
 
-    /// Closes the idle connections, and the busy ones after their work. Called when one does not
-    /// respond: the others were probably lost with it, and each would be waited for in vain.
+    /// Closes all idle connections now, and all busy connections after their work. Called when one
+    /// connection does not respond, because the others have probably lost their server too.
     pub(super) fn distrust_all(&self) {
         let mut idle = self.lock();
         idle.generation += 1;
@@ -92,15 +93,15 @@ impl Connections {
         if kept.generation == idle.generation {
             idle.stack.push(kept);
         }
-        // One at a time is enough, because connections become idle one by one too.
+        // One for each return is enough, because connections become idle one by one.
         let longest_unused = idle.stack.first();
         if longest_unused.is_some_and(|kept| kept.used_at.elapsed() > KEPT_UNUSED) {
             idle.stack.remove(0);
         }
     }
 
-    /// A panic elsewhere cannot leave the stack half changed.
     fn lock(&self) -> MutexGuard<'_, Idle> {
+        // A panic elsewhere cannot leave the stack half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,7 +113,7 @@ struct Kept {
     opened_at: Instant,
     used_at: Instant,
     is_suspect: bool,
-    /// A session that began while PostgreSQL was read-only may stay read-only for good.
+    /// True for a session that began while PostgreSQL was read-only. It may stay read-only.
     is_read_only: bool,
 }
 
@@ -138,13 +139,14 @@ impl Kept {
         outcome
     }
 
-    /// Returns whether the server responds. Asks it only after a fault or a pause.
+    /// Returns whether the server responds. Queries the server only after a fault or a pause.
     fn responds(&mut self) -> bool {
         let is_trusted = !self.is_suspect && self.used_at.elapsed() < TRUSTED_AFTER_USE;
         is_trusted || self.conn.batch_execute("SELECT 1").is_ok()
     }
 
     fn is_broken(&mut self) -> bool {
+        // Such a connection may be in the middle of a transaction, or cannot write any more.
         self.is_read_only
             || self.opened_at.elapsed() > MAX_AGE
             || <DbConn as Connection>::TransactionManager::is_broken_transaction_manager(

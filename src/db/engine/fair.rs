@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::domain::api_key::HashedApiKey;
 use crate::domain::ids::OrganizationRef;
 
-/// Lane of a piece of work: its caller, reduced to a number. Two callers share a lane by chance
-/// only.
+/// Lane of a piece of work: the caller, hashed to a number. Two callers share a lane only by
+/// chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lane(u64);
 
@@ -100,7 +100,7 @@ impl<T> Turns<T> {
         }
         if items.is_empty() {
             self.lanes.remove(&lane);
-            // Waits end in the order of their beginning, so that the lane is among the first.
+            // Usually near the front, because waits that begin first time out first.
             if let Some(turn) = self.order.iter().position(|other| *other == lane) {
                 self.order.remove(turn);
             }
@@ -116,9 +116,9 @@ pub(super) struct FairPermits {
 
 struct State {
     free: usize,
-    /// Number of permits of each lane that has any.
+    /// Number of permits of each lane that has some.
     held: HashMap<Lane, usize>,
-    /// No waiter may run as long as a permit is free, because a permit goes to a waiter first.
+    /// Empty while a permit is free, apart from lanes that have all the permits they may have.
     waiting: Turns<Waiter>,
     next_ticket: u64,
 }
@@ -194,8 +194,8 @@ impl FairPermits {
         drop(waiter.grant.send(permit));
     }
 
-    /// A panic elsewhere cannot leave the state half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,9 @@
-//! Errors of the databases: temporary ones, after which a client may retry (503), and defects of
-//! ours (500).
+//! Classifies errors of the databases: temporary conditions, after which a client may retry (503),
+//! and defects (500).
 //!
-//! Works around Diesel, which tells few conditions apart and hides the codes of both databases, so
-//! that only messages in English are left. A PostgreSQL with another `lc_messages` answers 500
-//! where 503 would be right.
+//! Compares messages, because Diesel distinguishes few conditions and hides the codes of both
+//! databases. The messages are English, so with another `lc_messages` of PostgreSQL some responses
+//! are 500 instead of 503.
 //! <https://github.com/diesel-rs/diesel/pull/5232> adds SQLSTATE for PostgreSQL.
 //! Remove when `DatabaseErrorInformation` has the codes.
 
@@ -70,8 +70,8 @@ fn is_unavailable(error: &DieselError) -> bool {
             | DatabaseErrorKind::UnableToSendCommand => true,
             _ => {
                 let message = info.message().to_ascii_lowercase();
-                let mut known = SQLITE_UNAVAILABLE.iter().chain(&POSTGRES_UNAVAILABLE);
-                known.any(|text| message.contains(text))
+                let mut messages = SQLITE_UNAVAILABLE.iter().chain(&POSTGRES_UNAVAILABLE);
+                messages.any(|text| message.contains(text))
             }
         },
         DieselError::BrokenTransactionManager => true,
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_database_without_space_or_lock_is_unavailable_and_a_defect_is_internal() {
-        let fault = |message: &str| {
+        let error_of = |message: &str| {
             let message = Box::new(message.to_owned());
             Error::from(DieselError::DatabaseError(
                 DatabaseErrorKind::Unknown,
@@ -100,7 +100,7 @@ mod tests {
             "canceling statement due to lock timeout",
             "FATAL:  the database system is shutting down",
         ] {
-            let error = fault(message);
+            let error = error_of(message);
             assert!(matches!(error, Error::Unavailable(_)), "{message}");
             assert_eq!(is_locked(&error), message == LOCKED);
         }
@@ -108,7 +108,7 @@ mod tests {
             "no such table: organizations",
             "database disk image is malformed",
         ] {
-            assert!(matches!(fault(message), Error::Internal(_)), "{message}");
+            assert!(matches!(error_of(message), Error::Internal(_)), "{message}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Group commit on PostgreSQL: changes that wait together are stored together. Nothing is known
-//! here of how they are stored.
+//! Group commit on PostgreSQL: changes that wait at the same time are stored in one transaction.
+//! Not here: the statement that stores them.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -21,11 +21,11 @@ use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
 use super::work::ACQUIRE_TIMEOUT;
 
-/// Changes that share one commit at most.
+/// Maximum number of changes in one commit.
 const BATCH_LENGTH: usize = 64;
 
-/// Time for which one thread goes on while changes wait. Handing over to another thread takes a
-/// while on a busy machine.
+/// Time for which one thread stores batch after batch. Afterwards another caller's thread
+/// continues, because work that takes long counts as hung.
 const TERM: Duration = Duration::from_millis(100);
 
 /// Stores changes of different organizations in one transaction. Returns for each whether it was
@@ -44,7 +44,7 @@ pub(super) struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Makes an empty queue, from which `committers` batches are stored at once.
+    /// Creates an empty queue, from which `committers` batches are stored at the same time.
     pub(super) fn new(committers: usize, store_all: StoreAll) -> Self {
         Self {
             queue: Arc::default(),
@@ -54,10 +54,11 @@ impl GroupCommit {
         }
     }
 
-    /// Stores `change` on a connection of `pool`. A lone change waits for no other. Each waiting
-    /// caller also waits for a permit, and the one that gets it stores the changes of all.
+    /// Stores `change` on a connection of `pool`. A lone change waits for no other. Every waiting
+    /// caller also waits for a permit, and the caller that gets the permit stores all waiting
+    /// changes.
     pub(super) async fn store(&self, pool: &BlockingPool, change: Change) -> Stored {
-        // Both were decided on the same state, so that the second one would be void.
+        // Another change of the organization is in flight, which makes this one void.
         let Some(guard) = self.organizations.acquire(change.after.id) else {
             return Ok(None);
         };
@@ -126,7 +127,7 @@ impl Queue {
         }
     }
 
-    /// Stores batch after batch until none waits or the term is over.
+    /// Stores batch after batch until no change waits or the term is over.
     fn store_batches(&self, conn: &mut DbConn, store_all: StoreAll) -> Result<()> {
         let started = Instant::now();
         loop {
@@ -149,8 +150,8 @@ impl Queue {
             .collect()
     }
 
-    /// A panic elsewhere cannot leave the queue half changed.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // A panic elsewhere cannot leave the queue half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -210,6 +211,6 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
 
 fn answer(reply: oneshot::Sender<Stored>, stored: Stored) {
     if reply.send(stored).is_err() {
-        log::debug!("the caller of a change has gone");
+        log::debug!("a change completed after its caller went away");
     }
 }

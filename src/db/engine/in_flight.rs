@@ -12,18 +12,16 @@ use crate::error::Result;
 
 use super::connection::DbConn;
 
-/// Key of a write: 64 bits of a digest, so that two different writes share one by chance only.
+/// Key of a write: 64 bits of a digest, the size of an advisory lock's key. Two different writes
+/// share a key only by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InFlightKey(i64);
 
 impl InFlightKey {
-    /// Makes the key of a digest.
     pub fn new(digest: [u8; 8]) -> Self {
         Self(i64::from_le_bytes(digest))
     }
-}
 
-impl InFlightKey {
     /// Locks the key for all processes until the transaction ends. Returns `false` if another
     /// process has locked it. A SQLite file has one server, and the command line takes no guards.
     pub(in crate::db) fn lock_for_all_processes(self, conn: &mut DbConn) -> Result<bool> {
@@ -49,7 +47,7 @@ impl<K> Default for InFlight<K> {
 }
 
 impl<K: Copy + Eq + Hash> InFlight<K> {
-    /// Returns a guard of `key`, or `None` while another guard of it lives.
+    /// Returns a guard of `key`, or `None` while another guard of `key` exists.
     pub(in crate::db) fn acquire(self: &Arc<Self>, key: K) -> Option<InFlightGuard<K>> {
         let is_free = self.lock().insert(key);
         is_free.then(|| InFlightGuard {
@@ -58,8 +56,8 @@ impl<K: Copy + Eq + Hash> InFlight<K> {
         })
     }
 
-    /// A panic elsewhere cannot leave the set half changed.
     fn lock(&self) -> MutexGuard<'_, HashSet<K>> {
+        // A panic elsewhere cannot leave the set half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Brings a database's schema up to date, under a lock, so that any number of servers may start at
-//! once.
+//! Brings a database's schema up to date, under a lock, so that several servers may start at the
+//! same time.
 
 use diesel::connection::SimpleConnection;
 use diesel::dsl::sql;
@@ -19,7 +19,7 @@ use super::url::DatabaseUrl;
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Key of the advisory lock: any number that no other program uses in this database.
+/// Key of the advisory lock, an arbitrary number that other programs are unlikely to use.
 const POSTGRES_LOCK: i64 = 0x0071_7569_6574_6c6e;
 
 /// Applies the pending migrations and returns the connection that did it.
@@ -39,6 +39,7 @@ pub(in crate::db) fn run(url: &DatabaseUrl) -> Result<DbConn> {
 }
 
 fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<(), BoxError> {
+    // Without the lock first, so that a start does not wait for the writes of another process.
     if !conn.has_pending_migration(SQLITE).unwrap_or(true) {
         return Ok(());
     }
@@ -49,7 +50,7 @@ fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
     if is_current(conn)? {
         return Ok(());
     }
-    // The session holds the lock, and ends soon with this connection.
+    // The session holds the lock. `Db::open` closes it before the pool opens.
     conn.batch_execute(postgres::MIGRATION_SESSION)?;
     diesel::sql_query("SELECT pg_advisory_lock($1)")
         .bind::<BigInt, _>(POSTGRES_LOCK)
@@ -59,7 +60,8 @@ fn migrate_postgres(conn: &mut PgConnection) -> Result<(), BoxError> {
 
 /// Returns whether all migrations are applied. `has_pending_migration` creates Diesel's table
 /// first, which a role that only serves, or only reads, may not do.
-/// <https://github.com/diesel-rs/diesel/pull/2062>. Remove when it only reads.
+/// <https://github.com/diesel-rs/diesel/pull/2062>. Remove when the
+/// method only reads.
 fn is_current(conn: &mut PgConnection) -> Result<bool, BoxError> {
     #[derive(QueryableByName)]
     struct Applied {

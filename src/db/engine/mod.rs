@@ -1,4 +1,4 @@
-//! Connections to either database and the ways to run work on them. No table is known here.
+//! Connections to either database, and the ways to run work on them. Not here: tables.
 
 pub(super) mod connection;
 mod connections;

@@ -1,5 +1,5 @@
-//! A pool of connections for blocking work, with threads of its own. Every wait is bounded, also
-//! the wait for a database that never responds.
+//! Pool of connections for blocking work, with its own threads. Every wait has a timeout, even the
+//! wait for a database that never responds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::fair::{FairPermits, Lane, Permit};
 use super::running::Running;
 use super::work::{ACQUIRE_TIMEOUT, Busy, Work};
 
-/// Interval in which waiting work looks for work to give up.
+/// Interval in which a waiting caller looks for overdue work.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sizes of a pool.
 pub(super) struct Limits {
     pub(super) connections: usize,
-    /// Connections that one lane can have.
+    /// Maximum number of connections of one lane.
     pub(super) most_per_lane: usize,
-    /// Time after which work is given up. Its connection and its thread are replaced, so that both
-    /// are twice as many as `connections` at most.
+    /// Time after which work is given up. Its connection and its thread are replaced, so there are
+    /// at most twice as many of both as `connections`.
     pub(super) response_timeout: Duration,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct BlockingPool {
 }
 
 impl BlockingPool {
-    /// Makes a pool of connections that `connect` opens when they are needed.
+    /// Creates a pool. `connect` opens a connection when one is needed.
     pub(super) fn new(connect: Connect, limits: &Limits) -> Result<Self> {
         let Limits {
             connections,
@@ -53,8 +53,8 @@ impl BlockingPool {
         })
     }
 
-    /// Runs `work` without a transaction around it, to its end even if the caller has gone. `held`
-    /// is dropped at the end of the work, or when the work is given up.
+    /// Runs `work` without a transaction. The work continues to its end even if the caller goes
+    /// away. `held` is dropped at the end of the work, or when the work is given up.
     pub(super) async fn run<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
     where
         T: Send + 'static,
@@ -96,7 +96,7 @@ impl BlockingPool {
         }
     }
 
-    /// Gives up work that has passed its time, whether anything waits for it or not.
+    /// Gives up overdue work.
     pub(super) fn give_up_overdue(&self) {
         if self.running.give_up_overdue() {
             log::warn!("the database does not respond: work was given up");
@@ -110,8 +110,8 @@ impl BlockingPool {
     }
 }
 
-/// Threads for blocking work, shared by all workers. Threads of each worker would idle while
-/// another worker's are all busy, and take memory.
+/// Threads for blocking work, shared by all workers. With separate threads for each worker, some
+/// would idle while those of another worker are all busy.
 struct Threads(Option<Runtime>);
 
 impl Threads {
@@ -128,7 +128,10 @@ impl Threads {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self.0.as_ref().expect("it is there until it is dropped");
+        let runtime = self
+            .0
+            .as_ref()
+            .expect("the runtime exists until it is dropped");
         runtime
             .spawn_blocking(work)
             .await
@@ -139,7 +142,7 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // The dropping thread may be one that must not block. Work that has begun goes on.
+            // A worker may drop this, and a worker must not block. Work that has begun continues.
             runtime.shutdown_background();
         }
     }

@@ -18,29 +18,29 @@ use super::pool::{BlockingPool, Limits};
 use super::readiness::Readiness;
 use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
-/// Settings of every session. Times are milliseconds: a statement that takes longer than the
-/// timeouts allow is not one of ours. READ COMMITTED, because a change reads a row again once it
-/// has locked the row, and must then see what others have committed.
+/// Settings of every session. Times are in milliseconds, far above what any statement of the
+/// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
+/// then see concurrent commits. <https://www.postgresql.org/docs/current/transaction-iso.html>
 const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 2000; \
      SET idle_in_transaction_session_timeout = 5000; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
 
-/// Settings of the session that migrates. Another server's migrations, and those of a large table,
-/// may take as long as they take.
+/// Settings of the session that migrates. Migrations of a large table, or those of another server,
+/// may take any time.
 pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
-/// Time after which work is given up. PostgreSQL ends a statement sooner by itself, so a server
-/// that takes longer does not respond.
+/// Timeout of work on a connection. PostgreSQL cancels a statement sooner itself, so a server that
+/// takes longer is unreachable.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// Longest wait of a write for the writes of its lane before it.
+/// Timeout of the wait of a write for earlier writes, most of them of the same lane.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Batches of changes that are stored at once.
+/// Maximum number of batches of changes that are stored at the same time.
 const COMMITTERS: usize = 2;
 
-/// Parameters of libpq for URLs without them, in seconds, `tcp_user_timeout` in milliseconds. An
-/// unused connection to a server that has vanished is found dead after nine seconds.
+/// Parameters of libpq for URLs without them. `tcp_user_timeout` is in milliseconds, the others are
+/// in seconds. <https://www.postgresql.org/docs/current/libpq-connect.html>
 const LIMITS: [(&str, &str); 5] = [
     ("connect_timeout", "2"),
     ("tcp_user_timeout", "7000"),
@@ -52,12 +52,12 @@ const LIMITS: [(&str, &str); 5] = [
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
     pool: BlockingPool,
-    /// Permits for lists, each of which may keep a connection busy for a while: a quarter of the
-    /// connections, and one for each lane.
+    /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
+    /// connections, and at most one for each lane.
     lists: Arc<FairPermits>,
-    /// Permits for transactions, one for each lane: another write of the same organization would
-    /// wait for the row, and keep a connection meanwhile. With the committers they are half of the
-    /// connections, so that reads go on while every write hangs.
+    /// Permits for transactions, at most one for each lane, because a second write of the same
+    /// organization would keep a connection while it waits for the row. With the committers they
+    /// are half of the connections, so that reads continue while every write hangs.
     writes: Arc<FairPermits>,
     changes: GroupCommit,
     readiness: Readiness,
@@ -84,7 +84,8 @@ impl PostgresDb {
         })
     }
 
-    /// Runs `work` in a transaction. `held` is dropped at its end, or when it is given up.
+    /// Runs `work` in a transaction. `held` is dropped at the end of the work, or when the work is
+    /// given up.
     pub(in crate::db) async fn write<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
     where
         T: Send + 'static,
@@ -122,12 +123,12 @@ impl PostgresDb {
         self.pool.run(lane, permit, work).await
     }
 
-    /// Runs `read` on a connection of its own, or returns a recent outcome.
+    /// Runs `read` on a separate connection, or returns a recent outcome.
     pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         self.readiness.check(read).await
     }
 
-    /// Gives up work that does not end, and the guards that it holds.
+    /// Gives up overdue work and releases its guards.
     pub(in crate::db) fn give_up_overdue(&self) {
         self.pool.give_up_overdue();
     }
@@ -165,8 +166,8 @@ fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
             Ok(value)
         }
         Err(error) => {
-            // The caller gets the error of its work. A connection that cannot even roll back leaves
-            // the pool.
+            // The caller gets the error of its work. The pool drops a connection that cannot roll
+            // back.
             if let Err(failed) = Transactions::rollback_transaction(conn) {
                 log::warn!("rollback failed: {failed}");
             }

@@ -1,10 +1,10 @@
-//! Statements of fixed SQL whose prepared form stays in the connection's cache, because preparing
-//! costs more than running. Diesel caches neither its own UPDATE nor raw SQL. Only changes of
-//! single rows and the few statements around them belong here. All other statements are written
-//! with Diesel's query builder.
+//! Statements with fixed SQL that stay prepared in the connection's cache, because preparing a
+//! statement takes longer than running it. Diesel caches neither its own UPDATE nor raw SQL. Only
+//! changes of single rows and the few statements around them belong here. All other statements are
+//! written with Diesel's query builder.
 //!
-//! Diesel's rule: <https://github.com/diesel-rs/diesel/pull/279>. Remove when it caches an UPDATE
-//! with a fixed list of columns.
+//! Diesel's rule: <https://github.com/diesel-rs/diesel/pull/279>. Remove when Diesel
+//! caches an UPDATE with a fixed list of columns.
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
@@ -47,13 +47,13 @@ impl<'b, DB: Backend> Bind<'_, 'b, DB> {
     }
 }
 
-/// Writes a statement, or a fragment of one, once for both databases. Through [`DbConn`] its SQL
-/// would be built anew for every execution.
+/// Defines a statement, or a fragment of a statement, once for both databases. Through [`DbConn`]
+/// the SQL would be built again for every execution.
 ///
 /// The short form reads as SQL, with each bound value in braces after its type:
 /// `sql!(Touch<'_>, |touch| "UPDATE t SET n = n + 1 WHERE id = " {Text: touch.id})`.
-/// Before the SQL, `let` may take a row apart. The long form is code on a [`Bind`]. With `on Pg` it
-/// is written for PostgreSQL only.
+/// Before the SQL, `let` may destructure a row. The long form is code on a [`Bind`]. With `on Pg`
+/// the statement is for PostgreSQL only.
 macro_rules! sql {
     (on Pg, $statement:ty, |$this:ident, $bind:ident| $build:block) => {
         $crate::db::engine::prepared::sql!(
@@ -107,7 +107,7 @@ where
     Ok(touched?)
 }
 
-/// Runs `statement` for its effect.
+/// Runs `statement` and discards the number of rows.
 pub(in crate::db) fn run<S>(conn: &mut DbConn, statement: &S) -> Result<()>
 where
     S: QueryFragment<Sqlite> + QueryFragment<Pg> + QueryId,
@@ -120,7 +120,7 @@ pub(super) struct Statement(pub(super) &'static str);
 
 impl QueryId for Statement {
     type QueryId = ();
-    // One type for all texts, so that the cache finds each by its text.
+    // All texts have this one type, so the cache must look them up by text.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 

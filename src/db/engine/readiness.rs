@@ -1,5 +1,5 @@
-//! Readiness: whether the database can serve requests. The check has a connection of its own, so
-//! that it neither waits for requests nor holds them up.
+//! Readiness: whether the database can serve requests. The check has a separate connection, so that
+//! it neither waits for requests nor delays them.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use super::fair::Lane;
 use super::pool::{BlockingPool, Limits};
 use super::work::Busy;
 
-/// Time for which an outcome is reused, so that no flood of probes reaches the database.
+/// Time for which an outcome is reused, so that a flood of probes does not reach the database.
 const REUSED_FOR: Duration = Duration::from_millis(250);
 
 /// Longest wait of a probe.
@@ -28,17 +28,17 @@ const LIMITS: Limits = Limits {
     response_timeout: Duration::from_secs(2),
 };
 
-/// Check with a connection of its own.
+/// Check on a separate connection.
 pub(super) struct Readiness {
     pool: BlockingPool,
-    /// Latest outcome. Locked during a check, so that all who ask meanwhile get its outcome.
+    /// Latest outcome. Locked during a check, so that concurrent probes share one query.
     latest: Mutex<Option<(Instant, Outcome)>>,
 }
 
 type Outcome = std::result::Result<(), String>;
 
 impl Readiness {
-    /// Makes a check of the database to which `connect` connects.
+    /// Creates a check of the database that `connect` connects to.
     pub(super) fn new(connect: Connect) -> Result<Self> {
         Ok(Self {
             pool: BlockingPool::new(connect, &LIMITS)?,
@@ -46,7 +46,7 @@ impl Readiness {
         })
     }
 
-    /// Runs `read`, unless an outcome is recent.
+    /// Runs `read`, unless there is a recent outcome.
     pub(super) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         timeout(CHECK_TIMEOUT, self.check_once(read))
             .await
@@ -68,19 +68,18 @@ impl Readiness {
     }
 }
 
-/// Health of the writes: whether the latest one that was attempted failed.
+/// Health of writes: whether the latest attempt failed.
 #[derive(Default)]
 pub(in crate::db) struct WriteHealth {
     is_failing: AtomicBool,
 }
 
 impl WriteHealth {
-    /// Notes the outcome of a write. A refusal without an attempt says nothing, and neither does
-    /// the error of a rule.
+    /// Notes the outcome of a write. Ignores a refusal before an attempt, and the error of a rule.
     pub(in crate::db) fn note<T>(&self, outcome: &Result<T>) {
         match outcome {
             Ok(_) => {
-                // The common case must not write to memory that all workers share.
+                // Reads first, because a write would contend for memory that all workers share.
                 if self.is_failing() && self.is_failing.swap(false, Ordering::Relaxed) {
                     log::info!("writes succeed again");
                 }

@@ -1,5 +1,5 @@
-//! Work that threads are running, with the guards that it holds. Work whose database does not
-//! respond is given up: its guards are released, although its thread hangs on.
+//! Work in progress and the guards that it holds. Overdue work is given up: its guards are
+//! released, although its thread may still wait for the database.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ type Held = Box<dyn Send>;
 pub(super) struct Running {
     /// Time after which work is given up.
     timeout: Duration,
-    /// Given-up work that may hang at once. More keeps its guards, because each needs a thread and
-    /// a connection.
+    /// Maximum number of given-up pieces of work that still hang. Further work keeps its guards,
+    /// because each piece occupies a thread and a connection.
     most_hanging: usize,
     state: Mutex<State>,
 }
@@ -40,7 +40,7 @@ impl Running {
         self.timeout
     }
 
-    /// Notes that work begins, which holds `held` until it ends or is given up.
+    /// Notes that work begins. The work holds `held` until it ends or is given up.
     pub(super) fn begin(self: &Arc<Self>, held: impl Send + 'static) -> RunningWork {
         let mut state = self.lock();
         let id = state.next_id;
@@ -52,7 +52,7 @@ impl Running {
         }
     }
 
-    /// Gives up work that has passed its time. Returns whether there was any.
+    /// Gives up overdue work and returns whether there was any.
     pub(super) fn give_up_overdue(&self) -> bool {
         let mut released = Vec::new();
         let mut state = self.lock();
@@ -67,8 +67,8 @@ impl Running {
         !released.is_empty()
     }
 
-    /// A panic elsewhere cannot leave the state half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

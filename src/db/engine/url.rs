@@ -1,5 +1,5 @@
-//! URLs of databases. The scheme decides between the two, so that a mistyped scheme is an error and
-//! not a file.
+//! URLs of databases. The scheme selects the kind of database, so that a mistyped scheme is an
+//! error and not the name of a file.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,18 +19,24 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(url: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err("is not a URL with a scheme, like sqlite://quietline.db".into());
+            return Err(
+                "must be a URL such as sqlite://quietline.db or postgres://host/database".into(),
+            );
         };
         match scheme {
-            "sqlite" if rest.is_empty() => Err("names no file".into()),
-            // Every connection would see a database of its own.
+            "sqlite" if rest.is_empty() => {
+                Err("must name a file, such as sqlite://quietline.db".into())
+            }
+            // Every connection would have its own database.
             "sqlite" if rest.contains(":memory:") => Err("must name a file, not :memory:".into()),
-            "sqlite" if rest.contains(['?', '#', '\0']) => Err("must be a plain path".into()),
+            "sqlite" if rest.contains(['?', '#', '\0']) => {
+                Err("must be a plain path without ?, # or NUL".into())
+            }
             "sqlite" => Ok(Self::Sqlite(rest.into())),
             "postgres" | "postgresql" => Ok(Self::Postgres(url.to_owned())),
-            // Names at most the scheme: the rest may hold a password.
+            // Quotes only the scheme, because the rest may contain a password.
             _ => Err(format!(
-                "scheme {scheme:?} is not sqlite, postgres or postgresql"
+                "must have the scheme sqlite, postgres or postgresql, not {scheme:?}"
             )),
         }
     }
@@ -52,26 +58,26 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Errs on the side of hiding: a password with unescaped `/`, `?` or `@` stays hidden too.
+/// Hides the password, even a password with an unescaped `/`, `?` or `@`.
 fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "***".to_owned();
     };
-    let (credentials, place) = match rest.rsplit_once('@') {
+    let (credentials, server) = match rest.rsplit_once('@') {
         // Either the password has a `?` or a parameter has an `@`, and the two look alike.
         Some((credentials, _)) if credentials.contains('?') => return format!("{scheme}://***"),
-        Some((credentials, place)) => (Some(credentials), place),
+        Some((credentials, server)) => (Some(credentials), server),
         None => (None, rest),
     };
     let user = credentials.map(|credentials| match credentials.split_once(':') {
         Some((user, _)) => format!("{user}:***@"),
         None => "***@".to_owned(),
     });
-    let (place, query) = match place.split_once('?') {
-        Some((place, _)) => (place, "?***"),
-        None => (place, ""),
+    let (server, query) = match server.split_once('?') {
+        Some((server, _)) => (server, "?***"),
+        None => (server, ""),
     };
-    format!("{scheme}://{}{place}{query}", user.unwrap_or_default())
+    format!("{scheme}://{}{server}{query}", user.unwrap_or_default())
 }
 
 #[cfg(test)]

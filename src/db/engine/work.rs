@@ -1,4 +1,5 @@
-//! Work for a connection: a closure that returns a value or an error, on whichever thread runs it.
+//! Work for a connection: a closure that returns a value or an error. Not here: the thread that
+//! runs the closure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -7,16 +8,16 @@ use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 
-/// Longest wait for a permit before a request is refused (503).
+/// Timeout of the wait for a permit, after which a request is refused (503).
 pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Cause of a refusal without an attempt: too much other work was in the way.
+/// Cause of a refusal before an attempt: other work took all permits.
 #[derive(Debug, thiserror::Error)]
 #[error("the database is busy with other work")]
 pub(in crate::db) struct Busy;
 
-/// Work in a box. Boxed from the start, because every future that passes it on would otherwise hold
-/// all that it captures.
+/// Boxed work. Boxed from the start, because every future that passes it on would otherwise contain
+/// everything that it captures.
 pub(in crate::db) type Work<T> = Box<dyn FnOnce(&mut DbConn) -> Result<T> + Send>;
 
 /// Runs `work` and returns a panic as [`Error::Internal`].

@@ -1,6 +1,7 @@
 //! Cache of API keys, so that a busy key does not cost a query per request. On PostgreSQL that
 //! query bounds a server at 23,200 requests a second (W4a of `docs/PERFORMANCE.md`, one lookup and
-//! nothing else). With a cached key it refuses 94,500 (W4b). On SQLite the two are equal.
+//! nothing else). With a cached key the server sends 94,500 responses a second (W4b). On SQLite the
+//! cache makes no difference.
 //!
 //! A key revoked by this process is invalidated at once. A key revoked elsewhere is served for
 //! [`TTL`] at most. Eviction and locks are quick_cache's, freshness is decided here.
@@ -19,19 +20,18 @@ use crate::domain::ids::ApiKeyId;
 /// Age up to which a cached key is used without a query. The contract allows one second.
 const TTL: Duration = Duration::from_millis(900);
 
-/// Keys that are cached at most, about 500 bytes each.
+/// Maximum number of cached keys, about 500 bytes each.
 const CAPACITY: usize = 16_384;
 
 /// API key as it was less than a second ago.
 #[derive(Debug)]
 pub struct CachedKey {
     key: ApiKey,
-    /// Last minute, counted since 1970, in which the key is known or noted to have been used.
+    /// Latest minute, counted since 1970, with a stored or noted use of the key.
     used_in: AtomicI64,
 }
 
 impl CachedKey {
-    /// Makes a key of its row.
     pub(super) fn new(key: ApiKey) -> Self {
         let used_in = key.last_used_at.map_or(i64::MIN, minute_of);
         Self {
@@ -40,10 +40,11 @@ impl CachedKey {
         }
     }
 
-    /// Calls `note`, which notes a use in `minute` and returns `false` if it has no room for it,
-    /// unless that use is known. Takes no lock in the usual case.
+    /// Calls `note` with a use in `minute`, unless a use in that minute was noted before. `note`
+    /// returns `false` if it cannot store the use. Usually takes no lock.
     pub(super) fn note_use(&self, minute: i64, note: impl FnOnce(&ApiKeyId) -> bool) {
         if self.used_in.load(Ordering::Relaxed) < minute && note(&self.key.id) {
+            // The larger minute wins, because requests of two minutes may run at the same time.
             self.used_in.fetch_max(minute, Ordering::Relaxed);
         }
     }
@@ -62,8 +63,8 @@ pub(super) fn minute_of(moment: DateTime<Utc>) -> i64 {
     moment.timestamp().div_euclid(60)
 }
 
-/// Keys by the hash of the whole key. Unknown keys are never cached, because anybody can invent
-/// them.
+/// Keys by the hash of the complete key. Unknown keys are never cached, because clients can invent
+/// any number of them.
 pub(super) struct KeyCache {
     entries: Cache<HashedApiKey, Entry>,
     /// Number of invalidations. An entry is valid in the generation in which its lookup began.
@@ -129,6 +130,7 @@ impl KeyCache {
         let Some(Entry { start: read, key }) = self.entries.get(hash) else {
             return Lookup::Miss;
         };
+        // A cached key may be one that the revocation in progress has already revoked.
         let is_bypassed = self.revocations.load(Ordering::SeqCst) > 0;
         let is_valid = read.generation == self.generation.load(Ordering::SeqCst);
         if !is_bypassed && is_valid && start.at.saturating_duration_since(read.at) < TTL {

@@ -1,5 +1,5 @@
-//! API keys as requests see them: looked up through a cache of less than a second, with their uses
-//! gathered in memory and stored later.
+//! API keys as requests see them. Lookups go through a cache whose entries live for less than a
+//! second. Uses are gathered in memory and stored later.
 
 mod cache;
 mod uses;
@@ -30,17 +30,16 @@ pub struct ApiKeys {
     uses: Arc<KeyUses>,
 }
 
-/// API key, with its organization if that was read with it. A request whose key is not cached
-/// nearly always needs the organization next.
+/// API key, with its organization if the lookup read both. A request whose key is not cached nearly
+/// always needs the organization next.
 pub struct KeyWithOrganization {
-    /// The key.
     pub key: Arc<CachedKey>,
-    /// The organization that it belongs to. `None` after a cache hit or a refresh.
+    /// Organization of the key. `None` unless the cache missed.
     pub organization: Option<Organization>,
 }
 
 impl ApiKeys {
-    /// The keys of `db`, with an empty cache.
+    /// Creates the keys of `db`, with an empty cache.
     pub fn new(db: Db) -> Self {
         Self {
             db,
@@ -54,6 +53,7 @@ impl ApiKeys {
     /// # Errors
     /// Errors of [`Db::read`].
     pub async fn find(&self, hash: HashedApiKey) -> Result<Option<KeyWithOrganization>> {
+        // Before the query, so that a revocation during the query invalidates its result.
         let start = self.cache.start();
         let (key, organization) = match self.cache.get(start, &hash) {
             Lookup::Fresh(key) => (key, None),
@@ -82,7 +82,7 @@ impl ApiKeys {
         key
     }
 
-    /// Runs `work`, a write that may revoke API keys and returns whether it has. The cache is
+    /// Runs `work`, a write that may revoke API keys and returns whether it did. The cache is
     /// bypassed during the write, and invalidated before this returns if a key was revoked. Runs in
     /// its own task, so that a client that disconnects does not skip the invalidation.
     ///
@@ -98,7 +98,7 @@ impl ApiKeys {
             let _bypass = cache.bypass();
             let outcome = db.write(lane, work).await;
             match &outcome {
-                // After a fault the write may be stored or not.
+                // After such an error the write may be stored or not.
                 Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => {
                     cache.invalidate_all();
                 }

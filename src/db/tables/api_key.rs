@@ -1,4 +1,4 @@
-//! Rows of `api_keys`. Not here: the key itself, of which only the hash is stored.
+//! Rows of `api_keys`. The plaintext of a key is never stored, only its hash.
 
 use std::ops::Range;
 
@@ -49,7 +49,7 @@ impl ApiKeyRow {
     }
 }
 
-/// Inserts `key`, to be found by `hash`. `created_by` is the identity of its issuer.
+/// Inserts `key` with its `hash`. `created_by` is the identity of its issuer.
 pub fn insert(
     conn: &mut DbConn,
     key: &ApiKey,
@@ -171,6 +171,7 @@ pub fn find_nth_issue(
         .filter(api_keys::org_id.eq(org_id))
         .filter(api_keys::created_at.gt(StoredTime::from(period.start)))
         .filter(api_keys::created_at.lt(StoredTime::from(period.end)))
+        // Keys that the operator creates do not count for the rate limit.
         .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .offset(nth - 1)

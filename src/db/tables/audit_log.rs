@@ -289,7 +289,8 @@ pub fn list_newest(
 }
 
 /// Condition that a row has values of the types that the program writes. SQLite stores any type in
-/// any column, and some foreign values read alike but compare differently.
+/// any column, and some values of other types read the same but compare differently.
+/// <https://sqlite.org/datatype3.html>
 const IS_AS_WRITTEN: &str = "typeof(seq) = 'integer' \
      AND typeof(id) = 'text' AND typeof(occurred_at) = 'integer' AND typeof(actor_kind) = 'text' \
      AND typeof(actor_label) = 'text' AND typeof(actor_identity) = 'text' \
@@ -324,7 +325,7 @@ pub fn list_oldest(
         .map(|(row, is_as_written)| match is_as_written {
             Some(true) => row.into_domain(),
             _ => Err(Error::internal(format!(
-                "entry {} is not stored as it was written",
+                "entry {} has a value of a type that the program never writes",
                 row.seq
             ))),
         })

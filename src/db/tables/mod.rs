@@ -1,4 +1,4 @@
-//! Rows of the tables, one file each. Not here: connections, which the engine chooses.
+//! Statements of the tables, one file per table. Not here: connections, which the engine opens.
 
 pub mod api_key;
 pub mod audit_log;

@@ -113,6 +113,7 @@ pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
         .execute(conn)
     {
         Ok(_) => Ok(true),
+        // Only the external id can collide, because the id was just generated.
         Err(DieselError::DatabaseError(UniqueViolation, _)) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -305,7 +306,7 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
         .limit(limit)
         .select(OrganizationRow::as_select())
         .into_boxed();
-    // Without a first id there is no filter: an id of another type, which sorts first or last, must
+    // The first page has no filter, because an id of another type, which sorts first or last, must
     // not be skipped.
     if let Some(after) = after {
         query = query.filter(organizations::id.gt(after));
@@ -426,5 +427,5 @@ impl OrganizationRow {
 }
 
 fn stored_time(text: &str) -> Result<TimeOfDay> {
-    TimeOfDay::parse(text).ok_or_else(|| Error::internal(format!("{text:?} is no time of day")))
+    TimeOfDay::parse(text).ok_or_else(|| Error::internal(format!("{text:?} is not a time of day")))
 }

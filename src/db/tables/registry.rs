@@ -1,5 +1,4 @@
-//! Rows of `brands` and `campaigns`. They are registered elsewhere, and the command line mirrors
-//! them here.
+//! Rows of `brands` and `campaigns`, which the command line mirrors from the registry.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -11,7 +11,7 @@ use crate::db::tables::schema::server_secrets;
 // Not tenant-scoped: secrets belong to the servers.
 
 /// Returns the key that signs the cursors of lists. The first server on a database creates it.
-pub(in crate::db) fn find_or_make_cursor_key(conn: &mut DbConn) -> Result<CursorKey> {
+pub(in crate::db) fn find_or_create_cursor_key(conn: &mut DbConn) -> Result<CursorKey> {
     const CURSORS: &str = "cursors";
     let secret = match find(conn, CURSORS)? {
         Some(secret) => Some(secret),
@@ -23,7 +23,7 @@ pub(in crate::db) fn find_or_make_cursor_key(conn: &mut DbConn) -> Result<Cursor
     };
     secret
         .and_then(CursorKey::from_stored)
-        .ok_or_else(|| Error::internal("the secret is not 32 bytes"))
+        .ok_or_else(|| Error::internal("the stored secret must have 32 bytes"))
 }
 
 fn find(conn: &mut DbConn, name: &str) -> Result<Option<Vec<u8>>> {

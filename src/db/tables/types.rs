@@ -66,7 +66,7 @@ macro_rules! id_columns {
 
         impl FromSql<Uuid, Sqlite> for $name {
             fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-                // Text of the same bytes is another value to SQLite, which no lookup finds.
+                // To SQLite, text of the same bytes is another value, which lookups do not find.
                 let is_blob = value.value_type() == Some(SqliteType::Binary);
                 Some(value.read_blob())
                     .filter(|_| is_blob)
@@ -184,8 +184,8 @@ on_either_database!(StoredTime: Timestamptz);
 
 /// Reads a stored SHA-256.
 pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
-    let wrong = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
-    bytes.try_into().map_err(wrong)
+    let wrong_length = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
+    bytes.try_into().map_err(wrong_length)
 }
 
 /// Returns the error of a query, unless rows were read and hold an unexpected value.

@@ -10,7 +10,7 @@ use super::entry::{AuditEntry, ChainHead};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainFault {
     /// An entry is missing, duplicated or out of order.
-    #[error("entry {expected} is missing or moved: entry {found} stands in its place")]
+    #[error("entry {expected} is missing or moved: found entry {found} instead")]
     OutOfOrder {
         /// Expected `seq`.
         expected: i64,
@@ -18,7 +18,7 @@ pub enum ChainFault {
         found: i64,
     },
     /// The previous hash of an entry is wrong.
-    #[error("entry {0} does not continue the entry before it")]
+    #[error("entry {0} does not link to the entry before it")]
     BrokenLink(i64),
     /// The fields of an entry do not match its hash.
     #[error("entry {0} was edited")]
@@ -37,10 +37,11 @@ pub enum ChainFault {
     /// The last entry's hash differs from the head in the organization's row.
     #[error("entry {0} is not the one that was last written")]
     WrongHead(i64),
-    /// The entries may fit each other, but they differ from the anchored ones.
+    /// The chain is consistent up to this entry, but its hash differs from the anchor: the chain
+    /// was rewritten.
     #[error("entry {0} is not the one that was anchored")]
     NotAnchored(i64),
-    /// Anchored entries are gone, regardless of the organization's row.
+    /// Anchored entries are missing, whatever the organization's row says.
     #[error("the log ends at entry {found}, entry {anchored} was anchored")]
     EndsBeforeAnchor {
         /// `seq` of the anchored entry.
@@ -48,8 +49,8 @@ pub enum ChainFault {
         /// `seq` of the last entry.
         found: i64,
     },
-    /// The organization's row and all its entries are gone.
-    #[error("the organization is gone, its log was anchored at entry {0}")]
+    /// The organization's row and all its entries are missing.
+    #[error("the organization was deleted, its log was anchored at entry {0}")]
     Vanished(i64),
 }
 
@@ -64,6 +65,7 @@ pub struct ChainVerifier {
 impl ChainVerifier {
     /// Creates a verifier at the beginning of a chain that must contain `anchors`.
     pub fn new(mut anchors: Vec<ChainHead>) -> Self {
+        // An anchor of an empty log requires no entry.
         anchors.retain(|anchor| anchor.length > 0);
         anchors.sort_unstable_by_key(|anchor| std::cmp::Reverse(anchor.length));
         let head = ChainHead::default();
@@ -88,6 +90,7 @@ impl ChainVerifier {
         if entry.hash != entry.digest() {
             return Err(ChainFault::Edited(entry.seq));
         }
+        // One length may have several anchors, which differ if the log was rewritten in between.
         while let Some(anchor) = self.anchors.pop_if(|anchor| anchor.length == entry.seq) {
             if anchor.hash != entry.hash {
                 return Err(ChainFault::NotAnchored(entry.seq));
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_of_an_empty_log_demands_no_entry() {
+    fn an_anchor_of_an_empty_log_requires_no_entry() {
         let chain = ChainVerifier::new(vec![ChainHead::default()]);
         assert_eq!(chain.finish(&ChainHead::default()), Ok(()));
     }
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_that_nobody_took_are_of_organizations_that_are_gone() {
+    fn anchors_that_were_not_taken_belong_to_deleted_organizations() {
         let mut anchors = Anchors::default();
         let [one, two] = [OrgId::generate(), OrgId::generate()];
         for (org_id, length) in [(&one, 1), (&two, 4), (&two, 9), (&two, 9)] {

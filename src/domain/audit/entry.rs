@@ -42,7 +42,7 @@ pub type EntryHash = [u8; 32];
 pub struct ChainHead {
     /// Number of entries, which is the `seq` of the last entry.
     pub length: i64,
-    /// Hash of the last entry; all zero for an empty chain.
+    /// Hash of the last entry. All zero for an empty chain.
     pub hash: EntryHash,
 }
 
@@ -69,7 +69,7 @@ pub struct AuditEntry {
     pub request_id: String,
     /// JSON text, hashed byte for byte.
     pub payload: String,
-    /// Hash of the previous entry; all zero for the first entry.
+    /// Hash of the previous entry. All zero for the first entry.
     pub previous_hash: EntryHash,
     pub hash: EntryHash,
 }
@@ -89,6 +89,7 @@ impl ActorRecord {
     fn of(actor: &Actor) -> Self {
         let (kind, label) = match actor {
             Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
+            // Customers must not learn which member of the platform's staff acted.
             Actor::User {
                 role: Role::Superadmin,
                 ..
@@ -168,6 +169,7 @@ impl AuditEntry {
             &self.resource_type,
             &self.resource_id,
         ];
+        // Room for all fields but the payload, so that the text is not moved while it grows.
         let mut text = String::with_capacity(512 + self.payload.len());
         before_reason
             .iter()

@@ -1,5 +1,5 @@
-//! Events: the records of a change before they have a position in the chain. Each compared state
-//! names its own fields.
+//! Events: recorded actions without a position in the chain. Not here: the fields of a state, which
+//! each type names itself.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! Anchors: signed heads of the chains of the audit log at some time. Anchors that are kept where
-//! no writer of the database can change them reveal that a whole chain was rewritten.
+//! Anchors: signed heads of the chains of the audit log at some time. They reveal that a whole
+//! chain was rewritten, if they are stored out of reach of everyone who can write to the database.
 
 use std::fmt;
 use std::io::{BufRead, Write};
@@ -30,18 +30,18 @@ const PUBLIC_KEY: &str = "PUBLIC KEY";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
     /// The text is not PEM.
-    #[error("is not PEM")]
+    #[error("must be PEM")]
     NotPem,
     /// The PEM block has another label.
-    #[error("has a PEM block {found:?}, needed is {needed:?}")]
+    #[error("must have a PEM block {expected:?}, not {found:?}")]
     WrongBlock {
         /// Actual label.
         found: String,
         /// Expected label.
-        needed: &'static str,
+        expected: &'static str,
     },
     /// The key has another algorithm, or the content is not a key.
-    #[error("is not an Ed25519 key")]
+    #[error("must be an Ed25519 key")]
     NotEd25519,
 }
 
@@ -101,15 +101,14 @@ fn to_pem(label: &str, der: &[u8]) -> String {
     pem::encode_config(&pem::Pem::new(label, der), lines)
 }
 
-fn from_pem(text: &str, needed: &'static str) -> Result<Vec<u8>, KeyProblem> {
+fn from_pem(text: &str, expected: &'static str) -> Result<Vec<u8>, KeyProblem> {
     let block = pem::parse(text).map_err(|_not_pem| KeyProblem::NotPem)?;
-    if block.tag() == needed {
-        Ok(block.into_contents())
-    } else {
-        Err(KeyProblem::WrongBlock {
+    match block.tag() == expected {
+        true => Ok(block.into_contents()),
+        false => Err(KeyProblem::WrongBlock {
             found: block.tag().to_owned(),
-            needed,
-        })
+            expected,
+        }),
     }
 }
 
@@ -154,30 +153,31 @@ impl AnchorPublicKey {
 
     fn verify(&self, line: &str) -> Result<(OrgId, ChainHead), &'static str> {
         let line: AnchorLine = serde_json::from_str(line)
-            .map_err(|_unlike| "is not an object with org_id and anchor")?;
+            .map_err(|_unlike| "must be a JSON object with org_id and anchor")?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        // Anchors have neither an audience nor an expiry.
+        // The defaults of `Validation`, which anchors do not have: an anchor never expires.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["iss"]);
         validation.set_issuer(&[TYPE]);
         let anchor = jsonwebtoken::decode::<Claims>(&line.anchor, &self.0, &validation)
-            .map_err(|_refused| "is not an anchor that was signed with this key")?;
+            .map_err(|_refused| "must be an anchor signed with this key")?;
+        // RFC 7515 §4.1.11: an unknown critical extension must be refused.
         if anchor.header.typ.as_deref() != Some(TYPE) || anchor.header.crit.is_some() {
-            return Err("is signed with this key, but is no anchor");
+            return Err("is signed with this key, but is not an anchor");
         }
         if anchor.claims.org_id != line.org_id {
-            return Err("names another organization than the anchor");
+            return Err("org_id differs from the organization in the anchor");
         }
         let head = ChainHead {
             length: anchor.claims.length,
             hash: hash(&anchor.claims.hash)?,
         };
+        // Only an empty log has the zero hash. Another combination would match no log.
         let is_empty = head.hash == EntryHash::default();
-        if head.length >= 0 && is_empty == (head.length == 0) {
-            Ok((org_id(&anchor.claims.org_id)?, head))
-        } else {
-            Err("is of a length that no log has")
+        match head.length >= 0 && is_empty == (head.length == 0) {
+            true => Ok((org_id(&anchor.claims.org_id)?, head)),
+            false => Err("the length and the hash in the anchor contradict each other"),
         }
     }
 }
@@ -212,7 +212,7 @@ pub fn read_anchors(
         }
     }
     match (count, only) {
-        (0, None) => Err("there is no anchor in it".into()),
+        (0, None) => Err("must contain at least one anchor".into()),
         (0, Some(only)) => Err(format!("organization {only} has no anchor").into()),
         _ => Ok((anchors, count)),
     }
@@ -233,6 +233,7 @@ pub async fn anchor(
     let mut unreadable = Vec::new();
     let mut logs = match only {
         Some(org_id) => Logs::one(db, org_id),
+        // An organization without a row has no head to sign.
         None => Logs::with_row(db),
     };
     while let Some(org_id) = logs.next().await? {

@@ -63,6 +63,7 @@ async fn export_log(
     let last_line = match written.await {
         Ok(ControlFlow::Continue(head)) => Line::head(&org_id, &head),
         Ok(ControlFlow::Break(error)) => return Err(error.into()),
+        // An unreadable log must not keep the other logs out of the export.
         Err(Error::Internal(cause)) => {
             let reason = cause.to_string();
             exported.unreadable.push((org_id, reason.clone()));

@@ -34,7 +34,7 @@ pub(super) struct EntryLine {
     action: String,
     resource_type: String,
     resource_id: String,
-    // Null without a reason. An absent member is a fault.
+    // Null without a reason. An absent member is an error, because the hash covers all fields.
     #[serde(deserialize_with = "Option::deserialize")]
     reason: Option<String>,
     request_id: String,
@@ -52,7 +52,7 @@ pub(super) struct HeadLine {
     hash: String,
 }
 
-/// Log with values that the program never writes.
+/// Last line of a log with values that the program never writes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UnreadableLine {
@@ -96,7 +96,7 @@ impl TryFrom<EntryLine> for AuditEntry {
     type Error = &'static str;
 
     fn try_from(line: EntryLine) -> Result<Self, Self::Error> {
-        const BAD_TIME: &str = "occurred_at is not a time in UTC with nine decimals";
+        const BAD_TIME: &str = "occurred_at must be a time in UTC with nine decimals";
         let occurred_at = DateTime::parse_from_rfc3339(&line.occurred_at);
         let occurred_at = occurred_at.map_err(|_not_a_time| BAD_TIME)?.naive_utc();
         let entry = Self {
@@ -164,7 +164,7 @@ impl UnreadableLine {
 /// Reads an id in its canonical spelling.
 pub(super) fn org_id(text: &str) -> Result<OrgId, &'static str> {
     let org_id = OrgId::parse(text).filter(|org_id| org_id.to_string() == text);
-    org_id.ok_or("org_id is not a UUID in lower case")
+    org_id.ok_or("org_id must be a UUID in lower case")
 }
 
 /// Reads a hash in its canonical spelling.
@@ -174,7 +174,7 @@ pub(super) fn hash(text: &str) -> Result<EntryHash, &'static str> {
     read.ok()
         .filter(|()| !text.contains(|digit: char| digit.is_ascii_uppercase()))
         .map(|()| hash)
-        .ok_or("a hash is not 64 hexadecimal digits in lower case")
+        .ok_or("hashes must be 64 hexadecimal digits in lower case")
 }
 
 #[cfg(test)]

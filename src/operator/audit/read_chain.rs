@@ -16,7 +16,7 @@ pub(super) struct Logs<'a> {
     db: &'a Db,
     /// Organizations read but not yet returned, the next one last.
     page: Vec<OrgId>,
-    /// Last organization of the last page; `None` before the first page.
+    /// Last organization of the last page. `None` before the first page.
     last: Option<OrgId>,
     has_more: bool,
     /// Organizations with entries but without a row, in order of their ids.
@@ -78,6 +78,7 @@ impl<'a> Logs<'a> {
             None => self.orphans.len(),
         };
         self.page.extend(self.orphans.drain(..orphans_before));
+        // Descending, because `next` pops from the end.
         self.page.sort_unstable_by(|one, other| other.cmp(one));
         Ok(())
     }
@@ -100,6 +101,7 @@ pub(super) async fn read<B>(
     while let Some(from) = next {
         let page = read_page(db, org_id, from).await?;
         let last = page.last().map(|entry| entry.seq);
+        // A page beyond the head was appended since the head was read.
         if last.is_some_and(|last| last > head.length) {
             head = read_head(db, org_id).await?;
         }

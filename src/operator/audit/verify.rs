@@ -35,9 +35,9 @@ pub struct Summary {
 /// Fault of a log, or of the export that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Organization of the log; `None` for a fault outside every log of an export.
+    /// Organization of the log. `None` for a fault outside every log of an export.
     pub org_id: Option<OrgId>,
-    /// Line of the export; `None` for a database.
+    /// Line of the export. `None` for a database.
     pub line: Option<u64>,
     /// Number of intact entries from the start of the log.
     pub intact_entries: i64,
@@ -84,6 +84,7 @@ pub async fn verify_all(db: &Db, mut anchors: Anchors) -> Result<Summary> {
         let its_anchors = anchors.take(&org_id);
         summary.add(verify(db, org_id, its_anchors).await?);
     }
+    // Every existing log has taken its anchors. The remaining ones belong to deleted organizations.
     summary.add_vanished(anchors);
     Ok(summary)
 }
@@ -114,10 +115,10 @@ async fn follow(
 ) -> Result<Result<(), ChainFault>> {
     let check = |entry: AuditEntry, head: &ChainHead| {
         let (expected, found) = (head.length, entry.seq);
-        let followed = if found > expected {
-            Err(ChainFault::WrongEnd { expected, found })
-        } else {
-            chain.follow(&entry)
+        // The program did not write an entry beyond the head, because it updates both together.
+        let followed = match found > expected {
+            true => Err(ChainFault::WrongEnd { expected, found }),
+            false => chain.follow(&entry),
         };
         followed.map_or_else(ControlFlow::Break, ControlFlow::Continue)
     };

@@ -19,13 +19,13 @@ enum FileFault {
     /// Fault of a chain in the export.
     #[error(transparent)]
     Chain(#[from] ChainFault),
-    #[error("the log has no end in the export")]
+    #[error("the log has no last line in the export")]
     NoHead,
-    #[error("the log stands elsewhere in the export as well, or in the wrong place")]
-    OutOfPlace,
-    #[error("the line is cut off, or longer than {MAX_LINE_BYTES} bytes")]
+    #[error("the log is out of order, or occurs twice in the export")]
+    OutOfOrder,
+    #[error("the line is incomplete, or longer than {MAX_LINE_BYTES} bytes")]
     CutOffLine,
-    #[error("the export is cut off: its last line is missing")]
+    #[error("the export is incomplete: its last line is missing")]
     NoEnd,
     #[error("the export has {} logs with {} entries, its last line says {} with {}",
         .found.organizations, .found.entries, .expected.organizations, .expected.entries)]
@@ -35,7 +35,7 @@ enum FileFault {
         /// Totals of the lines before.
         found: EndLine,
     },
-    #[error("something follows the end of the export")]
+    #[error("the export continues after its last line")]
     AfterEnd,
 }
 
@@ -72,7 +72,7 @@ struct FileVerifier {
     anchors: Anchors,
     /// Number of the current line, counted from 1.
     line: u64,
-    /// Log of the current line; `None` between logs.
+    /// Log of the current line. `None` between logs.
     log: Option<OpenLog>,
     /// Last complete log. Logs are sorted by id.
     last: Option<OrgId>,
@@ -80,7 +80,7 @@ struct FileVerifier {
     has_ended: bool,
 }
 
-/// Log without its last line so far.
+/// Log whose last line was not read yet.
 struct OpenLog {
     /// `None` while all lines of the log were unreadable.
     org_id: Option<OrgId>,
@@ -110,7 +110,7 @@ impl FileVerifier {
 
     /// Verifies a line. The error is the reason why the line is unreadable.
     fn take_line(&mut self, text: &[u8]) -> Result<(), String> {
-        let line = serde_json::from_slice(text).map_err(|error| without_place(&error))?;
+        let line = serde_json::from_slice(text).map_err(|error| without_position(&error))?;
         if self.has_ended {
             self.add_fault(FileFault::AfterEnd);
             return Ok(());
@@ -157,8 +157,9 @@ impl FileVerifier {
         let is_open = |log: &OpenLog| log.org_id.as_ref() == Some(&org_id);
         if !self.log.as_ref().is_some_and(is_open) {
             self.close_without_head();
-            let is_in_place = self.last.as_ref().is_none_or(|last| *last < org_id);
-            let fault = (!is_in_place).then_some((self.line, FileFault::OutOfPlace));
+            // Logs are sorted, so that a second part of a log cannot hide behind other logs.
+            let is_in_order = self.last.as_ref().is_none_or(|last| *last < org_id);
+            let fault = (!is_in_order).then_some((self.line, FileFault::OutOfOrder));
             self.log = Some(OpenLog {
                 chain: ChainVerifier::new(self.anchors.take(&org_id)),
                 org_id: Some(org_id),
@@ -228,7 +229,7 @@ impl OpenLog {
 }
 
 /// Removes the position from a message of serde_json, which counts lines within this one line.
-fn without_place(error: &serde_json::Error) -> String {
+fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());
     text[..end].to_owned()

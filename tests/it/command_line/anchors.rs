@@ -171,7 +171,7 @@ fn a_log_that_was_cut_together_with_its_head_is_found_by_its_anchor() {
 fn an_organization_that_vanished_is_found_by_its_anchor() {
     let vanish =
         "DELETE FROM audit_log WHERE org_id = ONE; DELETE FROM organizations WHERE id = ONE";
-    Anchored::new().assert_found_by_anchors_only(vanish, "the organization is gone");
+    Anchored::new().assert_found_by_anchors_only(vanish, "the organization was deleted");
 
     let program = Program::new();
     program.file(
@@ -193,7 +193,7 @@ fn an_organization_that_vanished_is_found_by_its_anchor() {
             .iter()
             .all(|found| found.code == 0)
     );
-    anchored.assert_found_by_anchors_only(vanish, "the organization is gone");
+    anchored.assert_found_by_anchors_only(vanish, "the organization was deleted");
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn what_is_not_an_anchor_signed_with_the_key_is_refused_by_its_line() {
     for found in anchored.verify_with("") {
         assert_eq!((found.code, found.stdout.as_str()), (1, ""), "{found:?}");
         assert!(
-            found.stderr.contains("there is no anchor in it"),
+            found.stderr.contains("must contain at least one anchor"),
             "{found:?}"
         );
     }
@@ -443,10 +443,10 @@ fn other_keys_are_refused_with_a_clear_message() {
     let encrypted = private.replace("PRIVATE", "ENCRYPTED PRIVATE");
     let cases = [
         (public.as_str(), "\"PUBLIC KEY\""),
-        (&ecdsa, "is not an Ed25519 key"),
+        (&ecdsa, "must be an Ed25519 key"),
         (&encrypted, "\"ENCRYPTED PRIVATE KEY\""),
-        ("secret words", "is not PEM"),
-        ("", "is not PEM"),
+        ("secret words", "must be PEM"),
+        ("", "must be PEM"),
     ];
     for (content, words) in cases {
         program.file("bad.pem", content);
@@ -460,7 +460,7 @@ fn other_keys_are_refused_with_a_clear_message() {
     let missing = program.complaint(&["audit", "anchor", "--key", "missing.pem"]);
     assert!(missing.contains("missing.pem"), "{missing}");
     program.file("anchors.jsonl", &anchored.anchors);
-    for (content, words) in [(private.as_str(), "\"PRIVATE KEY\""), ("", "is not PEM")] {
+    for (content, words) in [(private.as_str(), "\"PRIVATE KEY\""), ("", "must be PEM")] {
         program.file("bad.pem", content);
         let with_key = [
             "--anchors",

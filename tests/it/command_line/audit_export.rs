@@ -205,8 +205,8 @@ fn an_edit_of_any_line_of_an_export_is_found_there() {
         (5, "occurred_at", json!(LONG_AGO), "entry 2 was edited"),
         (1, "occurred_at", json!(LONG_AGO[..19]), "nine decimals"),
         (4, "hash", json!("00"), "64 hexadecimal digits"),
-        (5, "previous_hash", lines[4]["hash"].clone(), "continue"),
-        (1, "org_id", json!("nobody"), "not a UUID"),
+        (5, "previous_hash", lines[4]["hash"].clone(), "link"),
+        (1, "org_id", json!("nobody"), "must be a UUID"),
         (1, "comment", json!("?"), "unknown field `comment`"),
         (3, "comment", json!("?"), "unknown field `comment`"),
         (7, "comment", json!("?"), "unknown field `comment`"),
@@ -233,22 +233,22 @@ fn lines_of_an_export_that_are_gone_moved_or_doubled_are_found() {
     let changes: [(Change, u64, &str); 18] = [
         (|all| drop(all.remove(0)), 1, "entry 1 is missing"),
         (|all| drop(all.remove(1)), 2, "the log ends at entry 1"),
-        (|all| drop(all.remove(2)), 3, "no end in the export"),
+        (|all| drop(all.remove(2)), 3, "no last line in the export"),
         (|all| drop(all.drain(..2)), 1, "the log ends at entry 0"),
         (|all| drop(all.drain(..3)), 4, "last line says 2 with 4"),
         (|all| drop(all.drain(3..6)), 4, "last line says 2 with 4"),
         (|all| drop(all.pop()), 6, "its last line is missing"),
-        (|all| drop(all.drain(4..)), 4, "no end in the export"),
+        (|all| drop(all.drain(4..)), 4, "no last line in the export"),
         (|all| all.clear(), 0, "its last line is missing"),
         (|all| all.swap(0, 1), 1, "entry 1 is missing or moved"),
         (|all| all.swap(1, 2), 2, "the log ends at entry 1"),
-        (|all| all.rotate_left(3), 5, "follows the end"),
-        (|all| all[..6].rotate_left(3), 4, "in the wrong place"),
+        (|all| all.rotate_left(3), 5, "continues after"),
+        (|all| all[..6].rotate_left(3), 4, "out of order"),
         (|all| all.insert(1, all[0].clone()), 2, "entry 2"),
-        (|all| all.insert(3, all[2].clone()), 4, "elsewhere"),
-        (|all| all.insert(6, all[0].clone()), 7, "elsewhere"),
-        (|all| all.push(all[0].clone()), 8, "follows the end"),
-        (|all| all.extend(all.clone()), 8, "follows the end"),
+        (|all| all.insert(3, all[2].clone()), 4, "occurs twice"),
+        (|all| all.insert(6, all[0].clone()), 7, "occurs twice"),
+        (|all| all.push(all[0].clone()), 8, "continues after"),
+        (|all| all.extend(all.clone()), 8, "continues after"),
     ];
     let (program, ..) = program_with_logs();
     let lines = export(&program);
@@ -266,8 +266,12 @@ fn text_that_is_no_export_is_refused_at_its_line() {
     let first = whole.lines().next().unwrap();
     let twice = first.replacen("\"seq\":", "\"seq\":1,\"seq\":", 1);
     let cases = [
-        (whole.trim_end().to_owned(), 7, "cut off"),
-        (whole[..whole.len() - 10].to_owned(), 7, "cut off"),
+        (whole.trim_end().to_owned(), 7, "line is incomplete"),
+        (
+            whole[..whole.len() - 10].to_owned(),
+            7,
+            "line is incomplete",
+        ),
         (whole.replacen('\n', "\n\n", 1), 2, "cannot be read"),
         (whole.replacen('\n', "\r\n\u{feff}", 1), 2, "cannot be read"),
         (whole.replacen(first, &twice, 1), 1, "duplicate field `seq`"),

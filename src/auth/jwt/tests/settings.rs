@@ -27,12 +27,12 @@ fn unfit_key_sets_are_refused_at_the_start() {
     let set = fixtures();
     let ec = &set["jwks"]["keys"][1];
     let table = [
-        (json!("not a set"), "not a JWK set"),
-        (json!({}), "not a JWK set"),
-        (json!({"keys": {}}), "not a JWK set"),
-        (json!({"keys": []}), "the list of keys is empty"),
-        (json!({"keys": vec![ec; 33]}), "more than 32 keys"),
-        (json!({"keys": [5]}), "key 1: not an object"),
+        (json!("not a set"), "must be a JWK set"),
+        (json!({}), "must be a JWK set"),
+        (json!({"keys": {}}), "must be a JWK set"),
+        (json!({"keys": []}), "at least one key"),
+        (json!({"keys": vec![ec; 33]}), "at most 32 keys"),
+        (json!({"keys": [5]}), "key 1: must be an object"),
         (
             json!({"keys": [ec, ec]}),
             "key 2 (kid \"ec-1\"): an earlier key",
@@ -41,7 +41,7 @@ fn unfit_key_sets_are_refused_at_the_start() {
             json!({"keys": [{"kty": "oct", "k": "AAAA"}]}),
             "symmetric keys",
         ),
-        (json!({"keys": [set["rsa_1024"]]}), "1024 bits"),
+        (json!({"keys": [set["rsa_1024"]]}), "bits, not 1024"),
         (json!({"keys": [{"kty": "RSA"}]}), "n or e is missing"),
     ];
     for (set, expected) in table {
@@ -62,21 +62,21 @@ fn unfit_keys_are_refused_at_the_start() {
         (RSA, "alg", json!("HS256"), "unsupported alg \"HS256\""),
         (RSA, "alg", json!("none"), "unsupported alg \"none\""),
         (RSA, "kty", json!("XYZ"), "unsupported key type \"XYZ\""),
-        (RSA, "kid", json!(""), "kid is empty"),
-        (RSA, "d", json!("AAAA"), "private key"),
-        (RSA, "p", json!("AAAA"), "private key"),
+        (RSA, "kid", json!(""), "kid must not be empty"),
+        (RSA, "d", json!("AAAA"), "private keys"),
+        (RSA, "p", json!("AAAA"), "private keys"),
         (RSA, "n", json!(5), "n or e is missing"),
-        (RSA, "kty", json!(null), "not an object with `kty`"),
-        (RSA, "x5c", json!(5), "not an object with `kty`"),
-        (RSA, "e", json!("AQ"), "e is not an odd number"),
-        (RSA, "e", json!("AQAA"), "e is not an odd number"),
-        (RSA, "n", json!("+/"), "not base64url"),
+        (RSA, "kty", json!(null), "must be an object with `kty`"),
+        (RSA, "x5c", json!(5), "must be an object with `kty`"),
+        (RSA, "e", json!("AQ"), "e must be an odd number"),
+        (RSA, "e", json!("AQAA"), "e must be an odd number"),
+        (RSA, "n", json!("+/"), "must be base64url"),
         (EC, "crv", json!("P-384"), "unsupported curve \"P-384\""),
         (
             EC,
             "x",
             json!("AAAA"),
-            "a coordinate is not base64url of 32 bytes",
+            "coordinates must be base64url of 32 bytes",
         ),
         (EC, "y", json!(null), "x or y is missing"),
         (ED, "crv", json!("X25519"), "unsupported curve \"X25519\""),
@@ -135,7 +135,7 @@ fn secrets_in_a_key_set_are_refused_whatever_they_are_for() {
 }
 
 #[test]
-fn all_faults_of_the_settings_are_reported_at_once_and_none_shows_a_secret() {
+fn all_problems_of_the_settings_are_reported_at_once_without_a_secret() {
     let settings = JwtSettings {
         secret: Some(Secret::new("canary-31-bytes-canary-31-bytes".to_owned())),
         jwks_json: Some(
@@ -143,7 +143,7 @@ fn all_faults_of_the_settings_are_reported_at_once_and_none_shows_a_secret() {
         ),
         ..JwtSettings::default()
     };
-    let problems = JwtKeys::new(&settings).expect_err("three faults");
+    let problems = JwtKeys::new(&settings).expect_err("three problems");
     assert_eq!(problems.len(), 3);
     assert!(!format!("{problems:?} {:?}", settings.secret).contains("canary"));
     let keys = keys(&with_both());

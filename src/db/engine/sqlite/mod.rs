@@ -1,5 +1,5 @@
 //! SQLite: any number of readers, one writer thread, and a thread that checkpoints. A second
-//! process (the command line) may write too, and the file's lock then decides their order.
+//! process (the command line) may write too. The lock of the file then orders the writes.
 
 mod checkpointer;
 mod open;
@@ -27,7 +27,8 @@ use writer::Writer;
 
 pub(super) use open::open;
 
-/// Lists that are read at once, of different lanes. Each may keep a processor busy for a while.
+/// Maximum number of lists that are read at the same time, of different lanes. Each may keep a
+/// processor busy for a while.
 const LIST_READERS: Limits = Limits {
     connections: 2,
     most_per_lane: 1,
@@ -41,7 +42,7 @@ pub(in crate::db) struct SqliteDb {
     readers: ThreadLocal<RefCell<DbConn>>,
     list_readers: BlockingPool,
     readiness: Readiness,
-    // Dropped in this order: checkpoints go on while the writer finishes what is queued.
+    // Dropped in this order, so that checkpoints continue while the writer finishes its queue.
     writer: Writer,
     checkpointer: Checkpointer,
 }
@@ -90,11 +91,13 @@ impl SqliteDb {
         self.writer.write(lane, work).await
     }
 
-    /// Runs `read` on a connection of its own, or returns a recent outcome, and checks that the
-    /// threads still take writes and checkpoint.
+    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks that the writer
+    /// and the checkpointer run.
     pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
-            return Err(Error::unavailable("a thread of the database has ended"));
+            return Err(Error::unavailable(
+                "the writer or the checkpointer of SQLite has stopped",
+            ));
         }
         self.readiness.check(read).await
     }

@@ -1,4 +1,4 @@
-//! Opens the SQLite file: creates it, turns the write-ahead log on, and connects to it.
+//! Opens the SQLite file: creates it, turns the WAL on, and connects to it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -16,20 +16,21 @@ use crate::error::{Error, Result};
 
 use super::pragmas::{self, Role};
 
-/// Before this version SQLite could corrupt a database when two connections reset the log at once.
+/// Oldest version in which two connections cannot corrupt a database by resetting the WAL at the
+/// same time. <https://sqlite.org/wal.html>
 const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 
-/// Opens the file at `path`, which need not be there yet, to migrate it.
+/// Opens the file at `path` for its migrations. Creates the file if it does not exist.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when it cannot be opened, [`Error::Internal`] when this SQLite is known
-/// to lose data.
+/// [`Error::Unavailable`] for a file that cannot be opened, [`Error::Internal`] for a version of
+/// SQLite that may lose data.
 pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     create_if_missing(path).map_err(Error::unavailable)?;
     let mut conn = establish(path).map_err(Error::unavailable)?;
     check_version(&mut conn)?;
     use_write_ahead_log(&mut conn)?;
-    // Only now, because the change of mode waits for its own five seconds.
+    // Only now, because the change of mode must not wait for ten minutes.
     conn.batch_execute(Role::Migration.settings())?;
     Ok(conn)
 }
@@ -72,7 +73,7 @@ fn create_if_missing(path: &Path) -> io::Result<()> {
 fn use_write_ahead_log(conn: &mut SqliteConnection) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let started = Instant::now();
-    // The change of mode ignores the busy timeout when another server makes the same change.
+    // SQLite ignores the busy timeout while another process makes the same change.
     while let Err(error) = conn.batch_execute(pragmas::WRITE_AHEAD_LOG) {
         if started.elapsed() > PATIENCE {
             return Err(error.into());
@@ -93,7 +94,7 @@ fn check_version(conn: &mut SqliteConnection) -> Result<()> {
         .collect();
     if numbers.as_slice() < OLDEST_VERSION.as_slice() {
         return Err(Error::internal(format!(
-            "SQLite {version} is older than {OLDEST_VERSION:?}"
+            "SQLite {version} may corrupt the database, the version must be 3.51.3 or later"
         )));
     }
     Ok(())

@@ -1,5 +1,5 @@
 //! SQLite's one writer: a thread with group commit. It runs the queued writes in one transaction
-//! and completes them once that is durable. Nothing is known here of what they write.
+//! and completes them when the transaction is durable. Not here: what the writes do.
 
 use std::error::Error as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,21 +16,22 @@ use crate::db::engine::fault::is_locked;
 use crate::db::engine::prepared::{self, Statement};
 use crate::db::engine::work::{Busy, Work, run_caught};
 
-/// Writes of one lane that may wait. One more is refused. On the slowest disks this is a second of
-/// work.
+/// Maximum number of waiting writes of a lane. Further writes are refused. On the slowest disks
+/// this is a second of work.
 const MOST_WAITING: usize = 1024;
 
-/// Writes that share one commit at most, so that the first of them does not wait for long.
+/// Maximum number of writes in one commit, so that the first of them does not wait for long.
 const BATCH_LENGTH: usize = 64;
 
-/// Longest wait of a write for its transaction, including the wait for another process's lock.
+/// Timeout of the wait of a write for its transaction, including the wait for another process's
+/// lock.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Pause between two attempts to get the lock.
 const LOCK_POLL: Duration = Duration::from_millis(1);
 
-/// Takes the write lock at once, because a transaction that reads first fails when another process
-/// has written since.
+/// Takes the write lock at once. Otherwise a transaction that reads first fails if another process
+/// has written since. <https://sqlite.org/lang_transaction.html>
 const BEGIN: Statement = Statement("BEGIN IMMEDIATE");
 const COMMIT: Statement = Statement("COMMIT");
 const ROLLBACK: Statement = Statement("ROLLBACK");
@@ -72,19 +73,19 @@ impl Writer {
 
     /// Queues `work` and waits for its result.
     pub(super) async fn write<T: Send + 'static>(&self, lane: Lane, work: Work<T>) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
+        let (sender, outcome) = oneshot::channel();
         let deadline = Instant::now() + BEGIN_TIMEOUT;
         let job = Write {
             work: Some(work),
             outcome: None,
-            reply,
+            sender,
             deadline,
         };
         self.queue.push(lane, Box::new(job))?;
-        answer.await.map_err(Error::internal)?
+        outcome.await.map_err(Error::internal)?
     }
 
-    /// Returns whether the thread runs. It ends only by a defect or when the writer is dropped.
+    /// Returns whether the thread runs. It stops only after a defect or when the writer is dropped.
     pub(super) fn is_running(&self) -> bool {
         self.thread
             .as_ref()
@@ -94,6 +95,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // The thread ends when the queue is closed and empty.
         self.queue.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -121,9 +123,10 @@ impl Queue {
     fn push(&self, lane: Lane, job: Box<dyn Job>) -> Result<()> {
         let mut state = self.lock();
         if state.is_closed {
-            return Err(Error::internal("the writer thread has ended"));
+            return Err(Error::internal("the writer thread has stopped"));
         }
         if state.waiting.waiting_in(lane) >= MOST_WAITING {
+            // Refuses instead of waiting, because so many already are a second of work.
             return Err(Error::unavailable(Busy));
         }
         state.waiting.push(lane, job);
@@ -132,8 +135,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for a write and takes the others that are queued. Returns `None` once the queue is
-    /// closed and empty.
+    /// Waits for a write and takes further queued writes. Returns `None` when the queue is closed
+    /// and empty.
     fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
         let state = self.lock();
         let mut state = self
@@ -150,13 +153,13 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// A panic elsewhere cannot leave the queue half changed.
     fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // A panic elsewhere cannot leave the queue half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Queue of a thread that may end by a defect. Then nothing waits for it any more.
+/// Queue of the running thread. If a defect ends the thread, the waiting writes fail.
 struct ClosedAtEnd(Arc<Queue>);
 
 impl Drop for ClosedAtEnd {
@@ -169,23 +172,24 @@ impl Drop for ClosedAtEnd {
 
 /// A write whose types the writer need not know.
 trait Job: Send {
-    /// Runs the work. Returns `false` if its changes are to be undone.
+    /// Runs the work. Returns `false` if its changes must be rolled back.
     fn run(&mut self, conn: &mut DbConn) -> bool;
 
-    /// Returns whether the caller has gone or the deadline has passed.
+    /// Returns whether the caller went away or the deadline has passed.
     fn is_stale(&self) -> bool;
 
     /// End of the wait for the transaction.
     fn deadline(&self) -> Instant;
 
-    /// Completes the write, with the fault that undid the whole transaction if one did.
-    fn reply(self: Box<Self>, fault: Option<String>);
+    /// Completes the write. `failure` is the reason why the whole transaction was rolled back, if
+    /// it was.
+    fn complete(self: Box<Self>, failure: Option<String>);
 }
 
 struct Write<T> {
     work: Option<Work<T>>,
     outcome: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
+    sender: oneshot::Sender<Result<T>>,
     deadline: Instant,
 }
 
@@ -201,23 +205,23 @@ impl<T: Send> Job for Write<T> {
     }
 
     fn is_stale(&self) -> bool {
-        self.reply.is_closed() || Instant::now() > self.deadline
+        self.sender.is_closed() || Instant::now() > self.deadline
     }
 
     fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    fn reply(self: Box<Self>, fault: Option<String>) {
-        let outcome = match (self.outcome, fault) {
-            // The work's own error stays, because none of its changes were to be kept.
+    fn complete(self: Box<Self>, failure: Option<String>) {
+        let outcome = match (self.outcome, failure) {
+            // The work's own error stays, because its changes were rolled back in any case.
             (Some(Err(error)), _) => Err(error),
-            (_, Some(fault)) => Err(Error::unavailable(fault)),
+            (_, Some(failure)) => Err(Error::unavailable(failure)),
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(Error::internal("a write was completed before it ran")),
         };
-        if self.reply.send(outcome).is_err() {
-            log::debug!("the caller of a write has gone");
+        if self.sender.send(outcome).is_err() {
+            log::debug!("a write completed after its caller went away");
         }
     }
 }
@@ -228,34 +232,38 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
         return;
     };
     match run_all(conn, &mut batch) {
-        Ok(()) => answer(batch, None),
+        Ok(()) => complete_all(batch, None),
         Err(error) => {
-            let fault = cause(&error);
-            log::debug!("a transaction of {} writes failed: {fault}", batch.len());
-            // Fails when SQLite has rolled back already.
+            let failure = cause(&error);
+            log::debug!("a transaction of {} writes failed: {failure}", batch.len());
+            // Fails if SQLite has already rolled back, as after some errors of the disk.
+            // <https://sqlite.org/lang_transaction.html>
             if let Err(error) = prepared::run(conn, &ROLLBACK) {
                 log::debug!("rollback: {}", chain(&error));
             }
-            answer(batch, Some(&fault));
+            complete_all(batch, Some(&failure));
         }
     }
 }
 
-/// Begins the transaction for the writes whose deadline has not passed, and returns them. Completes
-/// all others.
+/// Begins the transaction for the writes whose deadline is still ahead, and returns these writes.
+/// Completes the stale writes.
 fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
-    let mut fault = "waited too long for its turn to write".to_owned();
+    let mut failure = "timed out in the queue of writes".to_owned();
     loop {
         let stale;
         (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
-        answer(stale, Some(&fault));
+        complete_all(stale, Some(&failure));
         match begin(conn, batch.first()?.deadline()) {
             Ok(()) => return Some(batch),
             Err(error) => {
-                fault = cause(&error);
+                failure = cause(&error);
                 if !is_locked(&error) {
-                    log::debug!("a transaction of {} writes not begun: {fault}", batch.len());
-                    answer(batch, Some(&fault));
+                    log::debug!(
+                        "cannot begin a transaction of {} writes: {failure}",
+                        batch.len()
+                    );
+                    complete_all(batch, Some(&failure));
                     return None;
                 }
             }
@@ -268,9 +276,9 @@ fn cause(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
 }
 
-fn answer(jobs: Vec<Box<dyn Job>>, fault: Option<&str>) {
+fn complete_all(jobs: Vec<Box<dyn Job>>, failure: Option<&str>) {
     for job in jobs {
-        job.reply(fault.map(str::to_owned));
+        job.complete(failure.map(str::to_owned));
     }
 }
 
@@ -292,8 +300,8 @@ fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
         if !job.run(conn) {
             prepared::run(conn, &ROLLBACK_TO_SAVEPOINT)?;
         }
-        // Fails when SQLite itself has rolled the whole transaction back (a full disk). Then the
-        // batch fails too.
+        // Fails if SQLite itself has rolled the whole transaction back (a full disk). Then the
+        // whole batch fails.
         prepared::run(conn, &RELEASE)?;
     }
     prepared::run(conn, &COMMIT)
