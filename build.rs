@@ -1,5 +1,5 @@
-//! Build script of `generated/`: makes its sources from `openapi/` when they are not current. Cargo
-//! runs it before it compiles them. The work is done by `codegen/`.
+//! Build script of `generated/`: regenerates its sources from `openapi/` when they are not current,
+//! before Cargo compiles them. `codegen/` does the work.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ fn main() {
         .parent()
         .expect("generated/ is inside the repository");
     if let Err(problem) = run(root) {
+        // One directive per line, because Cargo reads directives line by line.
         for line in problem.lines() {
             println!("cargo::error={line}");
         }

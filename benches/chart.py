@@ -8,7 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot  # noqa: E402  (the backend has to be chosen first)
+from matplotlib import pyplot  # noqa: E402  (the backend must be set first)
 
 _TITLES = {
     "static": "static reply",
@@ -36,7 +36,7 @@ _WORKLOADS = {
 
 
 def draw(cells, path):
-    """One panel for each workload, one bar for each system that was measured with it."""
+    """Draws one panel for each workload with one bar for each measured system."""
     rates = {(cell["system"], cell["workload"]): cell["requests_per_second"] for cell in cells}
     systems = [name for name in _TITLES if any(name == system for system, _ in rates)]
     figure, panels = pyplot.subplots(1, len(_WORKLOADS), figsize=(16, 3.6), sharey=True)
@@ -49,7 +49,7 @@ def draw(cells, path):
 
 
 def _panel(panel, title, systems, values):
-    """`None` stands for what was not measured."""
+    """Draws the bars of one workload. `None` is a missing measurement."""
     bars = panel.barh(
         [_TITLES[system] for system in systems],
         [value or 0 for value in values],

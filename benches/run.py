@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The benchmark of docs/PERFORMANCE.md: W1 to W4 on both databases, against a static reply, a plain
-first version and pgbench, interleaved. Writes results.json and table.md into target/bench/.
+"""The benchmark of docs/PERFORMANCE.md: W1 to W4 on both databases, compared with a static reply, a
+plain first version and pgbench. The measurements are interleaved. Writes results.json and table.md
+to target/bench/.
 
 BENCH_SECONDS (5), BENCH_ROUNDS (3), BENCH_ORGANIZATIONS (1000) and BENCH_DATABASES
-(sqlite,postgres) change its extent; BENCH_STRICT=1 makes a missed floor a failure; BENCH_BUILD=0
-measures the binaries that are there."""
+(sqlite,postgres) set its extent. BENCH_STRICT=1 makes a missed floor a failure. BENCH_BUILD=0
+measures the existing binaries."""
 
 import contextlib
 import dataclasses
@@ -28,7 +29,7 @@ COMMANDS = {"baseline": [settings.BASELINE], "quietline": [settings.QUIETLINE, "
 
 @dataclasses.dataclass
 class Seeded:
-    """A database to copy, and whose credentials open it."""
+    """Template database with its credentials."""
 
     database: Sqlite | Postgres
     organizations: list
@@ -36,7 +37,7 @@ class Seeded:
 
 
 class Contender:
-    """A server on a fresh copy of the seeded database."""
+    """Server on a new copy of the seeded database."""
 
     def __init__(self, kind, seeded):
         self.name = f"{kind}-{seeded.database.name}"
@@ -50,7 +51,7 @@ class Contender:
         self._server = Server(COMMANDS[kind], seeded.database.url(kind))
 
     def measure(self, workload):
-        """Measures one workload between two checks of single answers."""
+        """Measures one workload, and checks single responses before and after it."""
         client, probed = Client(self._server.port), self._seeded.organizations[:PROBES]
         load.probe(client, workload, probed, 31, self._writes)
         cell = load.measure(self._server, workload, self._seeded.credentials, self._writes)
@@ -58,7 +59,7 @@ class Contender:
         return cell
 
     def verify(self):
-        """Checks that the audit log is complete and unbroken; the server is stopped on the way."""
+        """Checks that the audit log is complete and intact. Stops the server."""
         database, organizations = self._seeded.database, self._seeded.organizations
         entries = self._count.check(self._writes)
         exact = verify.exact_count(self._server, database, self._kind, organizations)
@@ -76,17 +77,17 @@ class Contender:
 
 
 def say(text):
-    """Tells how far it is, apart from the result."""
+    """Prints progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def build():
-    """Builds what is measured."""
-    # The first version has SQLite as it comes, and not as .cargo/config.toml compiles it for ours.
-    as_it_comes = {"LIBSQLITE3_FLAGS": ""}
+    """Builds the measured binaries."""
+    # The first version uses SQLite's default build, without the flags of .cargo/config.toml.
+    default_build = {"LIBSQLITE3_FLAGS": ""}
     builds = [
         (settings.TARGET, "Cargo.toml", {}),
-        (settings.BASELINE_TARGET, "benches/baseline/Cargo.toml", as_it_comes),
+        (settings.BASELINE_TARGET, "benches/baseline/Cargo.toml", default_build),
     ]
     for target, manifest, flags in builds:
         subprocess.run(
@@ -107,14 +108,14 @@ def prepare(database):
         database.copy(TEMPLATE, "pgbench")
         pgbench.prepare(database, "pgbench")
     say(
-        f"{database.name}: {len(organizations)} organizations made by the command line"
+        f"{database.name}: {len(organizations)} organizations created"
         f" in {time.monotonic() - started:.0f} s"
     )
     return Seeded(database, organizations, credentials)
 
 
 def has_pgbench(database):
-    """Whether pgbench can be compared with on `database`."""
+    """Returns whether pgbench can run on `database`."""
     return isinstance(database, Postgres) and pgbench.is_available()
 
 
@@ -150,7 +151,7 @@ def run_round(all_seeded):
 
 
 def show(system, workload, cells):
-    """One line for one measurement."""
+    """Prints one line for one measurement."""
     cell = cells[system, workload]
     say(
         f"  {workload:4} {system:20} {cell['requests_per_second']:10,.0f} req/s"
@@ -159,7 +160,7 @@ def show(system, workload, cells):
 
 
 def machine(databases):
-    """What the figures were measured on."""
+    """Returns the machine and the settings of the benchmark."""
     with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
         models = [
             line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name")
@@ -198,7 +199,7 @@ def write_results(about, cells, text):
 
 
 def main():
-    """Runs everything; the exit status says whether the result may be used."""
+    """Runs the benchmark. Exits with an error if the result is unusable."""
     kinds = {"sqlite": Sqlite, "postgres": Postgres}
     chosen = os.environ.get("BENCH_DATABASES", "sqlite,postgres").split(",")
     if os.environ.get("BENCH_BUILD") != "0":
@@ -216,7 +217,7 @@ def main():
         about = machine(databases)
     cells = report.medians(rounds)
     if failures := report.errors(cells):
-        sys.exit("there were errors, nothing is reported:\n" + "\n".join(failures))
+        sys.exit("the benchmark failed, so no results are written:\n" + "\n".join(failures))
     found = report.floors(cells)
     text = report.about(about) + "\n" + report.table(cells) + "\n" + report.floors_table(found)
     write_results(about, cells, text)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""How cost grows: W1 to W3 and the audit list with few and with many organizations and audit
-entries, interleaved, and the size of what is stored. Writes scale.json and scale.md into
-target/bench/.
+"""Measures how cost grows with the number of organizations and audit entries: W1 to W3 and the
+audit list on databases of different sizes, interleaved, and the stored bytes. Writes scale.json and
+scale.md to target/bench/.
 
     scripts/with-postgres benches/scale.py --organizations 1000 100000 1000000 --entries-each 10
 
-The databases are held in memory, if the machine has enough and this program may (as root, or with
-`ulimit -l unlimited`). BENCH_SECONDS, BENCH_ROUNDS (at most 7) and BENCH_DATABASES as for run.py,
-whose binaries it measures."""
+The databases are locked in memory if they fit and this program may (as root, or with `ulimit -l
+unlimited`). BENCH_SECONDS, BENCH_ROUNDS (at most 7) and BENCH_DATABASES work as for run.py, which
+must have built the binaries."""
 
 import argparse
 import contextlib
@@ -33,7 +33,7 @@ MOST_PAGE_RATIO = 3
 
 
 class Place:
-    """A server on a database of one size."""
+    """Server on a database of one size."""
 
     def __init__(self, database, organizations, entries_each):
         self.database, self.organizations = database, organizations
@@ -46,12 +46,12 @@ class Place:
         self._credentials = f"dense:{organizations}:{token}"
         self._count = verify.AuditCount(database, self._name)
         self._writes = load.Writes()
-        os.sync()  # or the disk would be busy with it for the next half minute
+        os.sync()  # write back now, which takes up to half a minute
         self._held = self._hold()
         self.server = Server([settings.QUIETLINE, "serve"], database.url(self._name))
         say(
             f"{database.name}: {organizations:,} organizations, {self.bytes / 2**20:,.0f} MiB,"
-            f" made in {time.monotonic() - started:.0f} s"
+            f" created in {time.monotonic() - started:.0f} s"
         )
 
     def _hold(self):
@@ -63,12 +63,12 @@ class Place:
 
     @property
     def is_held(self):
-        """Whether the database is in memory."""
+        """Whether the database is locked in memory."""
         return self._held is not None
 
     @property
     def system(self):
-        """What its measurements are filed under."""
+        """Key of its measurements."""
         return (self.database.name, self.organizations)
 
     def measure(self, workload, turn):
@@ -76,7 +76,7 @@ class Place:
         return load.measure(self.server, workload, self._credentials, self._writes, turn)
 
     def page_times(self):
-        """Milliseconds of the audit list's first and last page; `None` if it is not served."""
+        """Returns milliseconds of the audit list's first and last page, `None` if not served."""
         client = Client(self.server.port)
         path = f"/v1/audit-log?limit={PAGE}"
         try:
@@ -94,7 +94,7 @@ class Place:
         return cursors
 
     def close(self):
-        """Checks that no acknowledged write is missing, and stops."""
+        """Stops the server and checks that no acknowledged write is missing."""
         self.server.stop()
         self._count.check(self._writes)
         if self._held:
@@ -112,12 +112,12 @@ def _median_ms(client, path):
 
 
 def say(text):
-    """Tells how far it is, apart from the result."""
+    """Prints progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def measure(places):
-    """Everything of one database."""
+    """Measures every workload at every size of one database."""
     rounds = []
     for number in range(settings.ROUNDS):
         cells = {}
@@ -133,7 +133,7 @@ def measure(places):
 
 
 def rows(places, cells, pages):
-    """One line of the table for each size."""
+    """Yields one line of the table for each size."""
     first = places[0].system
     for place in places:
         rates = []
@@ -159,8 +159,8 @@ def rows(places, cells, pages):
         )
 
 
-def faults(places, cells, pages):
-    """What issue and floors would not accept."""
+def failures(places, cells, pages):
+    """Yields errors and missed floors."""
     first = places[0].system
     for place in places:
         for workload in WORKLOADS:
@@ -177,7 +177,7 @@ def faults(places, cells, pages):
 
 
 def run(database, arguments):
-    """Measures one kind of database; returns lines of the table, faults and raw cells."""
+    """Measures one kind of database. Returns lines of the table, failures and raw cells."""
     with contextlib.ExitStack() as made:
         made.callback(database.close)
         places = []
@@ -191,11 +191,11 @@ def run(database, arguments):
     listed = [
         {"system": of, "workload": workload, **cell} for (of, workload), cell in cells.items()
     ]
-    return list(rows(places, cells, pages)), list(faults(places, cells, pages)), listed
+    return list(rows(places, cells, pages)), list(failures(places, cells, pages)), listed
 
 
 def main():
-    """Runs everything; the exit status says whether cost grows as it may."""
+    """Runs the measurements. Exits with an error if cost grows too fast."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--organizations", type=int, nargs="+", default=[1_000, 1_000_000])
     parser.add_argument("--entries-each", type=int, default=10)

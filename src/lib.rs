@@ -1,7 +1,8 @@
 //! Quietline: organization messaging settings and guardrails behind two public APIs.
 //!
-//! Four layers, one direction: `handlers -> app -> db`, with `domain` underneath, importing nobody.
-//! `tests/it/tidy/` holds every file to it; `docs/ARCHITECTURE.md` says why.
+//! Four layers, one direction: `handlers -> app -> db`, with `domain` underneath, which imports
+//! none of them. `tests/it/tidy/` checks every file against this. `docs/ARCHITECTURE.md` explains
+//! it.
 
 pub mod app;
 pub mod auth;

@@ -2,7 +2,7 @@
 //!
 //! env_logger filters and formats. A background thread writes the lines in batches, so that a busy
 //! server makes a few hundred system calls a second for its log, not one per line. Not here: the
-//! choice of what is logged. Nothing is masked; callers must not log tokens or secrets.
+//! choice of what is logged. Callers must not log tokens or secrets, because nothing is masked.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -22,10 +22,10 @@ const QUEUE_LINES: usize = 4096;
 /// Bytes that are written at once at most, unless a single line is longer.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// Rest of the writer after a batch. Lines gather meanwhile, and queueing a line wakes no thread.
+/// Pause of the writer after a batch. Lines gather in the meantime without waking a thread.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// Longest wait of a flush, for the case that nothing reads stderr.
+/// Longest wait of a flush. Without it, a process whose stderr is not read would never end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pause between two checks of a flush.
@@ -139,7 +139,7 @@ fn start_queue(output: impl Write + Send + 'static) -> (Queue, Pipe) {
     (queue, pipe)
 }
 
-/// The end of the queue that logging threads write whole lines into.
+/// Sending end of the queue. Logging threads write whole lines into it.
 struct Pipe {
     lines: NonBlocking,
     progress: Arc<Progress>,
@@ -157,8 +157,8 @@ impl Write for Pipe {
     }
 }
 
-/// The end of the queue that the writer thread takes lines from. It calls `flush` whenever the
-/// queue is empty.
+/// Receiving end of the queue. The writer thread writes each line into it, and calls `flush`
+/// whenever the queue is empty.
 struct Batches<W> {
     output: W,
     batch: Vec<u8>,
@@ -167,7 +167,7 @@ struct Batches<W> {
 
 impl<W: Write> Batches<W> {
     fn write_batch(&mut self) {
-        // When stderr is closed there is nobody to tell. The server must go on regardless.
+        // The server must survive a closed stderr, and the error cannot be reported elsewhere.
         self.output.write_all(&self.batch).unwrap_or_default();
         let bytes = self.batch.len() as u64;
         self.progress.written.fetch_add(bytes, Ordering::SeqCst);
@@ -272,8 +272,8 @@ fn is_plain_ascii(format: LogFormat, byte: u8) -> bool {
 }
 
 /// Returns whether a character is a control character, a Unicode line separator or a mark that
-/// reorders displayed text, and in JSON also a quote or backslash. Text keeps backslashes as they
-/// are, to stay readable.
+/// reorders displayed text (<https://trojansource.codes/>), and in JSON also a quote or backslash.
+/// Text keeps backslashes as they are, to stay readable.
 fn must_be_escaped(format: LogFormat, character: char) -> bool {
     match character {
         '"' | '\\' => format == LogFormat::Json,

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-// What a request's worker allocates, SQLite's writer frees: the C library's allocator has them wait
-// for each other, which costs a sixth of the processor time of a change.
+// SQLite's writer thread frees memory that a request's worker allocated. In the C library's
+// allocator both wait for each other, which costs a sixth of the processor time of a change.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

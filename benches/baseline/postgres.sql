@@ -1,5 +1,5 @@
--- Turns a fresh copy of the seeded database into that of the first version: ids and times as a plain
--- Diesel server has them, in the tables that it uses.
+-- Converts a new copy of the seeded database to the schema of the first version, with ids and times
+-- in the formats of a plain Diesel server.
 
 CREATE TABLE first_organizations (
     id TEXT NOT NULL PRIMARY KEY,

@@ -1,5 +1,5 @@
-//! Micro-benchmarks of what a request costs apart from HTTP and the database: validating a body,
-//! deciding about access, hashing and verifying credentials, sealing audit entries, rendering.
+//! Micro-benchmarks of a request without HTTP and the database: body validation, authorization,
+//! hashing and verification of credentials, sealing of audit entries, rendering.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -22,13 +22,13 @@ use quietline::domain::scope::Scope;
 use quietline::domain::scope::ScopeSet;
 use quietline_api::agentmessage::api::operations::{GET_ORGANIZATION, PATCH_ORGANIZATION};
 use quietline_api::agentmessage::{SPEC_JSON, models};
-use quietline_api_runtime::{Answer, Input, Rejection};
+use quietline_api_runtime::{Input, Rejection, ResponseBuilder};
 
-/// As W2 sends it.
+/// Body of workload W2.
 const PATCH: &str = r#"{"message_retention_days":123,
     "quiet_hours":{"enabled":true,"start":"21:30","end":"08:00"}}"#;
 
-/// As W4b sends it.
+/// Body of workload W4b.
 const OUT_OF_RANGE: &str = r#"{"message_retention_days":29,
     "quiet_hours":{"enabled":true,"start":"24:00","end":"08:00"}}"#;
 
@@ -125,7 +125,9 @@ fn rendering(criterion: &mut Criterion) {
     let size = serde_json::to_vec(&body).map(|json| json.len());
     let name = format!("response, {} bytes of JSON", size.unwrap_or_default());
     criterion.bench_function(&name, |bencher| {
-        bencher.iter(|| Answer::new(&GET_ORGANIZATION, StatusCode::OK).json(black_box(&body)));
+        bencher.iter(|| {
+            ResponseBuilder::new(&GET_ORGANIZATION, StatusCode::OK).json(black_box(&body))
+        });
     });
 }
 

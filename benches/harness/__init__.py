@@ -1,1 +1,1 @@
-"""The parts of the benchmark: databases, seeding, servers, load and the report."""
+"""Parts of the benchmark: databases, seeding, servers, load and the report."""

@@ -1,6 +1,6 @@
-"""Large databases: one organization is made by the command line and changed through the API; SQL
-multiplies it. Everything is realistic but the hashes of the audit log, which are random: `quietline
-audit verify` would call such a database broken."""
+"""Large databases. The command line creates one organization, the API changes it, and SQL copies it.
+Only the hashes of the audit log are unrealistic: they are random, so `quietline audit verify` fails
+on such a database."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ SCOPES = "org:read,org:admin:write,audit:read"
 
 
 def organization_id(number):
-    """The id of an organization, as load.lua makes it."""
+    """Returns the id of an organization, as load.lua does."""
     return f"00000000-0000-7000-8000-{number:012x}"
 
 
 def key(number):
-    """The API key of an organization, as load.lua makes it."""
+    """Returns the API key of an organization, as load.lua does."""
     return f"am_live_{number:034}"
 
 
 def fill(database, name, organizations, entries_each, entries_of_first):
-    """Makes `name` with that many organizations, a key for each and that many audit entries for
-    each; organization 1 has `entries_of_first` more. Returns bytes per organization and entry."""
+    """Creates the database `name`. Each organization has one key and `entries_each` audit entries,
+    and organization 1 has `entries_of_first` more. Returns bytes per organization and entry."""
     source = _make_source(database, name)
     dialect = _Sqlite(database, name) if isinstance(database, Sqlite) else _Postgres(database, name)
     sizes = [database.size(name)]
@@ -52,7 +52,7 @@ def fill(database, name, organizations, entries_each, entries_of_first):
 
 
 def _make_source(database, name):
-    """An organization with a retention and a quiet-hours entry in its log, which are 2 and 3."""
+    """Creates an organization whose log entries 2 and 3 change retention and quiet hours."""
     database.create(name)
     url = database.url(name)
     created = json.loads(
@@ -76,7 +76,7 @@ def _make_source(database, name):
     return created["id"]
 
 
-# What a copy has of its own; `{…}` are the dialect's functions of the number n.
+# Columns that differ between copies. `{…}` are the dialect's functions of the number n.
 _API_KEY = {
     "id": "{each_id}",
     "org_id": "{each_id}",
@@ -96,7 +96,7 @@ def _organization(entries):
 
 
 def _entry(whose, seq):
-    """An entry of `each` organization, or of the `first`."""
+    """Returns the columns of an entry of `each` organization, or of the `first`."""
     return {
         "org_id": f"{{{whose}_id}}",
         "seq": seq,
@@ -109,7 +109,7 @@ def _entry(whose, seq):
 
 
 def _copies(table, columns, own, source, numbers, functions):
-    """The statement that multiplies the source's row in `table` for `numbers`."""
+    """Returns the statement that copies the source's row in `table` for `numbers`."""
     values = [own.get(column, f"source.{column}").format(**functions) for column in columns]
     filters = {
         "organizations": f"source.id = {source}",
@@ -139,7 +139,7 @@ class _Sqlite:
         self._database, self._name = database, name
 
     def insert(self, table, source, numbers, own):
-        """Multiplies the source's row in `table`."""
+        """Copies the source's row in `table` for each number."""
         with self._database.connect(self._name) as connection:
             connection.create_function("key_hash", 1, _key_hash, deterministic=True)
             connection.create_function("organization_id", 1, _id_bytes, deterministic=True)
@@ -155,11 +155,11 @@ class _Sqlite:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def id_literal(self, text):
-        """An id as a value in SQL."""
+        """Returns an id as an SQL literal."""
         return f"x'{text.replace('-', '')}'"
 
     def finish(self):
-        """Nothing: SQLite keeps no statistics unless it is told to, and the server does not."""
+        """Does nothing. SQLite collects statistics only on ANALYZE, which the server never runs."""
 
 
 def _id_bytes(number):
@@ -187,7 +187,7 @@ class _Postgres:
         self._database, self._name = database, name
 
     def insert(self, table, source, numbers, own):
-        """Multiplies the source's row in `table`."""
+        """Copies the source's row in `table` for each number."""
         query = (
             "SELECT string_agg(column_name, ',' ORDER BY ordinal_position)"
             f" FROM information_schema.columns WHERE table_name = '{table}'"
@@ -200,10 +200,10 @@ class _Postgres:
         self._database.execute(self._name, statement)
 
     def id_literal(self, text):
-        """An id as a value in SQL."""
+        """Returns an id as an SQL literal."""
         return f"'{text}'::uuid"
 
     def finish(self):
-        """What autovacuum would do sooner or later, in the middle of a measurement."""
+        """Vacuums now. Otherwise autovacuum would run in the middle of a measurement."""
         self._database.execute(self._name, "VACUUM (ANALYZE, FREEZE)")
         self._database.execute(self._name, "CHECKPOINT")

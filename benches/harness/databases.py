@@ -1,4 +1,4 @@
-"""Databases of either kind: made, copied, asked for a number, dropped."""
+"""SQLite and PostgreSQL databases of the benchmark."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from . import settings
 
 
 class Sqlite:
-    """SQLite files in a directory of their own on the disk that holds `target/`."""
+    """SQLite files in a new directory on the disk of `target/`."""
 
     name = "sqlite"
 
@@ -21,18 +21,18 @@ class Sqlite:
         self._directory = tempfile.mkdtemp(prefix="sqlite-", dir=settings.RESULTS)
 
     def path(self, name):
-        """The file of the database `name`."""
+        """Returns the path of the database `name`."""
         return os.path.join(self._directory, name + ".db")
 
     def url(self, name):
-        """What a server is told to open `name`."""
+        """Returns the URL of the database `name`."""
         return "sqlite://" + self.path(name)
 
     def create(self, name):
-        """Leaves it to the server: a file is made when it is opened."""
+        """Does nothing, because the server creates the file when it opens it."""
 
     def copy(self, template, name):
-        """Makes `name` a fresh copy of `template`, which nobody has open."""
+        """Replaces `name` by a copy of `template`, which must be closed."""
         self.drop(name)
         with self.connect(template) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -40,14 +40,14 @@ class Sqlite:
         os.sync()
 
     def drop(self, name):
-        """Removes `name` if it is there."""
+        """Removes the database `name` if it exists."""
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self.path(name) + suffix)
 
     @contextlib.contextmanager
     def connect(self, name):
-        """A connection for bulk work."""
+        """Opens a connection for bulk work."""
         connection = sqlite3.connect(self.path(name), timeout=30, isolation_level=None)
         try:
             yield connection
@@ -60,28 +60,28 @@ class Sqlite:
             connection.executescript(statements)
 
     def numbers(self, name, query):
-        """The row of numbers that `query` answers."""
+        """Returns the row of numbers that `query` selects."""
         with self.connect(name) as connection:
             return [int(value) for value in connection.execute(query).fetchone()]
 
     def size(self, name):
-        """Bytes of the database."""
+        """Returns the size of the database in bytes."""
         pages, size = (
             self.numbers(name, f"PRAGMA {pragma}")[0] for pragma in ("page_count", "page_size")
         )
         return pages * size
 
     def files(self, name):
-        """What the database is stored in."""
+        """Returns the files of the database."""
         return [self.path(name)]
 
     def close(self):
-        """Removes all of them."""
+        """Removes all databases."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
 class Postgres:
-    """Databases called `bench_<pid>_…` on the server that TEST_DATABASE_URL names."""
+    """Databases named `bench_<pid>_…` on the server of TEST_DATABASE_URL."""
 
     name = "postgres"
 
@@ -93,16 +93,16 @@ class Postgres:
         return f"bench_{os.getpid()}_{name}"
 
     def url(self, name):
-        """What a server or a client is told to open `name`."""
+        """Returns the URL of the database `name`."""
         return urllib.parse.urlunsplit(self._server._replace(path="/" + self._database(name)))
 
     def create(self, name):
-        """Makes an empty database."""
+        """Creates an empty database."""
         self._administer(f"CREATE DATABASE {self._database(name)}")
         self._made.add(name)
 
     def copy(self, template, name):
-        """Makes `name` a fresh copy of `template`, which nobody has open."""
+        """Replaces `name` by a copy of `template`, which must be closed."""
         self.drop(name)
         self._administer(
             f"CREATE DATABASE {self._database(name)} TEMPLATE {self._database(template)}"
@@ -110,7 +110,7 @@ class Postgres:
         self._made.add(name)
 
     def drop(self, name):
-        """Removes `name` if it is there."""
+        """Removes the database `name` if it exists."""
         self._administer(f"DROP DATABASE IF EXISTS {self._database(name)} WITH (FORCE)")
         self._made.discard(name)
 
@@ -122,19 +122,19 @@ class Postgres:
         psql(self.url(name), statements)
 
     def numbers(self, name, query):
-        """The row of numbers that `query` answers."""
+        """Returns the row of numbers that `query` selects."""
         return [int(value) for value in self.text(name, query).split("|")]
 
     def text(self, name, query):
-        """What `query` answers, as text."""
+        """Returns the text that `query` selects."""
         return psql(self.url(name), query).strip()
 
     def size(self, name):
-        """Bytes of the database."""
+        """Returns the size of the database in bytes."""
         return self.numbers(name, "SELECT pg_database_size(current_database())")[0]
 
     def files(self, name):
-        """What the database is stored in, on this machine."""
+        """Returns the files of the database, if the server runs on this machine."""
         query = "SELECT oid FROM pg_database WHERE datname = current_database()"
         directory = os.path.join(
             self.text(name, "SHOW data_directory"), "base", self.text(name, query)
@@ -142,17 +142,17 @@ class Postgres:
         return [entry.path for entry in os.scandir(directory) if entry.is_file()]
 
     def version(self):
-        """The server's version."""
+        """Returns the version of the server."""
         return psql(urllib.parse.urlunsplit(self._server), "SHOW server_version").strip()
 
     def close(self):
-        """Removes all of them."""
+        """Removes all databases."""
         for name in sorted(self._made):
             self.drop(name)
 
 
 def psql(url, statements):
-    """What psql prints for `statements`, values only."""
+    """Runs `statements` in psql and returns the bare values."""
     command = ["psql", "-X", "-qAt", "-v", "ON_ERROR_STOP=1", "-d", url]
     done = subprocess.run(command, input=statements, capture_output=True, text=True)
     if done.returncode != 0:

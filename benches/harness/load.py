@@ -1,4 +1,4 @@
-"""One measurement: wrk against a server, with its answers checked and its writes counted."""
+"""Runs wrk against a server, checks the responses and counts the writes."""
 
 import dataclasses
 import json
@@ -9,28 +9,28 @@ from .client import Unexpected
 
 WORKLOADS = ("w1", "w2", "w3", "w4a", "w4b")
 
-# Audit entries of one write: retention and quiet hours are two actions, the message is one.
+# Audit entries per write: retention and quiet hours are two actions, the message is one.
 _ENTRIES = {"w2": 2, "w3": 1}
 
 
 @dataclasses.dataclass
 class Writes:
-    """Audit entries that must be there, and those that may be there as well: when wrk ends, each
-    connection may have sent one write whose answer nobody waits for."""
+    """Number of audit entries that must exist (`acknowledged`) and that may exist (`sent`). They
+    differ because each connection of wrk may end before the response to its last write."""
 
     acknowledged: int = 0
     sent: int = 0
 
     def add(self, workload, acknowledged, sent):
-        """Counts requests of `workload`."""
+        """Adds requests of `workload`."""
         self.acknowledged += acknowledged * _ENTRIES.get(workload, 0)
         self.sent += sent * _ENTRIES.get(workload, 0)
 
 
 def measure(server, workload, credentials, writes, turn=0):
-    """Warms up, measures, and returns what was measured. `turn` (0 to 6) counts the measurements of
-    this workload on one database. The status of each answer is looked at while it warms up; what is
-    measured must have the same answers, as far as wrk tells errors from others."""
+    """Warms up, measures, and returns the figures. `turn` (0 to 6) is the index of this measurement
+    of the workload on one database. The warm-up checks the status of each response. The measurement
+    only tells errors from other responses, which wrk counts without a script."""
     warm_up = _wrk(
         server, workload, credentials, 2 * turn, settings.WARM_UP_SECONDS, writes, "each"
     )
@@ -66,8 +66,8 @@ def _wrk(server, workload, credentials, generation, seconds, writes, *checks):
 
 
 def probe(client, workload, organizations, days, writes):
-    """Makes single requests of `workload` and checks all of each answer, which wrk does not. `days`
-    is a value of retention that no other request writes."""
+    """Sends single requests of `workload` and checks their responses in full, unlike wrk. `days` is
+    a retention value that no other request writes."""
     for number, organization in enumerate(organizations):
         _PROBES[workload](client, organization, days, number)
     writes.add(workload, len(organizations), len(organizations))

@@ -1,6 +1,5 @@
-"""Files held in memory while something is measured. A machine with memory to spare does that by
-itself; one that lends it to others drops what was not used for some seconds, and then its disk
-would be measured."""
+"""Keeps files in memory during a measurement. Virtual machines with ballooning drop cached pages
+after a few idle seconds, and the benchmark would then measure the disk."""
 
 import concurrent.futures
 import ctypes
@@ -23,7 +22,7 @@ _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 class Held:
-    """Files that are in memory until `close`."""
+    """Files locked in memory until `close`."""
 
     def __init__(self, paths):
         self._mapped = []
@@ -56,7 +55,7 @@ class Held:
             raise _error(path)
 
     def close(self):
-        """Leaves them to the system again."""
+        """Unlocks the files."""
         for address, size in self._mapped:
             _libc.munmap(address, size)
         self._mapped = []
@@ -74,9 +73,9 @@ def _error(path):
 
 
 def _read(path, size):
-    """Reads all of it a page at a time, as a server does that finds its rows by an index: the
-    system then keeps single pages. What is read in large pieces it keeps in large pieces, and a
-    write to one of them costs many times as much."""
+    """Reads the file page by page, as a server does that finds its rows by an index. The kernel
+    then caches single pages. Larger reads would create large folios, and a write to a large folio
+    costs many times as much."""
     share = -(-size // _PAGE // _READERS) * _PAGE
 
     def read_share(number):

@@ -1,4 +1,4 @@
-"""PostgreSQL's own rate for the same work in one round trip: pgbench, without any HTTP."""
+"""Measures the same work with pgbench: one round trip to PostgreSQL, without HTTP."""
 
 import glob
 import math
@@ -15,17 +15,17 @@ SCRIPTS = {"w1": "read.sql", "w2": "patch.sql"}
 
 
 def is_available():
-    """Whether pgbench is installed."""
+    """Returns whether pgbench is installed."""
     return shutil.which("pgbench") is not None
 
 
 def prepare(database, name):
-    """Adds to `name` the function that pgbench calls."""
+    """Adds the function that pgbench calls to the database `name`."""
     database.execute(name, (settings.PGBENCH / "setup.sql").read_text(encoding="utf-8"))
 
 
 def measure(database, name, workload):
-    """Runs one script."""
+    """Runs the script of `workload` and returns the figures."""
     with tempfile.TemporaryDirectory() as logs:
         command = [
             "pgbench", "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1",
@@ -49,7 +49,7 @@ def measure(database, name, workload):
 
 
 def _latencies(directory):
-    """Milliseconds of every transaction, from pgbench's logs."""
+    """Yields the milliseconds of every transaction from pgbench's logs."""
     for path in glob.glob(os.path.join(directory, "log*")):
         with open(path, encoding="ascii") as log:
             yield from (int(line.split()[2]) / 1000 for line in log)

@@ -1,4 +1,4 @@
-"""From measurements to a table with ratios against the floors."""
+"""Turns measurements into tables and compares them with the floors."""
 
 import statistics
 
@@ -28,7 +28,7 @@ _MOST_RSS_MIB = 60
 
 
 def medians(rounds):
-    """From one measurement per round to their medians; errors are summed, memory is the most."""
+    """Returns the medians of all rounds, but the sum of errors and the maximum of memory."""
     cells = {}
     for system, workload in sorted({cell for one in rounds for cell in one}):
         taken = [one[system, workload] for one in rounds if (system, workload) in one]
@@ -49,7 +49,7 @@ def _combine(name, values):
 
 
 def errors(cells):
-    """A line for every cell that had errors."""
+    """Returns a line for every cell with errors."""
     return [
         f"{system} {workload}: {cell['errors']} of {cell.get('requests', 'many')} requests failed"
         for (system, workload), cell in cells.items()
@@ -58,7 +58,7 @@ def errors(cells):
 
 
 def about(machine):
-    """One paragraph on the circumstances."""
+    """Returns one paragraph about the machine and the settings."""
     versions = "".join(f", {DATABASES[name]} {text}" for name, text in machine["databases"].items())
     return (
         f"{machine['processor']}, {machine['processors']} processors, {machine['memory_gib']} GiB,"
@@ -70,7 +70,7 @@ def about(machine):
 
 
 def table(cells):
-    """The measurements as Markdown."""
+    """Returns the measurements as a Markdown table."""
     columns = ["req/s (median of rounds)", *map(_title, WORKLOADS)]
     columns += ["p50 W1", "p99 W1", "p99 W2", "p99 W3", "CPU W1", "CPU W2", "peak RSS"]
     lines = [row(columns), row(["---"] * len(columns))]
@@ -99,7 +99,7 @@ def table(cells):
 
 
 def _title(workload):
-    """W4a for w4a."""
+    """Returns W4a for w4a."""
     return workload.capitalize()
 
 
@@ -120,12 +120,12 @@ def _memory(cells, system):
 
 
 def row(columns):
-    """One line of a Markdown table."""
+    """Returns one line of a Markdown table."""
     return "| " + " | ".join(columns) + " |"
 
 
 def floors(cells):
-    """Every floor with what was measured: (text, measured, wanted, whether it holds)."""
+    """Returns every floor as (text, measured, required, whether it holds)."""
     found = []
     for what, workloads, database, other, least in _RATIO_FLOORS:
         for workload in workloads:
@@ -154,7 +154,7 @@ def _latency_floors(cells, database, most):
 
 
 def floors_table(found):
-    """The floors as Markdown."""
+    """Returns the floors as a Markdown table."""
     lines = [row(["quietline", "measured", "to reach", ""]), row(["---"] * 4)]
     lines += [row([*texts, "holds" if holds else "**missed**"]) for *texts, holds in found]
     return "\n".join(lines) + "\n"

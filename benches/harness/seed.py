@@ -1,4 +1,4 @@
-"""Organizations to measure with, made through the command line and the APIs like anybody's."""
+"""Creates the organizations of the benchmark with the command line and the APIs."""
 
 import base64
 import concurrent.futures
@@ -14,7 +14,7 @@ from .servers import Server, quietline
 
 TOKEN_SECONDS = 24 * 60 * 60
 
-# With these texts and usual names the organization is answered as about 700 bytes of JSON.
+# These texts make the JSON of an organization about 700 bytes long.
 _SETTINGS = {
     "quiet_hours": {"enabled": True, "start": "19:00", "end": "08:00", "mode": "defer"},
     "auto_replies": {
@@ -27,7 +27,7 @@ _SETTINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Organization:
-    """An organization with its credentials in both dialects."""
+    """Organization with its credentials in both dialects."""
 
     id: str
     key: str
@@ -35,7 +35,7 @@ class Organization:
 
 
 def seed(database, name):
-    """Makes the database `name` with all organizations, and returns them."""
+    """Creates the database `name` with all organizations. Returns the organizations."""
     database.create(name)
     url = database.url(name)
     quietline(url, "migrate")
@@ -73,7 +73,7 @@ def _create(url, number):
 
 
 def sign(claims):
-    """An HS256 JWT with `claims`, valid for a day."""
+    """Returns an HS256 JWT with `claims`, valid for a day."""
     claims = claims | {"exp": int(time.time()) + TOKEN_SECONDS}
     parts = ({"alg": "HS256", "typ": "JWT"}, claims)
     signed = b".".join(_base64url(json.dumps(part).encode()) for part in parts)

@@ -1,4 +1,4 @@
-"""Server processes: started on a free port, measured, stopped."""
+"""Server processes on free ports, with their processor time and memory."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
-    """A TCP port of the loopback interface that nobody uses now."""
+    """Returns an unused TCP port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 class Server:
-    """A running server."""
+    """Running server."""
 
     def __init__(self, command, database_url=None):
         self.port = free_port()
@@ -41,7 +41,7 @@ class Server:
         for _ in range(300):
             if self._process.poll() is not None:
                 raise RuntimeError(
-                    f"{self._process.args[0]} ended at once; BENCH_SERVER_LOG=FILE keeps its words"
+                    f"{self._process.args[0]} exited at once: set BENCH_SERVER_LOG to a file"
                 )
             with contextlib.suppress(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -51,23 +51,23 @@ class Server:
 
     @property
     def url(self):
-        """Where it listens."""
+        """Base URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def cpu_seconds(self):
-        """Processor time that it has used, in user and in system mode."""
+        """Returns the processor time so far, in user and in system mode."""
         with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as stat:
             fields = stat.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
     def peak_rss_mib(self):
-        """The most memory that it ever had."""
+        """Returns the peak of its memory."""
         with open(f"/proc/{self._process.pid}/status", encoding="ascii") as status:
             line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 1024
 
     def stop(self):
-        """Asks it to finish; insists after a while."""
+        """Terminates the server. Kills it if it does not exit within 30 s."""
         self._process.terminate()
         try:
             self._process.wait(timeout=30)
@@ -77,7 +77,7 @@ class Server:
 
 
 def quietline_environment(database_url):
-    """The environment of a server or of the command line; settings of the user are left out."""
+    """Returns the environment of a server or command, without the user's own settings."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")
     }
@@ -88,7 +88,7 @@ def quietline_environment(database_url):
 
 
 def quietline(database_url, *arguments):
-    """What the command line prints for `arguments`."""
+    """Runs `quietline` with `arguments` and returns its output."""
     done = subprocess.run(
         [settings.QUIETLINE, *arguments],
         env=quietline_environment(database_url),

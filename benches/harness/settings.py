@@ -1,4 +1,4 @@
-"""Where things are, how long things take, and what the servers are told."""
+"""Paths, durations and server settings of the benchmark."""
 
 import os
 import pathlib
@@ -19,11 +19,11 @@ WARM_UP_SECONDS = 1.0
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ORGANIZATIONS = int(os.environ.get("BENCH_ORGANIZATIONS", "1000"))
 CONNECTIONS = 32
-# Of what is compared with, as actix-web has it by default; the server has its own default.
+# Workers of the baseline servers: the default of actix-web. Quietline has its own default.
 WORKERS = os.cpu_count() or 1
 
-# Where the servers' standard error goes, the access log included: what they write is part of the
-# work, but a disk that is busy with it would be measured too.
+# File for the servers' standard error, the access log included. Writing the log is part of the
+# work, but the default discards it, because a busy disk would distort the figures.
 SERVER_LOG = os.environ.get("BENCH_SERVER_LOG", os.devnull)
 
 JWT_SECRET = "benchmark-benchmark-benchmark-benchmark"

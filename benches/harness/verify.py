@@ -1,4 +1,4 @@
-"""What must be true of a database after load: every acknowledged write is in its audit log."""
+"""Checks that the audit log has every acknowledged write after a load."""
 
 import concurrent.futures
 import json
@@ -12,7 +12,7 @@ _STATE = """SELECT count(*), (SELECT sum(audit_length) FROM organizations) FROM 
 
 
 class AuditCount:
-    """Counts the audit entries of a database from one moment on."""
+    """Counts the new audit entries of a database since its creation."""
 
     def __init__(self, database, name):
         self._database, self._name = database, name
@@ -25,7 +25,7 @@ class AuditCount:
         return entries
 
     def check(self, writes):
-        """The number of entries since then, if it fits `writes`."""
+        """Returns the number of new entries. Raises if it does not match `writes`."""
         entries = self._entries() - self._before
         if not writes.acknowledged <= entries <= writes.sent:
             raise AssertionError(
@@ -35,8 +35,8 @@ class AuditCount:
 
 
 def exact_count(server, database, name, organizations):
-    """Writes from many clients at once, all of which wait for their answers: then the entries are
-    exactly as many as were acknowledged."""
+    """Writes from many concurrent clients that wait for every response. Then every audit entry must
+    belong to an acknowledged write, and vice versa."""
     count, shares = AuditCount(database, name), []
     for first in range(_CLIENTS):
         shares.append(organizations[first::_CLIENTS][:10])
@@ -52,8 +52,8 @@ def exact_count(server, database, name, organizations):
 
 
 def chains(database, name):
-    """Has the server's own command follow every hash chain."""
-    answer = json.loads(quietline(database.url(name), "--json", "audit", "verify"))
-    if not answer["ok"]:
-        raise AssertionError(f"broken audit logs: {answer['faults']}")
-    return answer["entries"]
+    """Verifies every hash chain with `quietline audit verify`."""
+    result = json.loads(quietline(database.url(name), "--json", "audit", "verify"))
+    if not result["ok"]:
+        raise AssertionError(f"broken audit logs: {result['faults']}")
+    return result["entries"]

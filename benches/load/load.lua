@@ -1,12 +1,12 @@
--- The load of the benchmark, for wrk with one thread:
+-- Load of the benchmark, for wrk with one thread:
 --   wrk -t1 -c32 -d5s --latency -s load.lua URL -- WORKLOAD CREDENTIALS GENERATION [each]
 -- WORKLOAD is w1, w2, w3, w4a or w4b. CREDENTIALS is a file with one organization per line (id,
 -- API key and token, separated by tabs), or dense:COUNT:TOKEN for organizations that
 -- harness/bulk.py has numbered. Runs of different GENERATION (0 to 13) on one database write
--- different values, so that every write changes something. With `each` the status of each answer has
--- to be the expected one; otherwise it has to be an error's (400 and more) or none, as wrk counts them
--- itself: for a script that looks at answers it makes a table of all headers of each, which costs more
--- than sending the request. At the end one line of JSON is printed.
+-- different values, so that every write changes something. With `each` the script checks the status
+-- of every response. Otherwise wrk itself only tells errors (400 and more) from other responses: for
+-- a response callback it builds a table of all headers, which costs more than sending the request.
+-- Prints one line of JSON at the end.
 
 local DAYS_EACH = 19 -- values of retention in each generation, all with three digits
 local EXPECTED = { w1 = 200, w2 = 200, w3 = 200, w4a = 401, w4b = 422 }
@@ -19,7 +19,7 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
--- A function from a random number to an organization: its number, id, API key and token.
+-- Returns a function that picks a random organization: its number, id, API key and token.
 local function from_file(path)
   local organizations = {}
   for line in io.lines(path) do

@@ -1,8 +1,7 @@
-//! Keeps `generated/src` what openapi-generator and the templates make of `openapi/`.
+//! Keeps `generated/src` equal to the output of openapi-generator and the templates for `openapi/`.
 //!
 //! `generated/.digest` records the inputs and outputs of the last run. While both still match,
-//! nothing runs: no Java, no network. The specs and the templates decide about the API, and this
-//! crate does not.
+//! nothing runs: no Java, no network. Not here: the API, which the specs and the templates define.
 
 mod generator;
 mod spec;
@@ -26,7 +25,7 @@ const BUILD_SCRIPT: &str = "build.rs";
 const SPECS: &str = "openapi";
 const OWN_SOURCES: &str = "codegen/src";
 
-/// The result of a step; an error is text for whoever builds.
+/// Result of a step. An error is text for the developer who runs the build.
 pub type Result<T> = std::result::Result<T, String>;
 
 /// Paths and environment of a build script.
@@ -36,7 +35,7 @@ pub struct Settings {
     pub root: PathBuf,
     /// Folder for the generator's own output.
     pub out_dir: PathBuf,
-    /// Command or jar of the generator, instead of the places where it is usually found.
+    /// Command or jar of the generator. `None` searches the PATH and `.venv`.
     pub generator: Option<OsString>,
     /// Command of rustfmt.
     pub rustfmt: OsString,
@@ -44,7 +43,7 @@ pub struct Settings {
     pub is_forced: bool,
 }
 
-/// Paths whose change makes another run of [`update`] necessary.
+/// Returns the paths whose change requires another run of [`update`].
 ///
 /// # Errors
 /// When the generated files cannot be listed.
@@ -66,6 +65,7 @@ pub fn update(settings: &Settings) -> Result<bool> {
     let inputs = inputs(root)?;
     let present = read_tree(&root.join(OUTPUT))?;
     let recorded = std::fs::read_to_string(root.join(DIGEST)).unwrap_or_default();
+    // Without carriage returns, because git may add them at checkout.
     if recorded.replace('\r', "") == record(&inputs, &present) && !settings.is_forced {
         return Ok(false);
     }
@@ -73,7 +73,7 @@ pub fn update(settings: &Settings) -> Result<bool> {
     let specs = read_specs(&inputs)?;
     let generator = generator::find(settings).map_err(|why| {
         format!(
-            "generated/ is not what openapi/ describes: a spec, a template, codegen/ or a \
+            "generated/ does not match openapi/: a spec, a template, codegen/ or a \
              generated file was edited.\nIt cannot be regenerated: {why}.\n`make generate` \
              installs openapi-generator {GENERATOR_VERSION} and regenerates. To undo the edit \
              instead: git restore openapi codegen generated build.rs"
@@ -90,7 +90,7 @@ pub fn update(settings: &Settings) -> Result<bool> {
 }
 
 /// Reads everything that the output is made from, by its path from `root`: specs, templates, the
-/// generator's settings, this crate and the build script. The vendors' own documents are no input.
+/// generator's settings, this crate and the build script. Leaves out the vendors' own documents.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -111,7 +111,7 @@ pub fn inputs(root: &Path) -> Result<Tree> {
     Ok(inputs)
 }
 
-/// The text of `generated/.digest` for these inputs and outputs.
+/// Returns the text of `generated/.digest` for these inputs and outputs.
 pub fn record(inputs: &Tree, outputs: &Tree) -> String {
     format!(
         "generator {GENERATOR_VERSION}\ninputs {}\noutputs {}\n",

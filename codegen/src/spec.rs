@@ -1,4 +1,4 @@
-//! A spec as it is read from YAML, and as the generator gets it.
+//! Reads a spec from YAML, and prepares it for the generator.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) type Object = Map<String, Value>;
 /// Reads the specs among `inputs`, by module name.
 ///
 /// # Errors
-/// When one is not YAML or has something that the templates cannot express; names all of it.
+/// When a spec is not YAML, or for every feature that the templates cannot express.
 pub fn read_specs(inputs: &Tree) -> Result<BTreeMap<String, Value>> {
     let mut specs = BTreeMap::new();
     let mut problems = Vec::new();
@@ -50,8 +50,8 @@ pub fn read_specs(inputs: &Tree) -> Result<BTreeMap<String, Value>> {
     }
 }
 
-/// Returns the spec as the generator gets it: without what it would misread, and with vendor
-/// extensions for what the templates need and the generator does not tell.
+/// Returns the spec for the generator: without features that it would misread, and with vendor
+/// extensions for facts that the templates need and the generator does not provide.
 pub fn for_generator(spec: &Value) -> Value {
     let mut made = spec.clone();
     for (_, item) in members_mut(made.get_mut("paths")) {
@@ -136,7 +136,8 @@ fn success(spec: &Value, response: &Value, variant: &str, constant: &str) -> Val
     response
 }
 
-/// Removes what the generator would turn into needless types. Validation reads the spec itself.
+/// Removes keywords that the generator would turn into needless types. Validation reads the spec
+/// itself.
 fn simplify(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;

@@ -1,4 +1,4 @@
-//! Folders as maps: reading, comparing by digest, and writing no more than what differs.
+//! Folders as maps: reads them, compares them by digest, and writes only the files that differ.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub fn digest(tree: &Tree) -> String {
 /// Reads all files below `root`.
 ///
 /// # Errors
-/// When one cannot be read.
+/// When a file cannot be read.
 pub fn read_tree(root: &Path) -> Result<Tree> {
     let mut tree = Tree::new();
     walk(root, "", &mut tree)?;
@@ -95,7 +95,7 @@ pub(crate) fn newest(root: &Path, inputs: &Tree) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Puts the path in front of an error.
+/// Prefixes an error with its path.
 pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> String + use<'_> {
     move |error| format!("{}: {error}", path.display())
 }

@@ -1,5 +1,5 @@
-//! Finds what the templates cannot express. Everything that is not known to work is refused, so
-//! that a spec is never served in part. A table in `tests/unsupported.rs` has a row per refusal.
+//! Finds features that the templates cannot express. Refuses everything that is not known to work,
+//! so that a spec is never served in part. A table in `tests/unsupported.rs` has a row per refusal.
 
 use serde_json::Value;
 
@@ -84,7 +84,7 @@ const COMPONENTS: &[&str] = &[
 ];
 const RESPONSE: &[&str] = &["description", "headers", "content"];
 
-/// Returns what the templates cannot express, each with its operation or schema.
+/// Returns the features that the templates cannot express, each with its operation or schema.
 pub fn unsupported(spec: &Value) -> Vec<String> {
     let mut check = Check {
         spec,
@@ -119,13 +119,13 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn refuse(&mut self, place: &str, what: impl AsRef<str>) {
-        self.problems.push(format!("{place}: {}", what.as_ref()));
+    fn refuse(&mut self, location: &str, what: impl AsRef<str>) {
+        self.problems.push(format!("{location}: {}", what.as_ref()));
     }
 
-    fn known_keys(&mut self, place: &str, value: &Value, known: &[&str]) {
+    fn known_keys(&mut self, location: &str, value: &Value, known: &[&str]) {
         for (key, _) in members(Some(value)).filter(|(key, _)| !is_known(key, known)) {
-            self.refuse(place, format!("`{key}`"));
+            self.refuse(location, format!("`{key}`"));
         }
     }
 
@@ -148,9 +148,9 @@ impl Check<'_> {
         }
     }
 
-    fn operation(&mut self, place: &str, item: &Value, operation: &Object) {
+    fn operation(&mut self, location: &str, item: &Value, operation: &Object) {
         let Some(id) = operation.get("operationId").and_then(Value::as_str) else {
-            return self.refuse(place, "an operation without operationId");
+            return self.refuse(location, "an operation without operationId");
         };
         for key in operation.keys().filter(|key| !is_known(key, OPERATION)) {
             self.refuse(id, format!("`{key}`"));
@@ -204,15 +204,15 @@ impl Check<'_> {
         }
     }
 
-    fn parameter(&mut self, place: &str, parameter: &Value) {
-        self.known_keys(place, parameter, PARAMETER);
+    fn parameter(&mut self, location: &str, parameter: &Value) {
+        self.known_keys(location, parameter, PARAMETER);
         let style = match parameter["in"].as_str() {
             Some("query") => "form",
             Some("path" | "header") => "simple",
-            _ => return self.refuse(place, format!("a parameter in {}", parameter["in"])),
+            _ => return self.refuse(location, format!("a parameter in {}", parameter["in"])),
         };
         if parameter.get("style").is_some_and(|given| given != style) {
-            self.refuse(place, format!("style {}", parameter["style"]));
+            self.refuse(location, format!("style {}", parameter["style"]));
         }
         let name = parameter["name"]
             .as_str()
@@ -220,14 +220,14 @@ impl Check<'_> {
             .to_ascii_lowercase();
         if style == "simple" && ["accept", "content-type", "authorization"].contains(&name.as_str())
         {
-            self.refuse(place, "a header that OpenAPI has no parameters for");
+            self.refuse(location, "a header that OpenAPI has no parameters for");
         }
         let schema = &parameter["schema"];
         let resolved = resolve(self.spec, schema);
         let is_query = parameter["in"] == "query";
         let scalar = if is_query && resolved["type"] == "array" {
             self.known_keys(
-                place,
+                location,
                 resolved,
                 &[
                     "type",
@@ -244,7 +244,7 @@ impl Check<'_> {
                 .get("default")
                 .is_some_and(|_| !is_query || schema.get("$ref").is_some())
             {
-                self.refuse(place, "a default here");
+                self.refuse(location, "a default here");
             }
             schema
         };
@@ -253,20 +253,20 @@ impl Check<'_> {
         } else {
             &["string", "integer", "boolean"]
         };
-        self.scalar(place, scalar, types);
+        self.scalar(location, scalar, types);
     }
 
     /// Checks a schema of a parameter or a header.
-    fn scalar(&mut self, place: &str, schema: &Value, types: &[&str]) {
+    fn scalar(&mut self, location: &str, schema: &Value, types: &[&str]) {
         let resolved = resolve(self.spec, schema);
         if !resolved["type"]
             .as_str()
             .is_some_and(|kind| types.contains(&kind))
         {
-            self.refuse(place, format!("type {}", resolved["type"]));
+            self.refuse(location, format!("type {}", resolved["type"]));
         }
-        self.known_keys(place, resolved, &[SCALAR, &["default"]].concat());
-        self.values(place, resolved);
+        self.known_keys(location, resolved, &[SCALAR, &["default"]].concat());
+        self.values(location, resolved);
     }
 
     fn request_body(&mut self, id: &str, body: &Value) {
@@ -277,60 +277,64 @@ impl Check<'_> {
         self.content(&format!("{id}, request body"), body);
     }
 
-    fn response(&mut self, place: &str, status: &str, response: &Value) {
+    fn response(&mut self, location: &str, status: &str, response: &Value) {
         let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
         if !is_status || status.starts_with('1') {
-            return self.refuse(place, "a response without a single status");
+            return self.refuse(location, "a response without a single status");
         }
         if status.starts_with(['4', '5']) {
             // The templates use the status of a failure and nothing else.
             return;
         }
         if !SUCCESSES.iter().any(|(code, ..)| *code == status) {
-            return self.refuse(place, "this status");
+            return self.refuse(location, "this status");
         }
-        self.known_keys(place, response, RESPONSE);
+        self.known_keys(location, response, RESPONSE);
         if response.get("content").is_some() {
             match status {
-                "204" | "304" => self.refuse(place, "a body"),
-                _ => self.content(place, response),
+                "204" | "304" => self.refuse(location, "a body"),
+                _ => self.content(location, response),
             }
         }
         for (name, header) in members(response.get("headers")) {
             let header = resolve(self.spec, header);
             if header["x-set-by-server"] != true {
-                let place = format!("{place}, header {name}");
-                self.known_keys(&place, header, HEADER);
-                self.scalar(&place, &header["schema"], &["string", "integer", "boolean"]);
+                let location = format!("{location}, header {name}");
+                self.known_keys(&location, header, HEADER);
+                self.scalar(
+                    &location,
+                    &header["schema"],
+                    &["string", "integer", "boolean"],
+                );
             }
         }
     }
 
     /// Admits one media type, JSON, and one named schema.
-    fn content(&mut self, place: &str, holder: &Value) {
+    fn content(&mut self, location: &str, holder: &Value) {
         let media_types: Vec<_> = members(holder.get("content")).collect();
         match media_types.as_slice() {
             [(name, media)] if *name == "application/json" => {
-                self.known_keys(place, media, &["schema", "example", "examples"]);
+                self.known_keys(location, media, &["schema", "example", "examples"]);
                 let schema = resolve(self.spec, &media["schema"]);
                 if media["schema"].get("$ref").is_none() || schema.get("properties").is_none() {
                     self.refuse(
-                        place,
+                        location,
                         "a schema that is not a reference to an object with properties",
                     );
                 }
             }
-            _ => self.refuse(place, "any content but application/json alone"),
+            _ => self.refuse(location, "any content but application/json alone"),
         }
     }
 
     /// Checks a schema. `named_levels` is the number of levels, arrays descended, at which the
     /// templates have a name for an enum: the schema itself, and the items of a property.
-    fn schema(&mut self, place: &str, schema: &Value, named_levels: u8) {
-        self.known_keys(place, schema, &[SCALAR, STRUCTURE].concat());
-        self.values(place, schema);
+    fn schema(&mut self, location: &str, schema: &Value, named_levels: u8) {
+        self.known_keys(location, schema, &[SCALAR, STRUCTURE].concat());
+        self.values(location, schema);
         if schema.get("enum").is_some() && named_levels == 0 {
-            self.refuse(place, "an enum without a name");
+            self.refuse(location, "an enum without a name");
         }
         for key in ["oneOf", "anyOf"] {
             let Some(choices) = schema.get(key).and_then(Value::as_array) else {
@@ -344,11 +348,11 @@ impl Check<'_> {
                 .as_object()
                 .is_some_and(|keywords| keywords.len() > 1)
             {
-                self.refuse(place, format!("`{key}` beside other keywords"));
+                self.refuse(location, format!("`{key}` beside other keywords"));
             }
             if choices.len() != 2 || nulls != 1 {
                 self.refuse(
-                    place,
+                    location,
                     format!("`{key}` of anything but one schema and null"),
                 );
             }
@@ -356,29 +360,36 @@ impl Check<'_> {
                 .iter()
                 .any(|choice| choice["type"] != "null" && choice.get("$ref").is_none())
             {
-                self.refuse(place, format!("`{key}` of a schema without a name"));
+                self.refuse(location, format!("`{key}` of a schema without a name"));
             }
         }
         for (name, property) in members(schema.get("properties")) {
-            self.schema(&format!("{place}.{name}"), property, 2);
+            self.schema(&format!("{location}.{name}"), property, 2);
         }
         if let Some(items) = schema.get("items") {
-            self.schema(&format!("{place}[]"), items, named_levels.saturating_sub(1));
+            self.schema(
+                &format!("{location}[]"),
+                items,
+                named_levels.saturating_sub(1),
+            );
         }
         if let Some(further @ Value::Object(_)) = schema.get("additionalProperties") {
             if schema.get("properties").is_some() {
-                self.refuse(place, "a schema for further properties beside named ones");
+                self.refuse(
+                    location,
+                    "a schema for further properties beside named ones",
+                );
             }
-            self.schema(&format!("{place}{{}}"), further, 0);
+            self.schema(&format!("{location}{{}}"), further, 0);
         }
     }
 
     /// Checks types and enumerated values, which may stand anywhere.
-    fn values(&mut self, place: &str, schema: &Value) {
+    fn values(&mut self, location: &str, schema: &Value) {
         if let Some(types) = schema.get("type").and_then(Value::as_array)
             && (types.len() != 2 || !types.contains(&Value::from("null")))
         {
-            self.refuse(place, "a choice of types other than one and null");
+            self.refuse(location, "a choice of types other than one and null");
         }
         let values = schema
             .get("enum")
@@ -389,11 +400,11 @@ impl Check<'_> {
             .into_iter()
             .any(|value| !value.is_string() && !value.is_null())
         {
-            self.refuse(place, "an enum of anything but strings");
+            self.refuse(location, "an enum of anything but strings");
         }
         for bound in ["exclusiveMinimum", "exclusiveMaximum"] {
             if schema.get(bound).is_some_and(Value::is_boolean) {
-                self.refuse(place, format!("`{bound}` as OpenAPI 3.0 has it"));
+                self.refuse(location, format!("`{bound}` as OpenAPI 3.0 has it"));
             }
         }
     }

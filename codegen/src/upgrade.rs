@@ -1,11 +1,11 @@
-//! Turns OpenAPI 3.0 into 3.1, whose schemas are JSON Schema. It is what the server validates with
-//! and serves.
+//! Turns OpenAPI 3.0 into 3.1 (<https://spec.openapis.org/oas/v3.1.0>), whose schemas are JSON
+//! Schema. The server validates with the result, and serves it.
 
 use serde_json::{Value, json};
 
 use crate::spec::{Object, members_mut};
 
-/// Members that hold values of the API and no keywords of OpenAPI.
+/// Members that contain values of the API, not keywords of OpenAPI.
 const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
 /// Members whose own keys are names.
 const NAMED: [&str; 9] = [

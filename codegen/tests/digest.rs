@@ -1,4 +1,4 @@
-//! Tests of the digest, which says whether `generated/` is current, and of replacing files.
+//! Tests of the digest, which shows whether `generated/` is current, and of replacing files.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +17,7 @@ fn tree<const N: usize>(files: [(&str, &str); N]) -> Tree {
         .collect()
 }
 
-/// A repository with these files besides one of each kind of input and output.
+/// Creates a repository with these files and one of each kind of input and output.
 fn repository() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let files = [
@@ -51,7 +51,7 @@ fn put(root: &Path, name: &str, text: &str) {
     fs::write(path, text).expect("a new file");
 }
 
-/// Settings without a generator, so that generating fails.
+/// Returns settings without a generator, so that generating fails.
 fn settings(root: &Path) -> Settings {
     Settings {
         root: root.to_owned(),
@@ -63,7 +63,7 @@ fn settings(root: &Path) -> Settings {
 }
 
 #[test]
-fn a_digest_depends_on_each_name_and_content_but_not_on_line_endings() {
+fn the_digest_depends_on_names_and_content_but_not_on_line_endings() {
     let one = digest(&tree([("a", "x\ny"), ("b", "")]));
     assert_eq!(one.len(), 64);
     assert_eq!(one, digest(&tree([("a", "x\r\ny"), ("b", "")])));
@@ -95,7 +95,7 @@ fn inputs_are_specs_templates_settings_and_the_code_that_reads_them() {
 }
 
 #[test]
-fn nothing_runs_while_the_digest_holds() {
+fn nothing_runs_while_the_digest_is_current() {
     let folder = repository();
     let root = folder.path();
     for name in [
@@ -109,7 +109,7 @@ fn nothing_runs_while_the_digest_holds() {
 }
 
 #[test]
-fn an_edit_of_an_input_or_an_output_asks_for_the_generator() {
+fn an_edit_of_an_input_or_an_output_requires_the_generator() {
     let edits = [
         "build.rs",
         "codegen/src/lib.rs",
@@ -136,7 +136,7 @@ fn an_edit_of_an_input_or_an_output_asks_for_the_generator() {
 }
 
 #[test]
-fn an_unsupported_spec_is_told_before_the_generator_is_looked_for() {
+fn an_unsupported_spec_is_reported_before_the_generator_is_searched_for() {
     let folder = repository();
     put(
         folder.path(),

@@ -37,7 +37,7 @@ fn a_spec_that_is_not_yaml_is_named() {
 }
 
 #[test]
-fn everything_unsupported_of_all_specs_is_told_at_once() {
+fn all_unsupported_features_of_all_specs_are_reported_at_once() {
     let webhooks = format!("{EMPTY}webhooks: {{}}\n");
     let both = format!("{webhooks}swagger: a\n");
     let problem = read_specs(&tree([
@@ -60,7 +60,7 @@ fn everything_unsupported_of_all_specs_is_told_at_once() {
     );
 }
 
-/// The operation GET /a of a spec, as the generator gets it.
+/// Returns the operation GET /a of a spec, prepared for the generator.
 fn prepared(operation: Value) -> Value {
     let spec = json!({
         "paths": {"/a": {"get": operation}},
@@ -73,7 +73,7 @@ fn prepared(operation: Value) -> Value {
 }
 
 #[test]
-fn an_operation_says_who_may_call_it() {
+fn an_operation_has_its_permissions() {
     for (operation, expected) in [
         (json!({}), "No credential."),
         (json!({"security": []}), "No credential."),
@@ -101,7 +101,7 @@ fn an_operation_says_who_may_call_it() {
 }
 
 #[test]
-fn an_operation_says_whether_it_has_parameters() {
+fn an_operation_has_a_parameter_flag() {
     assert_eq!(prepared(json!({}))["x-has-parameters"], Value::Null);
     let parameter = json!({"name": "b", "in": "query"});
     assert_eq!(
@@ -139,7 +139,7 @@ fn a_success_becomes_a_variant_with_the_headers_that_an_operation_sets() {
 }
 
 #[test]
-fn of_a_failure_only_the_status_is_left() {
+fn a_failure_keeps_only_its_status() {
     let made = prepared(json!({"responses": {"404": {"$ref": "#/components/responses/A"}}}));
     assert_eq!(
         made["responses"],
@@ -147,7 +147,7 @@ fn of_a_failure_only_the_status_is_left() {
     );
 }
 
-/// The component `A` of a spec with this schema, as the generator gets it.
+/// Returns the component `A` of a spec with this schema, prepared for the generator.
 fn prepared_schema(schema: Value) -> Value {
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let named = json!({"type": "object", "properties": {}});
@@ -156,7 +156,7 @@ fn prepared_schema(schema: Value) -> Value {
 }
 
 #[test]
-fn schemas_lose_what_would_become_needless_types() {
+fn schemas_lose_parts_that_would_become_needless_types() {
     for (schema, expected) in [
         (json!({"const": true}), json!({})),
         (json!({"const": "a"}), json!({"const": "a"})),

@@ -1,9 +1,9 @@
-//! Table of refused features of OpenAPI: a spec that has the feature, and the message.
+//! Table of refused OpenAPI features. Each row has a spec with the feature, and the error.
 
 use quietline_api_codegen::unsupported;
 use serde_json::{Value, json};
 
-/// A spec without anything that is refused.
+/// Returns a spec without any refused feature.
 fn supported() -> Value {
     json!({
         "openapi": "3.1.0",
@@ -77,8 +77,8 @@ const BODY: &str = "/paths/~1things~1{id}/patch/requestBody";
 const SCHEMAS: &str = "/components/schemas";
 const PROPERTIES: &str = "/components/schemas/Thing/properties";
 
-/// Asserts that each value, put under the key of the object or into the array at the pointer, is
-/// refused for this reason and no other.
+/// Asserts that each value is refused for this reason only. Puts the value under the key of the
+/// object or into the array at the pointer.
 fn assert_refused(
     rows: impl IntoIterator<Item = (&'static str, &'static str, Value, &'static str)>,
 ) {
@@ -94,7 +94,7 @@ fn assert_refused(
 }
 
 #[test]
-fn what_is_supported_is_not_refused() {
+fn the_supported_spec_is_accepted() {
     assert_eq!(unsupported(&supported()), [""; 0]);
     let mut spec = supported();
     spec["openapi"] = json!("3.0.3");
@@ -190,7 +190,7 @@ fn requirements_of_security_are_refused() {
     ]);
 }
 
-/// A parameter `a` in the query, changed by `members`.
+/// Returns the query parameter `a`, changed by `members`.
 fn parameter(members: Value) -> Value {
     let mut made = json!({"name": "a", "in": "query", "schema": {"type": "string"}});
     for (key, value) in members.as_object().expect("an object") {

@@ -1,6 +1,6 @@
--- Views of the tables for people: ids as UUIDs in text, times as RFC 3339 in UTC, hashes in hexadecimal.
+-- Views of the tables for operators: ids as UUIDs in text, times as RFC 3339 in UTC, hashes in hexadecimal.
 -- The program does not need them: psql -d quietline -f deploy/views/postgres.sql
--- A condition on a column of a view reads every row. Look an organization up in its table.
+-- A condition on a column of a view scans the whole table. Look up an organization in its table instead.
 
 CREATE VIEW api_keys_readable AS SELECT
     id::text AS id,

@@ -1,6 +1,6 @@
--- Views of the tables for people: ids as UUIDs in text, times as RFC 3339 in UTC, hashes in hexadecimal.
+-- Views of the tables for operators: ids as UUIDs in text, times as RFC 3339 in UTC, hashes in hexadecimal.
 -- The program does not need them: sqlite3 quietline.db < deploy/views/sqlite.sql
--- A condition on a column of a view reads every row. Look an organization up in its table, as
+-- A condition on a column of a view scans the whole table. Look up an organization in its table instead, by
 -- id = x'0190a1b2c3d47e5fa6b7c8d9e0f1a2b3'.
 
 CREATE VIEW api_keys_readable AS SELECT

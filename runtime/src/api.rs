@@ -4,10 +4,10 @@ use std::pin::pin;
 
 use actix_web::{HttpRequest, HttpResponse, Route, web};
 
-use crate::caught::caught;
+use crate::catch_panic::catch_panic;
 use crate::{Operation, Rejection};
 
-/// A server of one spec. The generated traits, one per tag, add the operations.
+/// Server of one spec. The generated traits, one per tag, add the operations.
 #[expect(
     async_fn_in_trait,
     reason = "a request stays on its worker thread; no Send bound is wanted"
@@ -18,7 +18,7 @@ pub trait Api: 'static {
     /// Failure of a request.
     type Error: From<Rejection>;
 
-    /// Authenticates the caller, and checks the scopes and the role that `operation` demands. Runs
+    /// Authenticates the caller, and checks the scopes and the role that `operation` requires. Runs
     /// before anything else of the request is read.
     async fn authenticate(
         &self,
@@ -26,7 +26,7 @@ pub trait Api: 'static {
         operation: &'static Operation,
     ) -> Result<Self::Caller, Self::Error>;
 
-    /// Renders a failure. No error leaves the generated code by another way.
+    /// Renders a failure. Every error of the generated code passes through here.
     fn render(&self, request: &HttpRequest, error: Self::Error) -> HttpResponse;
 }
 
@@ -39,9 +39,10 @@ pub fn route<A: Api>(
 ) -> Route {
     let api = api.clone();
     web::to(move |request: HttpRequest, payload: web::Payload| {
+        // The future owns both, because actix-web keeps it longer than this call.
         let (api, operation) = (api.clone(), operation.clone());
         async move {
-            match caught(pin!(operation(&api, &request, payload))).await {
+            match catch_panic(pin!(operation(&api, &request, payload))).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => api.render(&request, error),
                 Err(rejection) => api.render(&request, rejection.into()),

@@ -1,4 +1,4 @@
-//! Reads a JSON request body within its limits. The content of the body is checked by the schema.
+//! Reads a JSON request body within its limits. Not here: its content, which the schema checks.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -27,6 +27,7 @@ pub(super) async fn read(
     if !is_json(headers) || is_encoded(headers) {
         return Err(Rejection::UnsupportedMediaType);
     }
+    // Refused before the client sends it, if it announces the length.
     if announced_length(headers).is_some_and(|length| length > MAX_BYTES) {
         return Err(Rejection::BodyTooLarge);
     }
@@ -51,6 +52,7 @@ where
     let mut joined = web::BytesMut::new();
     while let Some(chunk) = poll_fn(|context| chunks.as_mut().poll_next(context)).await {
         let chunk = chunk.map_err(|error| Rejection::BodyUnreadable(error.to_string()))?;
+        // Counted while it arrives, because a chunked body announces no length.
         if first.len() + joined.len() + chunk.len() > MAX_BYTES {
             return Err(Rejection::BodyTooLarge);
         }
@@ -77,7 +79,8 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
         .ok()
 }
 
-/// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8.
+/// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8. JSON is always UTF-8
+/// (RFC 8259, section 8.1), but clients name the charset.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(content_type) = only_value(headers, header::CONTENT_TYPE) else {
         return false;
@@ -96,6 +99,8 @@ fn is_json(headers: &HeaderMap) -> bool {
             })
 }
 
+/// Returns whether the body is compressed. Decompressing is not supported, because a small body
+/// could then become a large one.
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONTENT_ENCODING)
         && !only_value(headers, header::CONTENT_ENCODING)

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::parameter::{Parameter, Place, Raw, resolve};
+use super::parameter::{Location, Parameter, Raw, resolve};
 use super::schema::Schema;
 use super::{Operation, Rejection, Violation, body, json};
 
@@ -12,7 +12,7 @@ use super::{Operation, Rejection, Violation, body, json};
 #[derive(Debug)]
 pub struct Input {
     operation: &'static Operation,
-    parameters: Vec<(Place, Vec<Parameter>)>,
+    parameters: Vec<(Location, Vec<Parameter>)>,
     body: Option<Body>,
 }
 
@@ -26,8 +26,8 @@ impl Input {
     /// Compiles the parameters and the body of `operation` in `spec`.
     ///
     /// # Panics
-    /// When the spec has no such operation or a schema that cannot be compiled. A test of the
-    /// generated code finds that, and so does the start of a server.
+    /// When the spec lacks the operation or has a schema that cannot be compiled. A test of the
+    /// generated code finds this before a server does.
     pub fn compile(spec: &Value, operation: &'static Operation) -> Self {
         Self::try_compile(spec, operation)
             .unwrap_or_else(|why| panic!("operation {}: {why}", operation.id))
@@ -37,14 +37,14 @@ impl Input {
         let item = &spec["paths"][operation.path];
         let object = &item[operation.method.to_ascii_lowercase().as_str()];
         let mut parameters = Vec::new();
-        for place in [Place::Path, Place::Query, Place::Header] {
+        for location in [Location::Path, Location::Query, Location::Header] {
             let compiled = declared(spec, item, object)
                 .into_iter()
-                .filter(|parameter| parameter["in"] == place.keyword())
-                .map(|parameter| Parameter::compile(spec, parameter, place))
+                .filter(|parameter| parameter["in"] == location.keyword())
+                .map(|parameter| Parameter::compile(spec, parameter, location))
                 .collect::<Result<Vec<_>, _>>()?;
             if !compiled.is_empty() {
-                parameters.push((place, compiled));
+                parameters.push((location, compiled));
             }
         }
         let request_body = resolve(spec, &object["requestBody"]);
@@ -65,18 +65,18 @@ impl Input {
     /// Reads the parameters: of the path, then of the query, then of the headers.
     pub fn parameters<T: DeserializeOwned>(&self, request: &HttpRequest) -> Result<T, Rejection> {
         let mut values = Map::new();
-        for (place, parameters) in &self.parameters {
-            let raw = Raw::of(*place, request, self.operation.path);
+        for (location, parameters) in &self.parameters {
+            let raw = Raw::of(*location, request, self.operation.path);
             let mut violations: Vec<Violation> = parameters
                 .iter()
                 .filter_map(|parameter| parameter.read(&raw, &mut values))
                 .collect();
             if !violations.is_empty() {
                 violations.sort_by(|a, b| a.path.cmp(&b.path));
-                return Err(match place {
-                    Place::Path => Rejection::InvalidPath(violations),
-                    Place::Query => Rejection::InvalidQuery(violations),
-                    Place::Header => Rejection::InvalidHeader(violations),
+                return Err(match location {
+                    Location::Path => Rejection::InvalidPath(violations),
+                    Location::Query => Rejection::InvalidQuery(violations),
+                    Location::Header => Rejection::InvalidHeader(violations),
                 });
             }
         }
@@ -93,7 +93,7 @@ impl Input {
         self.parse_body(&bytes)
     }
 
-    /// Makes the model of a body that was read.
+    /// Parses and validates the bytes of a body.
     pub(super) fn parse_body<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, Rejection> {
         let Some(body) = &self.body else {
             return Err(Rejection::Internal(format!(
@@ -103,8 +103,8 @@ impl Input {
         };
         let value = json::parse(bytes).map_err(Rejection::MalformedJson)?;
         if body.is_object && !value.is_object() {
-            let words = "request body must be a JSON object";
-            return Err(Rejection::MalformedJson(words.to_owned()));
+            let message = "request body must be a JSON object";
+            return Err(Rejection::MalformedJson(message.to_owned()));
         }
         let violations = body.schema.violations(&value);
         if !violations.is_empty() {
@@ -121,7 +121,8 @@ impl Input {
     }
 }
 
-/// Returns the parameters of an operation, with those of its path that it does not override.
+/// Returns the parameters of an operation, and the parameters of its path that the operation does
+/// not override.
 fn declared<'a>(spec: &'a Value, item: &'a Value, object: &'a Value) -> Vec<&'a Value> {
     let list = |holder: &'a Value| {
         let parameters = holder["parameters"]

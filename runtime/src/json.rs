@@ -1,4 +1,4 @@
-//! Strict JSON parser: one value, no duplicate keys, no deep nesting. It knows no schema.
+//! Strict JSON parser: one value, no duplicate keys, no deep nesting. Not here: schemas.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,17 +14,17 @@ const TOO_DEEP: &str = "request body is nested more than 32 levels deep";
 
 /// Parses `bytes` as exactly one JSON value. The error is a message that a client may read.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
-    let fault = Cell::new(None);
+    let message = Cell::new(None);
     let reader = Strict {
         depth: MAX_DEPTH,
-        fault: &fault,
+        message: &message,
     };
     let mut source = serde_json::Deserializer::from_slice(bytes);
     let parsed = reader
         .deserialize(&mut source)
         .and_then(|value| source.end().map(|()| value));
-    parsed.map_err(|error| match fault.get() {
-        Some(fault) => fault.to_owned(),
+    parsed.map_err(|error| match message.get() {
+        Some(message) => message.to_owned(),
         None => format!(
             "request body is not valid JSON (line {}, column {})",
             error.line(),
@@ -38,13 +38,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
 struct Strict<'a> {
     depth: usize,
     /// Message of the broken rule, because serde's errors carry text and position only.
-    fault: &'a Cell<Option<&'static str>>,
+    message: &'a Cell<Option<&'static str>>,
 }
 
 impl Strict<'_> {
-    fn refuse<E: Error>(&self, fault: &'static str) -> E {
-        self.fault.set(Some(fault));
-        E::custom(fault)
+    fn refuse<E: Error>(&self, message: &'static str) -> E {
+        self.message.set(Some(message));
+        E::custom(message)
     }
 
     fn descend<E: Error>(self) -> Result<Self, E> {
@@ -86,9 +86,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(value.into())
     }
 
-    /// Turns `30.0` and `3e1` into the integer 30, which they are in JSON Schema.
+    /// Turns `30.0` and `3e1` into the integer 30, as JSON Schema defines an integer
+    /// (<https://json-schema.org/draft/2020-12/json-schema-validation#section-6.1.1>).
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // Every float in this range is exactly an i64 once it has no fraction.
+        // 2^53: up to here a float without a fraction is exactly one integer.
         const LIMIT: f64 = 9_007_199_254_740_992.0;
         if value.fract() == 0.0 && (-LIMIT..=LIMIT).contains(&value) {
             return Ok(Value::from(value as i64));
@@ -120,6 +121,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(inner)?;
+            // Parsers disagree about which of two equal keys wins (RFC 8259, section 4), so that a
+            // proxy in front could check another value than the one stored here.
             if object.insert(key, value).is_some() {
                 return Err(self.refuse(DUPLICATE_KEY));
             }
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_ends_at_32_levels() {
+    fn more_than_32_levels_are_refused() {
         assert!(parse(nested(32).as_bytes()).is_ok());
         for depth in [33, 200, 30_000] {
             assert_eq!(

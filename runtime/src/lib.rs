@@ -1,17 +1,17 @@
 //! Base of the generated code: reads a request, checks it against the spec's own schemas, and
-//! responds. It knows no single operation and nothing of the server behind it.
+//! responds. Independent of any single operation and of the server behind it.
 
 #![warn(missing_docs)]
 
-mod answer;
 mod api;
 mod body;
-mod caught;
+mod catch_panic;
 mod input;
 mod json;
 mod message;
 mod parameter;
 mod rejection;
+mod response;
 mod routes;
 mod schema;
 
@@ -20,11 +20,11 @@ mod request_tests;
 #[cfg(test)]
 mod schema_tests;
 
-pub use answer::{Answer, Recorded};
 pub use api::{Api, route};
 pub use input::Input;
 pub use parameter::path_parameter;
 pub use rejection::{Rejection, Violation};
+pub use response::{Recorded, ResponseBuilder};
 pub use routes::Routes;
 
 /// Properties of one operation of a spec, except its types.
@@ -38,7 +38,7 @@ pub struct Operation {
     pub path: &'static str,
     /// Name of the security scheme. `None` when no credential is needed.
     pub scheme: Option<&'static str>,
-    /// Scopes that the credential must all have.
+    /// Scopes, all of which the credential must have.
     pub scopes: &'static [&'static str],
     /// `x-minimum-role` of the spec.
     pub minimum_role: Option<&'static str>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Message for null where the schema wants something else.
+/// Message for null where the schema requires another type.
 pub(super) const NULL: &str = "cannot be null";
 /// Message for a field that a client cannot set.
 pub(super) const READ_ONLY: &str = "is read-only";
@@ -33,7 +33,7 @@ pub(super) fn message(keyword: &str, schema: &Map<String, Value>) -> Option<Stri
         "maxProperties" => format!("must have at most {}", count("field", "fields")),
         "uniqueItems" => "must not have the same item twice".to_owned(),
         "pattern" => match schema.get("x-message") {
-            Some(words) => text(Some(words)),
+            Some(message) => text(Some(message)),
             None => format!("must match {}", text(value)),
         },
         "format" => match value?.as_str()? {
@@ -52,6 +52,7 @@ pub(super) fn rank(keyword: &str, schema: &Map<String, Value>) -> u8 {
         "type" | "required" | "dependentRequired" | "additionalProperties" => 0,
         "enum" | "const" => 1,
         "pattern" if schema.contains_key("x-message") => 2,
+        // Last, because a bare pattern explains less than any other message.
         "pattern" => 4,
         _ => OTHER_RANK,
     }
@@ -78,17 +79,17 @@ fn expected_type(types: &Value) -> String {
 }
 
 fn one_of(options: &[Value]) -> String {
-    let words: Vec<_> = options
+    let names: Vec<_> = options
         .iter()
         .filter(|o| !o.is_null())
         .map(|o| text(Some(o)))
         .collect();
-    let or_null = if words.len() < options.len() {
+    let or_null = if names.len() < options.len() {
         ", or null"
     } else {
         ""
     };
-    format!("must be one of: {}{or_null}", words.join(", "))
+    format!("must be one of: {}{or_null}", names.join(", "))
 }
 
 fn range(minimum: Option<&Value>, maximum: Option<&Value>) -> String {

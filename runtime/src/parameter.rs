@@ -8,15 +8,15 @@ use serde_json::{Map, Value, json};
 use super::schema::Schema;
 use super::{Operation, Violation};
 
-/// Location of a parameter. One location is read at a time.
+/// Location of a parameter. The locations are read one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     Path,
     Query,
     Header,
 }
 
-impl Place {
+impl Location {
     /// Returns the value of `in` in a spec.
     pub(super) fn keyword(self) -> &'static str {
         match self {
@@ -48,7 +48,11 @@ pub(super) struct Parameter {
 
 impl Parameter {
     /// Compiles one resolved parameter object of `spec`.
-    pub(super) fn compile(spec: &Value, object: &Value, place: Place) -> Result<Self, String> {
+    pub(super) fn compile(
+        spec: &Value,
+        object: &Value,
+        location: Location,
+    ) -> Result<Self, String> {
         let name = object["name"].as_str().unwrap_or_default().to_owned();
         let schema = resolve(spec, &object["schema"]);
         let is_list = schema["type"] == "array";
@@ -63,10 +67,11 @@ impl Parameter {
             _ => Kind::Text,
         };
         // Headers are only checked for their type, because HTTP defines their content: an entity
-        // tag of another form is valid and matches nothing. The pattern is for readers.
-        let rules = match place {
-            Place::Header => json!({"type": schema["type"]}),
-            Place::Path | Place::Query => schema.clone(),
+        // tag of another form is valid and matches nothing. The pattern informs readers of the
+        // spec.
+        let rules = match location {
+            Location::Header => json!({"type": schema["type"]}),
+            Location::Path | Location::Query => schema.clone(),
         };
         Ok(Self {
             schema: Schema::compile(spec, &rules).map_err(|why| format!("{name}: {why}"))?,
@@ -146,11 +151,11 @@ pub(super) enum Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    pub(super) fn of(place: Place, request: &'a HttpRequest, template: &'a str) -> Self {
-        match place {
-            Place::Path => Self::Path(template, request.uri().path()),
-            Place::Query => Self::Query(pairs(request.uri().query().unwrap_or_default())),
-            Place::Header => Self::Header(request),
+    pub(super) fn of(location: Location, request: &'a HttpRequest, template: &'a str) -> Self {
+        match location {
+            Location::Path => Self::Path(template, request.uri().path()),
+            Location::Query => Self::Query(pairs(request.uri().query().unwrap_or_default())),
+            Location::Header => Self::Header(request),
         }
     }
 
@@ -203,7 +208,8 @@ fn own(texts: Vec<Cow<'_, str>>) -> Vec<Cow<'static, str>> {
         .collect()
 }
 
-/// Splits a query into pairs and decodes the keys. Skips keys that cannot be decoded.
+/// Splits a query into pairs and decodes the keys. Skips a key that cannot be decoded, because it
+/// cannot be the name of a parameter.
 fn pairs(query: &str) -> Vec<(Cow<'_, str>, &str)> {
     let pairs = query
         .split('&')
@@ -213,7 +219,8 @@ fn pairs(query: &str) -> Vec<(Cow<'_, str>, &str)> {
         .collect()
 }
 
-/// Decodes percent-encoding. In a query, `+` is a space.
+/// Decodes percent-encoding (RFC 3986, section 2.1). In a query, `+` is a space
+/// (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
 fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, String> {
     if !text
         .bytes()
@@ -247,7 +254,7 @@ pub fn path_parameter<'a>(
     operation: &'static Operation,
     name: &str,
 ) -> Option<Cow<'a, str>> {
-    let raw = Raw::of(Place::Path, request, operation.path);
+    let raw = Raw::of(Location::Path, request, operation.path);
     let Cow::Borrowed(text) = raw.get(name).ok()?.into_iter().next()? else {
         return None;
     };

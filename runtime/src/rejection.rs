@@ -1,5 +1,5 @@
-//! Reasons to refuse a request before its operation runs. Status and wording of the response are
-//! chosen by whoever implements the traits.
+//! Reasons to refuse a request before its operation runs. Not here: status and message of the
+//! response, which the implementation of the traits chooses.
 
 /// Violation of the spec by one field.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -92,7 +92,7 @@ async fn parameters_are_typed() {
 }
 
 #[test]
-async fn wrong_parameters_are_named_all_at_once() {
+async fn all_wrong_parameters_are_named_at_once() {
     let query = "limit=201&count=99999999999999999999&text=abcd&flag=1&since=today&uuid=x\
                  &many=a&many=c&commas=a,a,b";
     let request = TestRequest::with_uri(&format!("/things/7/part?{query}"));
@@ -134,7 +134,7 @@ async fn wrong_parameters_are_named_all_at_once() {
 }
 
 #[test]
-async fn a_header_is_handed_on_as_it_is() {
+async fn a_header_is_passed_on_unchanged() {
     for (lines, expected) in [
         (vec!["\"1\""], "\"1\""),
         (vec!["\"1\"", "W/\"2\""], "\"1\", W/\"2\""),
@@ -214,7 +214,7 @@ fn configure(cfg: &mut web::ServiceConfig) {
 }
 
 #[test]
-async fn a_path_answers_any_other_method_with_those_it_has() {
+async fn a_path_responds_to_any_other_method_with_its_own_methods() {
     let app = test::init_service(actix_web::App::new().configure(configure)).await;
     for method in ["TRACE", "PUT", "POST", "DELETE", "CONNECT", "BREW", "get"] {
         let request = TestRequest::with_uri("/things/7/part")
@@ -227,7 +227,7 @@ async fn a_path_answers_any_other_method_with_those_it_has() {
 }
 
 #[test]
-async fn head_is_get_and_options_says_what_the_spec_has() {
+async fn head_is_get_and_options_lists_the_methods_of_the_spec() {
     let app = test::init_service(actix_web::App::new().configure(configure)).await;
     for (method, status) in [
         ("GET", 200),

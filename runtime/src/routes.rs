@@ -1,4 +1,4 @@
-//! Registers operations by path, so that a known path responds to any method.
+//! Registers operations by path, so that a known path responds to every method.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -23,8 +23,9 @@ impl Routes {
             .insert(operation.method, route);
     }
 
-    /// Registers every path. HEAD is served as GET without a body, and OPTIONS lists the methods of
-    /// the spec. Other methods get the response of `refuse`, which takes the value of `Allow`.
+    /// Registers every path. HEAD is served as GET without a body (RFC 9110, section 9.3.2), and
+    /// OPTIONS lists the methods of the spec. Other methods get the response of `refuse`, which
+    /// takes the value of `Allow`.
     pub fn register<F>(self, cfg: &mut web::ServiceConfig, refuse: F)
     where
         F: Fn(&HttpRequest, String) -> HttpResponse + Clone + 'static,
@@ -39,6 +40,7 @@ impl Routes {
             let options = move || ready(no_content(&declared));
             let refuse = refuse.clone();
             let refusal = move |request: HttpRequest| ready(refuse(&request, allow.clone()));
+            // Otherwise actix-web would respond 405 without the envelope of the dialect.
             let mut resource = web::resource(path).default_service(web::to(refusal));
             for (method, route) in methods {
                 resource = resource.route(guarded(route, method));

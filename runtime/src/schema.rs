@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Violation;
 use super::message::{self, message, rank};
 
-/// A compiled schema.
+/// Compiled schema.
 #[derive(Debug)]
 pub(super) struct Schema {
     /// Rule of each keyword, by the location that the validator reports.
@@ -24,7 +24,7 @@ pub(super) struct Schema {
 #[derive(Debug)]
 struct Rule {
     rank: u8,
-    words: Cow<'static, str>,
+    message: Cow<'static, str>,
     /// Properties that are refused because they are read-only.
     read_only: Vec<String>,
 }
@@ -32,7 +32,7 @@ struct Rule {
 /// Rule for keywords without their own message.
 static OTHER: Rule = Rule {
     rank: message::OTHER_RANK,
-    words: Cow::Borrowed(message::OTHER),
+    message: Cow::Borrowed(message::OTHER),
     read_only: Vec::new(),
 };
 
@@ -45,10 +45,19 @@ impl Rule {
         };
         let names = read_only.into_iter().flatten().filter_map(Value::as_str);
         Some(Self {
-            words: message(keyword, schema)?.into(),
+            message: message(keyword, schema)?.into(),
             rank: rank(keyword, schema),
             read_only: names.map(str::to_owned).collect(),
         })
+    }
+
+    /// Returns the message for the unexpected property `name`.
+    fn message_for(&self, name: &String) -> &str {
+        if self.read_only.contains(name) {
+            message::READ_ONLY
+        } else {
+            &self.message
+        }
     }
 }
 
@@ -57,12 +66,15 @@ impl Schema {
     pub(super) fn compile(spec: &Value, schema: &Value) -> Result<Self, String> {
         let mut schemas = Map::new();
         collect_references(spec, schema, &mut schemas);
+        // Wrapped, so that the references of the schema resolve within one document.
         let mut document = json!({"allOf": [schema], "components": {"schemas": schemas}});
         normalise(&mut document["allOf"][0]);
         if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
             schemas.values_mut().for_each(normalise);
         }
         let validator = jsonschema::options()
+            // The formats are parsed like the generated types, so that a valid value always
+            // converts.
             .with_draft(Draft::Draft202012)
             .with_format("uuid", |text: &str| uuid::Uuid::try_parse(text).is_ok())
             .with_format("date-time", |text: &str| {
@@ -82,6 +94,7 @@ impl Schema {
         for error in self.validator.iter_errors(instance) {
             self.describe(&error, &mut found);
         }
+        // By rank within a path, because only the first violation of each path is kept.
         found.sort_by(|(rank, a), (other_rank, b)| a.path.cmp(&b.path).then(rank.cmp(other_rank)));
         found.dedup_by(|(_, later), (_, first)| later.path == first.path);
         found.into_iter().map(|(_, violation)| violation).collect()
@@ -89,28 +102,23 @@ impl Schema {
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {
         let rule = match error.kind() {
-            // Its location is that of a schema, which may look like that of a keyword.
+            // Reported at the location of a schema, which may equal the location of a keyword.
             ValidationErrorKind::FalseSchema => None,
             _ => self.rules.get(error.schema_path()),
         };
         let rule = rule.unwrap_or(&OTHER);
         let path = dotted(error.instance_path());
-        let mut tell = |path: String, words: &str| {
-            found.push((rule.rank, Violation::new(path, words)));
+        let mut report = |path: String, message: &str| {
+            found.push((rule.rank, Violation::new(path, message)));
         };
         match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                tell(child(&path, name), &rule.words);
+                report(child(&path, name), &rule.message);
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for name in unexpected {
-                    let words = if rule.read_only.contains(name) {
-                        message::READ_ONLY
-                    } else {
-                        &rule.words
-                    };
-                    tell(child(&path, name), words);
+                    report(child(&path, name), rule.message_for(name));
                 }
             }
             ValidationErrorKind::Type { .. }
@@ -118,37 +126,37 @@ impl Schema {
             | ValidationErrorKind::Constant { .. }
                 if error.instance().is_null() =>
             {
-                tell(path, message::NULL);
+                report(path, message::NULL);
             }
-            _ => tell(path, &rule.words),
+            _ => report(path, &rule.message),
         }
     }
 }
 
-/// Collects the rules of all keywords of `schema`, which is at `place`. Examples are searched too,
-/// which does no harm, because the validator reports no location there.
-fn collect_rules(place: &Location, schema: &Value, rules: &mut HashMap<Location, Rule>) {
+/// Collects the rules of all keywords of `schema`, which is at `location`. Examples are searched as
+/// well, without an effect, because the validator reports no location inside an example.
+fn collect_rules(location: &Location, schema: &Value, rules: &mut HashMap<Location, Rule>) {
     match schema {
         Value::Object(members) => {
             for (keyword, value) in members {
-                let place = place.join(keyword);
-                collect_rules(&place, value, rules);
+                let location = location.join(keyword);
+                collect_rules(&location, value, rules);
                 if let Some(rule) = Rule::of(keyword, members) {
-                    rules.insert(place, rule);
+                    rules.insert(location, rule);
                 }
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect_rules(&place.join(index), item, rules);
+                collect_rules(&location.join(index), item, rules);
             }
         }
         _ => {}
     }
 }
 
-/// Splits a JSON pointer. Unlike the functions of the pointer crates, it allocates only for a part
-/// with an escaped character, which is rare.
+/// Splits a JSON pointer (RFC 6901, section 4). Unlike the functions of the pointer crates, it
+/// allocates only for a part with an escaped character, which is rare.
 fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
     pointer.split('/').skip(1).map(|part| {
         if part.contains('~') {
@@ -181,7 +189,7 @@ fn child(path: &str, name: &str) -> String {
 }
 
 /// Collects the named schemas that `schema` refers to, directly or through others. Copies of all
-/// schemas for every parameter would be most of the server's memory.
+/// schemas for every parameter would take most of the server's memory.
 fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Value>) {
     let reference = schema.get("$ref").and_then(Value::as_str);
     if let Some(name) = reference.and_then(|target| target.strip_prefix("#/components/schemas/"))
@@ -225,7 +233,7 @@ fn normalise(schema: &mut Value) {
 }
 
 /// Bounds an integer to its Rust type. The bounds are in a schema of their own, because messages
-/// quote those of the spec.
+/// quote the bounds of the spec.
 fn bound_integers(object: &mut Map<String, Value>) {
     let is_integer = |kind: &Value| kind == "integer";
     let is_integer = object.get("type").is_some_and(|kind| {

@@ -7,7 +7,7 @@ use super::input::Input;
 use super::schema::Schema;
 use super::{Operation, Rejection};
 
-/// The violations of `instance` as `path: message`.
+/// Returns the violations of `instance` as `path: message`.
 fn violations(schema: &Value, instance: &Value) -> Vec<String> {
     let start = json!({"minLength": 5, "pattern": "^[0-9:]+$", "x-message": "must be a time"});
     let spec = json!({"components": {"schemas": {
@@ -29,8 +29,8 @@ fn violations(schema: &Value, instance: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that each instance breaks its schema in one way only, told in these words.
-fn assert_words<const N: usize>(table: [(Value, Value, &str); N]) {
+/// Asserts that each instance breaks its schema in one way only, with this message.
+fn assert_message<const N: usize>(table: [(Value, Value, &str); N]) {
     for (schema, instance, words) in table {
         assert_eq!(
             violations(&schema, &instance),
@@ -41,8 +41,8 @@ fn assert_words<const N: usize>(table: [(Value, Value, &str); N]) {
 }
 
 #[test]
-fn a_wrong_type_is_named() {
-    assert_words([
+fn a_wrong_type_names_the_right_one() {
+    assert_message([
         (json!({"type": "string"}), json!(null), "cannot be null"),
         (json!({"type": "string"}), json!(5), "must be a string"),
         (json!({"type": "integer"}), json!("5"), "must be an integer"),
@@ -68,10 +68,10 @@ fn a_wrong_type_is_named() {
 }
 
 #[test]
-fn a_number_out_of_range_is_told_the_range() {
+fn a_number_out_of_range_names_the_range() {
     let days = json!({"type": "integer", "minimum": 30, "maximum": 365});
     let int64 = json!({"type": "integer", "format": "int64"});
-    assert_words([
+    assert_message([
         (days.clone(), json!(29), "must be between 30 and 365"),
         (days, json!(366), "must be between 30 and 365"),
         (
@@ -113,8 +113,8 @@ fn a_number_out_of_range_is_told_the_range() {
 }
 
 #[test]
-fn a_wrong_text_is_told_what_it_has_to_be() {
-    assert_words([
+fn a_wrong_text_names_its_rule() {
+    assert_message([
         (
             json!({"minLength": 1}),
             json!(""),
@@ -157,8 +157,8 @@ fn a_wrong_text_is_told_what_it_has_to_be() {
 }
 
 #[test]
-fn a_collection_is_told_its_size() {
-    assert_words([
+fn a_collection_names_its_size() {
+    assert_message([
         (
             json!({"minItems": 1}),
             json!([]),
@@ -189,7 +189,7 @@ fn a_collection_is_told_its_size() {
 }
 
 #[test]
-fn what_has_no_words_of_its_own_is_not_valid() {
+fn a_keyword_without_its_own_message_is_not_valid() {
     for (schema, instance, expected) in [
         (
             json!({"additionalProperties": false}),
@@ -228,7 +228,7 @@ fn a_field_may_have_any_name() {
 }
 
 #[test]
-fn what_the_schema_admits_is_admitted() {
+fn valid_instances_have_no_violations() {
     for (schema, instance) in [
         (json!({"type": "integer"}), json!(30)),
         (json!({"type": "integer"}), json!(30.0)),
@@ -264,7 +264,7 @@ fn what_the_schema_admits_is_admitted() {
 }
 
 #[test]
-fn every_field_at_fault_is_named_once_and_in_order() {
+fn every_invalid_field_is_named_once_and_in_order() {
     let window = json!({"$ref": "#/components/schemas/Window"});
     let schema = json!({
         "type": "object",
@@ -308,7 +308,7 @@ static PATCH: Operation = Operation {
     statuses: &[200],
 };
 
-/// The shapes that the templates give to the four kinds of property.
+/// The four kinds of property, as the templates declare them.
 #[derive(Debug, PartialEq, Deserialize)]
 struct Thing {
     required: i32,
@@ -341,7 +341,7 @@ fn parse(body: &str) -> Result<Thing, Rejection> {
 }
 
 #[test]
-fn null_and_absent_are_told_apart() {
+fn null_differs_from_absent() {
     let thing = |optional, optional_or_null| {
         Ok(Thing {
             required: 1,
@@ -387,7 +387,7 @@ fn null_and_absent_are_told_apart() {
 }
 
 #[test]
-fn a_body_that_is_no_object_is_malformed() {
+fn a_body_that_is_not_an_object_is_malformed() {
     for body in ["[]", "null", "5", "\"x\""] {
         let expected = Rejection::MalformedJson("request body must be a JSON object".to_owned());
         assert_eq!(parse(body), Err(expected));

@@ -37,7 +37,7 @@ pub enum Outcome<T> {
 ///
 /// # Errors
 /// Errors of `work`, [`Error::IdempotencyKeyReused`] when the key came with another request, and
-/// [`Error::IdempotencyKeyInUse`] while the first request with the key has not finished.
+/// [`Error::IdempotencyKeyInUse`] while the first request with the key still runs.
 pub(super) async fn run<T, W>(
     state: &AppState,
     access: OrgAccess,

@@ -15,13 +15,15 @@ use super::audit::AuditCommand;
 
 /// Organization messaging settings and guardrails: one server, two public APIs.
 #[derive(Parser)]
-#[command(name = "quietline", version)]
+#[command(name = "quietline", version, after_help = without_flag())]
+#[command(mut_subcommands = refer_to_settings)]
 pub(super) struct Cli {
-    #[command(flatten)]
-    pub(super) settings: SettingArgs,
     /// Print data as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    // After the other flags, because its heading would hold them as well.
+    #[command(flatten)]
+    pub(super) settings: SettingArgs,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -62,38 +64,67 @@ impl FromArgMatches for SettingArgs {
 /// Makes the flag of `setting`. The default appears in the help only, because `config` must see
 /// that a flag is absent.
 fn to_arg(setting: &Setting) -> Option<Arg> {
-    let flag = setting.flag.as_ref()?;
-    let help = match setting.default {
-        Some(default) => format!("{} [default: {default}]", flag.help),
-        None => flag.help.to_owned(),
-    };
+    let value_name = setting.flag?;
     let arg = Arg::new(setting.name).long(setting.long_flag());
-    Some(arg.value_name(flag.value_name).help(help).global(true))
+    let arg = arg.value_name(value_name).help(help(setting));
+    // Below the flag, because many lines would be too wide beside it.
+    Some(arg.next_line_help(true).global(true))
+}
+
+fn help(setting: &Setting) -> String {
+    let variable = setting.variable();
+    let default = setting.default.map(|text| format!(" [default: {text}]"));
+    format!(
+        "{}\n[env: {variable}]{}",
+        setting.help,
+        default.unwrap_or_default()
+    )
+}
+
+/// Lists the settings that have an environment variable but no flag.
+fn without_flag() -> String {
+    let settings = SETTINGS.iter().filter(|setting| setting.flag.is_none());
+    let lines =
+        settings.map(|setting| format!("\n  {}\n          {}", setting.variable(), setting.help));
+    format!(
+        "Settings without a flag, by environment variable:{}",
+        lines.collect::<String>()
+    )
+}
+
+/// Replaces the settings in the help of `command` and its subcommands by a reference, because they
+/// are several times as long as the rest. The flags work all the same.
+fn refer_to_settings(command: clap::Command) -> clap::Command {
+    let flags = SETTINGS.iter().filter_map(to_arg);
+    command
+        .args(flags.map(|flag| flag.hide(true)))
+        .after_help("Settings, such as --database-url, are listed by `quietline --help`.")
+        .mut_subcommands(refer_to_settings)
 }
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Serve both APIs
     Serve,
-    /// Bring the database's schema up to date
+    /// Bring the schema of the database up to date
     Migrate,
-    /// Make a demonstration organization with keys and tokens, or show the one that is there
+    /// Create a demonstration organization with keys and tokens, or show the existing one
     Demo,
-    /// Organizations
+    /// Create, show and list organizations
     #[command(subcommand)]
     Org(OrgCommand),
-    /// API keys of the AgentMessage dialect
+    /// Create, list and revoke API keys of the AgentMessage dialect
     #[command(subcommand)]
     Key(ApiKeyCommand),
-    /// Brands of the registry
+    /// Add and delete brands of the registry
     #[command(subcommand)]
     Brand(BrandCommand),
-    /// Campaigns of the registry
+    /// Add and delete campaigns of the registry
     #[command(subcommand)]
     Campaign(CampaignCommand),
     /// Sign a token of the Tether dialect with the configured secret
     Token(NewTokenArgs),
-    /// The audit log
+    /// List, verify, export and anchor the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -104,7 +135,7 @@ pub(super) enum OrgCommand {
     Create(NewOrgArgs),
     /// Show an organization
     Show {
-        /// Its id or its external id
+        /// Id or external id of the organization
         id: String,
     },
     /// List all organizations
@@ -116,30 +147,30 @@ pub(super) struct NewOrgArgs {
     /// Display name, 1 to 200 characters
     #[arg(long)]
     pub(super) name: String,
-    /// commercial or personal
+    /// Kind of the organization: commercial or personal
     #[arg(long, default_value = "commercial", value_parser = text_enum::<OrganizationKind>)]
     pub(super) kind: OrganizationKind,
-    /// The id that another system knows it by
+    /// Id of the organization in another system
     #[arg(long, value_name = "X")]
     pub(super) external_id: Option<String>,
-    /// Where invoices go
+    /// Email address for invoices
     #[arg(long, value_name = "E")]
     pub(super) billing_email: Option<String>,
 }
 
 #[derive(Subcommand)]
 pub(super) enum ApiKeyCommand {
-    /// Create a key; it is shown once
+    /// Create a key, which is shown only once
     Create(NewApiKeyArgs),
     /// List an organization's keys, newest first
     List {
-        /// The organization's id or external id
+        /// Id or external id of the organization
         #[arg(long)]
         org: String,
     },
-    /// Revoke a key; servers refuse it within a second
+    /// Revoke a key, which servers then refuse within a second
     Revoke {
-        /// The key's id
+        /// Id of the key
         #[arg(value_name = "KEY_ID")]
         id: String,
     },
@@ -147,10 +178,10 @@ pub(super) enum ApiKeyCommand {
 
 #[derive(Args)]
 pub(super) struct NewApiKeyArgs {
-    /// The organization's id or external id
+    /// Id or external id of the organization
     #[arg(long)]
     pub(super) org: String,
-    /// What people call the key, 1 to 100 characters
+    /// Display name of the key, 1 to 100 characters
     #[arg(long)]
     pub(super) label: String,
     /// Scopes, separated by commas
@@ -164,7 +195,7 @@ pub(super) enum BrandCommand {
     Add(NewBrandArgs),
     /// Mark a brand and its campaigns as deleted
     Delete {
-        /// The brand's id
+        /// Id of the brand
         #[arg(value_name = "BRAND_ID")]
         id: String,
     },
@@ -172,13 +203,13 @@ pub(super) enum BrandCommand {
 
 #[derive(Args)]
 pub(super) struct NewBrandArgs {
-    /// The organization's id or external id
+    /// Id or external id of the organization
     #[arg(long)]
     pub(super) org: String,
-    /// The brand's name
+    /// Name of the brand
     #[arg(long)]
     pub(super) name: String,
-    /// PENDING or ACTIVE
+    /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
 }
@@ -189,7 +220,7 @@ pub(super) enum CampaignCommand {
     Add(NewCampaignArgs),
     /// Mark a campaign as deleted
     Delete {
-        /// The campaign's id
+        /// Id of the campaign
         #[arg(value_name = "CAMPAIGN_ID")]
         id: String,
     },
@@ -197,32 +228,32 @@ pub(super) enum CampaignCommand {
 
 #[derive(Args)]
 pub(super) struct NewCampaignArgs {
-    /// The brand's id
+    /// Id of the brand
     #[arg(long)]
     pub(super) brand: String,
-    /// The campaign's name
+    /// Name of the campaign
     #[arg(long)]
     pub(super) name: String,
-    /// PENDING or ACTIVE
+    /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
 }
 
 #[derive(Args)]
 pub(super) struct NewTokenArgs {
-    /// SUPERADMIN, ADMIN, DEPARTMENT_HEAD or SALES_REP
+    /// Role of the user: SUPERADMIN, ADMIN, DEPARTMENT_HEAD or SALES_REP
     #[arg(long, value_parser = text_enum::<Role>)]
     pub(super) role: Role,
-    /// The user's organization, by id or external id
+    /// Id or external id of the user's organization
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Who the user is (`sub`)
+    /// Id of the user (`sub`)
     #[arg(long, default_value = "command-line")]
     pub(super) subject: String,
-    /// The user's full name, for other readers of the token
+    /// Full name of the user, for other services that read the token
     #[arg(long, value_name = "FULLNAME")]
     pub(super) name: Option<String>,
-    /// How long the token is valid, such as 15m or 1h
+    /// Lifetime of the token, such as 15m or 1h
     #[arg(long, default_value = "1h", value_parser = ttl)]
     pub(super) ttl: Duration,
 }

@@ -1,6 +1,6 @@
 //! Shared by the commands: opening the database, the keys of tokens, and the result of a command.
 
-use crate::auth::jwt::JwtKeys;
+use crate::auth::jwt::{JwtKeys, Secret};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{DatabaseUrl, Db};
@@ -39,6 +39,12 @@ pub(super) fn open_existing(config: &Config) -> Result<Context, BoxError> {
 /// Prepares the configured keys of tokens.
 pub(super) fn jwt_keys(config: &Config) -> Result<JwtKeys, BoxError> {
     JwtKeys::new(&config.jwt).map_err(|problems| problems.join("\n").into())
+}
+
+/// Returns the secret that signs tokens.
+pub(super) fn jwt_secret(config: &Config) -> Result<&Secret, BoxError> {
+    let missing = "no JWT secret: set QUIETLINE_JWT_SECRET or QUIETLINE_JWT_SECRET_FILE";
+    config.jwt.secret.as_ref().ok_or_else(|| missing.into())
 }
 
 /// Describes an error and its causes in one line, including violations.

@@ -18,7 +18,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::operator;
 use crate::operator::organization::NewOrganization;
 
-use super::context::{Context, Outcome, jwt_keys, open};
+use super::context::{Context, Outcome, jwt_keys, jwt_secret, open};
 use super::output::{Output, table};
 
 /// External id that finds the organization again. It has the form of Tether's own ids.
@@ -44,11 +44,7 @@ struct Demo {
 }
 
 pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
-    let secret = config
-        .jwt
-        .secret
-        .as_ref()
-        .ok_or("QUIETLINE_JWT_SECRET is needed for a demonstration")?;
+    let secret = jwt_secret(config)?;
     let keys = jwt_keys(config)?;
     let context = open(config)?;
     let organization = organization(&context).await?;
@@ -73,16 +69,16 @@ pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
 }
 
 async fn organization(context: &Context) -> Result<Organization, BoxError> {
-    let external_id =
-        ExternalId::parse(EXTERNAL_ID).ok_or("the id of the demonstration is no id")?;
+    let external_id = ExternalId::parse(EXTERNAL_ID)
+        .ok_or("the external id of the demonstration is not valid")?;
     let name = OrganizationRef::External(external_id.clone());
     match operator::organization::find(&context.db, name.clone()).await {
         Err(Error::NotFound(_)) => {}
         found => return Ok(found?),
     }
     let display_name =
-        OrganizationName::parse("Acme Health, Inc.").map_err(|fault| fault.message)?;
-    let email = BillingEmail::parse("ap@acme.example").map_err(|fault| fault.message)?;
+        OrganizationName::parse("Acme Health, Inc.").map_err(|violation| violation.message)?;
+    let email = BillingEmail::parse("ap@acme.example").map_err(|violation| violation.message)?;
     let new = NewOrganization {
         kind: OrganizationKind::Commercial,
         external_id: Some(external_id),
@@ -103,6 +99,7 @@ async fn key(
     scopes: &[Scope],
     seed: &str,
 ) -> Result<String> {
+    // A revoked key is never valid again, so that the next key is derived instead.
     let mut attempt = 0_u32;
     loop {
         let plaintext =
@@ -138,10 +135,10 @@ fn token(
 
 /// Returns the URL for a client on this machine to reach a server that listens on `listen`.
 fn base_url(listen: &str) -> String {
-    let place = listen
+    let address = listen
         .replace("0.0.0.0:", "127.0.0.1:")
         .replace("[::]:", "[::1]:");
-    format!("http://{place}")
+    format!("http://{address}")
 }
 
 fn value(demo: &Demo) -> Value {

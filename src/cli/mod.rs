@@ -28,6 +28,7 @@ use output::Output;
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new(cli.json);
+    // Before the configuration, because an auditor verifies an export on a machine without one.
     if let Command::Audit(command) = &cli.command
         && let Some(outcome) = audit::run_without_config(command, &mut output)
     {
@@ -35,7 +36,7 @@ pub fn run() -> ExitCode {
     }
     let config = match Config::load(cli.settings.0) {
         Ok(config) => config,
-        Err(problems) => return fail(&format!("the configuration is not usable:\n{problems}")),
+        Err(problems) => return fail(&format!("invalid configuration:\n{problems}")),
     };
     let guard = logging::init(&config.log, config.log_format);
     exit_code(
@@ -93,7 +94,8 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
 }
 
 fn fail(message: &str) -> ExitCode {
+    // Log lines that led to the failure come before its message.
     logging::flush();
-    output::complain(message);
+    output::print_error(message);
     ExitCode::FAILURE
 }

@@ -1,5 +1,5 @@
-//! `quietline org`: creating and reading organizations. Not here: changing settings, which only the
-//! APIs do.
+//! `quietline org`: creates and reads organizations. Not here: changes of settings, which only the
+//! APIs make.
 
 use serde_json::{Value, json};
 
@@ -46,14 +46,14 @@ fn new_organization(args: NewOrgArgs) -> Result<NewOrganization, Error> {
             settings: Settings::new(name, billing_email),
         }),
         (name, billing_email, external_id) => {
-            let faults = [name.err(), external_id.err(), billing_email.err()];
-            Err(Error::Invalid(faults.into_iter().flatten().collect()))
+            let violations = [name.err(), external_id.err(), billing_email.err()];
+            Err(Error::Invalid(violations.into_iter().flatten().collect()))
         }
     }
 }
 
 fn parse_external_id(text: &str) -> Result<ExternalId, Violation> {
-    let rule = "must be 1 to 128 visible ASCII characters and no UUID";
+    let rule = "must be 1 to 128 visible ASCII characters and not a UUID";
     ExternalId::parse(text).ok_or_else(|| Violation::new("external_id", rule))
 }
 
@@ -133,7 +133,8 @@ fn billing_email(organization: &Organization) -> Option<&str> {
 
 /// Returns all data of an organization, with the names of the AgentMessage dialect.
 pub(super) fn value(organization: &Organization) -> Value {
-    // Every field is named here and below, so that a new one does not compile until it is decided.
+    // Every field is named here and below, so that a new field does not compile until it is either
+    // shown or left out.
     let Organization {
         id,
         external_id: _,

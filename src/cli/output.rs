@@ -50,18 +50,18 @@ pub(super) fn announce(line: &str) -> io::Result<()> {
 /// output. The escapes are the escapes of JSON, so that JSON output stays valid.
 fn visible(text: &str) -> Cow<'_, str> {
     // Control characters, and characters that change the direction of writing or break a line.
-    let steers = |c: char| match c {
+    let controls_terminal = |c: char| match c {
         '\n' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             true
         }
         _ => c.is_control(),
     };
-    if !text.contains(steers) {
+    if !text.contains(controls_terminal) {
         return Cow::Borrowed(text);
     }
     let shown = text.chars().map(|c| {
-        if steers(c) {
+        if controls_terminal(c) {
             format!("\\u{:04x}", u32::from(c))
         } else {
             c.to_string()
@@ -71,7 +71,7 @@ fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// Prints the reason why a command failed.
-pub(super) fn complain(message: &str) {
+pub(super) fn print_error(message: &str) {
     let message = visible(message);
     // Without a standard error, the log is the only place left.
     let written = writeln!(io::stderr().lock(), "error: {message}");
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_steer_a_terminal_is_shown_as_json_has_it() {
+    fn controls_of_a_terminal_are_shown_as_json_escapes() {
         let text = "a\u{1b}[2J \u{9b}31m \u{202e}b\u{7f}\t\n😀é";
         let shown = r"a\u001b[2J \u009b31m \u202eb\u007f\u0009";
         assert_eq!(visible(text), format!("{shown}\n😀é"));

@@ -1,4 +1,4 @@
-//! `quietline brand` and `quietline campaign`: the mirror of a registry that is managed elsewhere.
+//! `quietline brand` and `quietline campaign`: mirror a registry that is managed elsewhere.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ pub(super) async fn delete_campaign(context: &Context, id: &str, out: &mut Outpu
 }
 
 fn parse_name(text: &str) -> Result<String, Error> {
-    registry::parse_name(text).map_err(|fault| Error::Invalid(vec![fault]))
+    registry::parse_name(text).map_err(|violation| Error::Invalid(vec![violation]))
 }
 
 fn unknown(what: &str, id: &str) -> BoxError {

@@ -19,6 +19,7 @@ use super::context::{Outcome, jwt_keys, open};
 use super::output::{self, Output};
 
 pub(super) async fn run(config: &Config) -> Outcome {
+    // First, so that a panic during the start is logged as well.
     std::panic::set_hook(Box::new(log_panic));
     let keys = jwt_keys(config)?;
     if keys.is_empty() {
@@ -26,7 +27,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
-    // Loaded even if they are not served: a spec that utoipa refuses does not start a server.
+    // Loaded even if not served, because a server must not start with a spec that utoipa refuses.
     let docs = Docs::load()?;
     let context = open(config)?;
     let limits = Limits::new(config.limits.clone(), &context.clock);
@@ -53,6 +54,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
     };
     let jobs = jobs::start(&state);
     let served = server::serve(serving, state, announce).await;
+    // Before the error of the server, so that the jobs store what they hold in either case.
     jobs.stop().await?;
     served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
@@ -71,10 +73,11 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
 /// Logs a panic as one line, like every event. Omits the panic's message, because it may quote
 /// data.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic
+    let location = panic
         .location()
         .map(ToString::to_string)
         .unwrap_or_default();
-    log::error!("panicked at {place}");
+    log::error!("panicked at {location}");
+    // The process may end before the log writer runs again.
     logging::flush();
 }

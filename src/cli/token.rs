@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 
 use super::args::NewTokenArgs;
-use super::context::{Outcome, jwt_keys};
+use super::context::{Outcome, jwt_keys, jwt_secret};
 use super::output::Output;
 
 pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome {
@@ -14,9 +14,11 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
         organization: args.org,
         role: args.role.into_str().to_owned(),
     };
+    // Checked first, because its error names the variables.
+    jwt_secret(config)?;
     let token =
         jwt_keys(config)?.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;
-    // Without JSON in either format, so that a shell variable can hold the token.
+    // Plain in both formats, so that a script can put the token into a variable.
     out.print_plain(&token)?;
     Ok(true)
 }

@@ -8,7 +8,7 @@ use crate::limits::LimitSettings;
 use super::sources::Sources;
 use super::values::{any_text, network, number_in, origin};
 
-/// The largest limit; more in a minute than one process answers.
+/// Largest rate limit: more requests per minute than one process can serve.
 const MAX_PER_MINUTE: u32 = 1_000_000;
 
 pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
@@ -40,7 +40,7 @@ fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
     if in_variable && sources.has_variable("jwt_secret_file") {
         sources.report(
             "QUIETLINE_JWT_SECRET_FILE",
-            "is set together with QUIETLINE_JWT_SECRET; set only one",
+            "must not be set together with QUIETLINE_JWT_SECRET",
         );
         return None;
     }
@@ -55,8 +55,9 @@ fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
         secret.truncate(length);
         (origin, secret)
     };
+    // Not part of the parser, because problems of a parser quote the value.
     if secret.len() < MIN_SECRET_BYTES {
-        let problem = format!("the secret is under {MIN_SECRET_BYTES} bytes");
+        let problem = format!("the secret must have at least {MIN_SECRET_BYTES} bytes");
         sources.report(&origin, &problem);
     }
     Some(Secret::new(secret))

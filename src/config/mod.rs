@@ -91,6 +91,7 @@ impl Config {
     pub fn load(flags: Flags) -> Result<Config, ConfigProblems> {
         let mut environment = BTreeMap::new();
         let mut problems = Vec::new();
+        // `vars` would panic on a variable that is not UTF-8, also on one of another program.
         for (name, value) in std::env::vars_os() {
             let name = name.to_string_lossy();
             if !name.starts_with(VARIABLE_PREFIX) {
@@ -100,6 +101,7 @@ impl Config {
                 Ok(value) => {
                     environment.insert(name.into_owned(), value);
                 }
+                // Without the value, which may be a secret.
                 Err(_) => problems.push(format!("{name}: is not UTF-8")),
             }
         }
@@ -111,7 +113,7 @@ impl Config {
         }
     }
 
-    /// Like [`Config::load`], from the given environment and files. Touches no other.
+    /// Reads the given environment and files in place of those of this process.
     ///
     /// # Errors
     ///
@@ -148,8 +150,8 @@ impl Config {
     }
 }
 
-/// Number of processors and one more: a worker that waits for a lock or for a page of the database
-/// would otherwise leave a processor idle.
+/// Returns the number of processors plus one, because a worker that waits for a lock or for a page
+/// of the database would otherwise leave a processor idle.
 fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, |processors| (processors.get() + 1).min(256))
 }

@@ -1,85 +1,119 @@
-//! The table of settings: the names of the flags, environment variables and TOML keys, their
-//! defaults, and the help of the flags. Not here: the meaning of a value, which `config` parses.
+//! The table of settings: the names of the flags, environment variables and TOML keys, their help
+//! and their defaults. Not here: the meaning of a value, which `config` parses.
 
 use std::collections::BTreeMap;
 
 /// Prefix of every environment variable of this program.
 pub const VARIABLE_PREFIX: &str = "QUIETLINE_";
 
-/// Default of `log`. actix logs an error for every request that is not HTTP, so that anybody could
-/// fill the log. r2d2 logs an error for every failed connection, which our own 503 also reports.
+/// Default of `log`. actix logs an error for every request that is not HTTP, so that any client
+/// could fill the log. r2d2 logs an error for every failed connection, which our own 503 also
+/// reports.
 const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 
-/// Every setting; `.env.example` and `--help` list them in this order.
+/// Every setting. `.env.example` and `--help` list them in this order.
 pub static SETTINGS: &[Setting] = &[
-    Setting::text("config")
-        .flag("FILE", "TOML file to read settings from")
+    Setting::text("config", "TOML file with settings")
+        .flag("FILE")
         .not_in_file(),
-    Setting::text("database_url")
-        .default("sqlite://quietline.db")
-        .flag("URL", "sqlite://PATH or postgres://…"),
-    Setting::number("database_pool_size")
-        .default("16")
-        .flag("N", "Connections to PostgreSQL, 1 to 256"),
-    Setting::text("listen")
-        .default("127.0.0.1:8080")
-        .flag("ADDRESS:PORT", "Address and port to serve on"),
-    Setting::number("workers").flag("N", "Threads that serve requests [default: processors + 1]"),
-    Setting::number("drain_seconds")
-        .default("0")
-        .flag("N", "Seconds to serve on, not ready, when told to stop"),
-    Setting::text("docs")
-        .default("on")
-        .flag("ON|OFF", "Whether /docs and /openapi are served, on or off"),
-    Setting::text("jwt_secret").not_in_file(),
-    Setting::text("jwt_secret_file"),
-    Setting::text("jwks_file").flag("FILE", "File with the public keys (JWK set) of tokens"),
-    Setting::text("jwt_issuer").flag("TEXT", "`iss` that tokens must have"),
-    Setting::text("jwt_audience").flag("TEXT", "`aud` that tokens must have"),
-    Setting::number("credential_requests_per_minute")
-        .default("0")
-        .flag(
-            "N",
-            "Requests in a minute with one API key or of one user, 0 for any number",
-        ),
-    Setting::number("organization_requests_per_minute")
-        .default("0")
-        .flag("N", "Requests in a minute for one organization"),
-    Setting::number("address_requests_per_minute")
-        .default("0")
-        .flag("N", "Requests in a minute from one client address"),
-    Setting::number("address_failures_per_minute")
-        .default("0")
-        .flag(
-            "N",
-            "Requests in a minute without a valid credential, from one client address",
-        ),
-    Setting::text("trusted_proxies").flag(
-        "NETWORKS",
-        "Proxies that are believed about client addresses, such as 10.0.0.0/8,::1",
-    ),
-    Setting::text("cors_origins").flag(
-        "ORIGINS",
-        "Origins whose pages may read answers, such as https://app.example.com",
-    ),
+    Setting::text(
+        "database_url",
+        "Database: sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE",
+    )
+    .flag("URL")
+    .default("sqlite://quietline.db"),
+    Setting::number(
+        "database_pool_size",
+        "Connections to PostgreSQL, 1 to 256. Unused on SQLite",
+    )
+    .flag("N")
+    .default("16"),
+    Setting::text("listen", "Address and port to serve on")
+        .flag("ADDRESS:PORT")
+        .default("127.0.0.1:8080"),
+    Setting::number(
+        "workers",
+        "Threads that serve requests, 1 to 256 [default: processors + 1]",
+    )
+    .flag("N"),
+    Setting::number(
+        "drain_seconds",
+        "Seconds to keep serving, but not ready, after a stop signal",
+    )
+    .flag("N")
+    .default("0"),
+    Setting::text("docs", "Whether to serve /docs and /openapi")
+        .flag("ON|OFF")
+        .default("on"),
+    Setting::text(
+        "jwt_secret",
+        "Shared secret (HS256) of tokens, at least 32 bytes",
+    )
+    .not_in_file(),
+    Setting::text("jwt_secret_file", "File with the shared secret of tokens"),
+    Setting::text("jwks_file", "File with the public keys (JWK set) of tokens").flag("FILE"),
+    Setting::text("jwt_issuer", "Required `iss` of tokens").flag("TEXT"),
+    Setting::text("jwt_audience", "Required `aud` of tokens").flag("TEXT"),
+    Setting::number(
+        "credential_requests_per_minute",
+        "Rate limit of one API key or user, 0 is unlimited",
+    )
+    .flag("N")
+    .default("0"),
+    Setting::number(
+        "organization_requests_per_minute",
+        "Rate limit of one organization, 0 is unlimited",
+    )
+    .flag("N")
+    .default("0"),
+    Setting::number(
+        "address_requests_per_minute",
+        "Rate limit of one client address, 0 is unlimited",
+    )
+    .flag("N")
+    .default("0"),
+    Setting::number(
+        "address_failures_per_minute",
+        "Rate limit of requests without a valid credential from one address, 0 is unlimited",
+    )
+    .flag("N")
+    .default("0"),
+    Setting::text(
+        "trusted_proxies",
+        "Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8,::1",
+    )
+    .flag("NETWORKS"),
+    Setting::text(
+        "cors_origins",
+        "Origins whose pages may read responses, such as https://app.example.com",
+    )
+    .flag("ORIGINS"),
     // The flag is `--key`, of `quietline audit anchor` only.
-    Setting::text("anchor_key_file"),
-    Setting::text("log")
-        .default(DEFAULT_LOG)
-        .flag("FILTER", "What is logged"),
-    Setting::text("log_format")
-        .default("text")
-        .flag("FORMAT", "text or json"),
+    Setting::text(
+        "anchor_key_file",
+        "Private key of `quietline audit anchor`, Ed25519 (PKCS#8, PEM)",
+    ),
+    Setting::text(
+        "log",
+        "Log filter: levels, also by module, such as info,quietline::db=debug",
+    )
+    .flag("FILTER")
+    .default(DEFAULT_LOG),
+    Setting::text("log_format", "Format of the log: text or json")
+        .flag("FORMAT")
+        .default("text"),
 ];
 
 /// One setting: a row of [`SETTINGS`].
 pub struct Setting {
     /// Key in the TOML file, such as `database_url`.
     pub name: &'static str,
+    /// Description in `--help`, without the default.
+    pub help: &'static str,
     /// Text that stands for an absent value. `None`: absent, or computed by `config`.
     pub default: Option<&'static str>,
-    /// `None` if the setting cannot be given on the command line.
-    pub flag: Option<Flag>,
+    /// Placeholder of the flag's value. `None` if the setting has no flag.
+    pub flag: Option<&'static str>,
     /// True if the TOML file has an integer here, not a string.
     pub is_number: bool,
     /// False if the TOML file must not have the setting: it cannot name itself, and a secret may
@@ -87,18 +121,11 @@ pub struct Setting {
     pub is_allowed_in_file: bool,
 }
 
-/// Text about a flag in `--help`.
-pub struct Flag {
-    /// Placeholder of the value.
-    pub value_name: &'static str,
-    /// Description, without the default.
-    pub help: &'static str,
-}
-
 impl Setting {
-    const fn text(name: &'static str) -> Setting {
+    const fn text(name: &'static str, help: &'static str) -> Setting {
         Setting {
             name,
+            help,
             default: None,
             flag: None,
             is_number: false,
@@ -106,8 +133,8 @@ impl Setting {
         }
     }
 
-    const fn number(name: &'static str) -> Setting {
-        let mut setting = Setting::text(name);
+    const fn number(name: &'static str, help: &'static str) -> Setting {
+        let mut setting = Setting::text(name, help);
         setting.is_number = true;
         setting
     }
@@ -117,8 +144,8 @@ impl Setting {
         self
     }
 
-    const fn flag(mut self, value_name: &'static str, help: &'static str) -> Setting {
-        self.flag = Some(Flag { value_name, help });
+    const fn flag(mut self, value_name: &'static str) -> Setting {
+        self.flag = Some(value_name);
         self
     }
 

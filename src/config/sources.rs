@@ -90,12 +90,12 @@ impl<'a> Sources<'a> {
         self.environment.contains_key(&setting(name).variable())
     }
 
-    /// Notes a problem; `origin` is the flag, variable or key at fault.
+    /// Reports a problem. `origin` is the flag, variable or key at fault.
     pub fn report(&mut self, origin: &str, problem: &str) {
         self.problems.push(format!("{origin}: {problem}"));
     }
 
-    /// Every problem reported, in the order in which they were found.
+    /// Returns every reported problem, in the order in which they were found.
     pub fn into_problems(self) -> Vec<String> {
         self.problems
     }
@@ -156,7 +156,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Finds the row of the table. `Config::from_sources` asks for every row in every test of it.
+/// Finds the row of the table. `Config::from_sources` finds every row, so that a test of it would
+/// notice a wrong name.
 fn setting(name: &str) -> &'static Setting {
     SETTINGS
         .iter()
@@ -172,7 +173,7 @@ fn line_breaks(text: &str, end: usize) -> usize {
     text.bytes().take(end).filter(|byte| *byte == b'\n').count()
 }
 
-/// A variable with our prefix that no setting has, probably misspelt.
+/// Returns whether a variable has our prefix but no setting, probably because it is misspelt.
 fn is_unknown(variable: &str, value: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX)
         && !is_kubernetes_service_link(variable, value)
@@ -181,12 +182,13 @@ fn is_unknown(variable: &str, value: &str) -> bool {
             .all(|setting| setting.variable() != variable)
 }
 
-/// Kubernetes sets these in every pod beside a Service named `quietline`
+/// Returns whether Kubernetes sets this variable, as in every pod beside a Service named
+/// `quietline`
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_kubernetes_service_link(variable: &str, value: &str) -> bool {
     let name = variable.trim_start_matches(VARIABLE_PREFIX);
     let prefixes = ["SERVICE_HOST", "SERVICE_PORT", "PORT_"];
-    // A bare number is somebody's wrong name for the address to serve on.
+    // A bare number is more likely a mistake for `QUIETLINE_LISTEN`.
     (name == "PORT" && value.contains("://"))
         || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }

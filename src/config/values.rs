@@ -1,5 +1,4 @@
-//! Parsers of single values: a text in, a value or its problem out. Secrets are not parsed here,
-//! because problems quote the text.
+//! Parsers of single values. Secrets are not parsed here, because problems quote the text.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -21,7 +20,7 @@ pub fn number_in<N: TryFrom<u32>>(
         let number = text.parse().ok().filter(|number| range.contains(number));
         let number = number.and_then(|number| N::try_from(number).ok());
         let (least, most) = (range.start(), range.end());
-        number.ok_or_else(|| format!("{text:?} is not a whole number from {least} to {most}"))
+        number.ok_or_else(|| format!("{text:?} must be a whole number from {least} to {most}"))
     }
 }
 
@@ -36,7 +35,7 @@ pub fn listen(text: &str) -> Result<String, String> {
     if has_host || text.parse::<SocketAddr>().is_ok() {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text:?} is not address:port or host:port"))
+        Err(format!("{text:?} must be address:port or host:port"))
     }
 }
 
@@ -44,13 +43,13 @@ pub fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(format!("{other:?} is not on or off")),
+        other => Err(format!("{other:?} must be on or off")),
     }
 }
 
 pub fn log_filter(text: &str) -> Result<String, String> {
-    // The library takes a lone word that is not a level for a module. There is none of that name,
-    // so that nothing would be logged.
+    // env_logger takes a word that is not a level for the name of a module. No module has that
+    // name, so that nothing would be logged.
     let directives = text.split('/').next().unwrap_or_default().split(',');
     let is_module = |word: &str| word.starts_with("quietline") || word.contains(['=', ':']);
     if let Some(word) = directives.map(str::trim).find(|word| {
@@ -62,7 +61,7 @@ pub fn log_filter(text: &str) -> Result<String, String> {
     }
     match env_filter::Builder::new().try_parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("{text:?} is not a log filter: {error}")),
+        Err(error) => Err(format!("{text:?} must be a log filter: {error}")),
     }
 }
 
@@ -70,7 +69,7 @@ pub fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        other => Err(format!("{other:?} is not text or json")),
+        other => Err(format!("{other:?} must be text or json")),
     }
 }
 
@@ -82,7 +81,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
             "{text:?} must not contain every address: any client could then claim any address"
         )),
         Err(_) => Err(format!(
-            "{text:?} is not an address or a network such as 10.0.0.0/8"
+            "{text:?} must be an address, or a network such as 10.0.0.0/8"
         )),
     }
 }
@@ -94,11 +93,13 @@ pub fn origin(text: &str) -> Result<String, String> {
         .filter(|url| ["http", "https"].contains(&url.scheme()))
         .map(|url| url.origin().ascii_serialization());
     match written {
-        _ if text.contains('*') => Err("* would let in every page; list the origins".to_owned()),
+        _ if text.contains('*') => {
+            Err("must not contain *, which would allow every page".to_owned())
+        }
         Some(written) if written == text => Ok(written),
-        Some(written) => Err(format!("{text:?} is not an origin; is {written:?} meant?")),
+        Some(written) => Err(format!("{text:?} must be an origin, perhaps {written:?}")),
         None => Err(format!(
-            "{text:?} is not an origin such as https://app.example.com"
+            "{text:?} must be an origin such as https://app.example.com"
         )),
     }
 }

@@ -29,6 +29,7 @@ pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         match rejection {
+            // One variant for internal errors of both origins, so that both are rendered alike.
             Rejection::Internal(cause) => Self::Error(Error::internal(cause)),
             rejection => Self::Rejection(rejection),
         }
@@ -56,7 +57,8 @@ fn reason(rejection: &Rejection) -> String {
 }
 
 impl Failure {
-    /// Returns the header that the failure requires, the same in both dialects.
+    /// Returns the header that the failure requires, the same in both dialects: RFC 9110, sections
+    /// 10.2.1 (`Allow`), 11.6.1 (`WWW-Authenticate`) and 10.2.3 (`Retry-After`).
     pub(super) fn header(&self) -> Option<(HeaderName, String)> {
         match self {
             Self::Rejection(Rejection::MethodNotAllowed { allow }) => Some((ALLOW, allow.clone())),

@@ -1,5 +1,5 @@
-//! `Idempotency-Key`, the same in both dialects: reading the header, and storing responses for
-//! retries.
+//! `Idempotency-Key`, the same in both dialects: reads the header, and stores responses for retries
+//! (<https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header>).
 
 use quietline_api_runtime::{Operation, Recorded, Rejection};
 use serde::Serialize;

@@ -16,39 +16,40 @@ use crate::request::RequestContext;
 /// Initial capacity for a typical line.
 const LINE_BYTES: usize = 256;
 
-/// Maximum number of logged characters of a method. Methods of the HTTP standards are shorter.
+/// Maximum number of logged characters of a method. Registered methods are shorter, but a client
+/// may send any token (RFC 9110, section 9.1).
 const METHOD_CHARS: usize = 16;
 
-/// Request without a response so far. If it is dropped without a response, usually because its
-/// client disconnected, it is logged all the same, because its change may have been stored.
+/// Request without a response so far. A request that is dropped, usually because its client
+/// disconnected, is logged as well, because its change may have been stored.
 pub(super) struct Pending {
     id: RequestId,
     method: Method,
     began: Instant,
-    is_answered: bool,
+    has_response: bool,
 }
 
 impl Pending {
-    /// Starts the time of a request that has just arrived.
+    /// Starts the timer of a request that has just arrived.
     pub(super) fn new(id: RequestId, method: &Method) -> Self {
         Self {
             id,
             method: method.clone(),
             began: Instant::now(),
-            is_answered: false,
+            has_response: false,
         }
     }
 
     /// Logs the response.
-    pub(super) fn answered<B>(mut self, response: &ServiceResponse<B>) {
-        self.is_answered = true;
+    pub(super) fn complete<B>(mut self, response: &ServiceResponse<B>) {
+        self.has_response = true;
         write(response, self.began.elapsed());
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if !self.is_answered {
+        if !self.has_response {
             log::info!(
                 "request_id={} method={:.METHOD_CHARS$} route=- status=- duration_us={} actor=\"\"",
                 self.id,

@@ -34,7 +34,7 @@ pub(super) struct Cors {
 }
 
 impl Cors {
-    /// Allows `origins`, each as a browser writes it. Returns `None` without any.
+    /// Allows `origins`, each as a browser writes it. Returns `None` if `origins` is empty.
     pub(super) fn new(origins: &[String]) -> Option<Self> {
         let value = |text: &str| HeaderValue::try_from(text).expect("checked when it was read");
         let operations = [
@@ -61,6 +61,7 @@ impl Cors {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let Some(origin) = self.listed_origin(&request) else {
             let mut response = next.call(request).await?;
+            // Also without an origin: a cache must not give this response to a listed origin.
             vary(&mut response);
             return Ok(response);
         };
@@ -87,6 +88,7 @@ impl Cors {
     }
 
     fn listed_origin(&self, request: &ServiceRequest) -> Option<HeaderValue> {
+        // Several `Origin` lines are malformed, and no browser sends them.
         let mut given = request.headers().get_all(ORIGIN);
         let origin = given.next().filter(|_| given.next().is_none())?;
         self.origins.contains(origin).then(|| origin.clone())
@@ -101,7 +103,8 @@ impl Cors {
     }
 }
 
-/// Marks the response as specific to an origin, for caches.
+/// Marks the response as specific to an origin, for caches
+/// (<https://fetch.spec.whatwg.org/#cors-protocol-and-http-caches>).
 fn vary(response: &mut ServiceResponse<BoxBody>) {
     response
         .headers_mut()

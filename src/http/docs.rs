@@ -89,18 +89,19 @@ impl Docs {
 }
 
 fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
-    let is_known = is_known(page, request);
-    let mut response = if is_known {
+    let is_cached = is_cached(page, request);
+    let mut response = if is_cached {
         HttpResponse::NotModified()
     } else {
         HttpResponse::Ok()
     };
     response
         .insert_header((ETAG, page.entity_tag.to_string()))
+        // Caches must ask each time, so that a page never describes an older server.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((REFERRER_POLICY, "no-referrer"));
-    if is_known {
+    if is_cached {
         return response.finish();
     }
     if page.is_gzip {
@@ -112,8 +113,8 @@ fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
         .body(page.bytes.clone())
 }
 
-/// Returns whether the client already has this version of the page.
-fn is_known(page: &Page, request: &HttpRequest) -> bool {
+/// Returns whether the client has cached this version of the page.
+fn is_cached(page: &Page, request: &HttpRequest) -> bool {
     match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&page.entity_tag)),
@@ -168,6 +169,7 @@ fn swagger_ui(name: &str, content_type: &'static str) -> Result<Page, DocsError>
 
 fn page(path: &str, content_type: &'static str, bytes: impl Into<web::Bytes>) -> Page {
     let bytes = bytes.into();
+    // A hash instead of a version, because the pages of a development build change without one.
     let digest = Sha256::digest(&bytes);
     let tag = hex::encode(&digest[..16]);
     Page {
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_that_is_no_openapi_is_an_error_with_its_name_and_cause() {
+    fn a_document_that_is_not_openapi_is_an_error_with_its_name_and_cause() {
         for text in [
             "{",
             r#"{"openapi": "3.0.3", "info": {"title": "A", "version": "1"}, "paths": {}}"#,
@@ -205,9 +207,9 @@ mod tests {
         let pages = document("a", text).expect("a document");
         for page in &pages {
             let text = std::str::from_utf8(&page.bytes).expect("UTF-8");
-            let place = |key: &str| text.find(key).expect("a key of the document");
-            assert!(place("openapi") < place("version") && place("version") < place("title"));
-            assert!(place("title") < place("paths"), "{text}");
+            let position = |key: &str| text.find(key).expect("a key of the document");
+            let keys = ["openapi", "version", "title", "paths"].map(position);
+            assert!(keys.is_sorted(), "{text}");
         }
     }
 }

@@ -31,7 +31,7 @@ use docs::Docs;
 /// Settings of the application apart from its state.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// Pages of `/docs` and `/openapi`; `None` serves neither.
+    /// Pages of `/docs` and `/openapi`. `None` serves neither.
     pub docs: Option<Docs>,
     /// Origins whose pages may read responses (CORS).
     pub cors_origins: Vec<String>,

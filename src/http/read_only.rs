@@ -18,6 +18,7 @@ where
 {
     web::resource(path)
         .route(web::get().to(read.clone()))
+        // A route of actix-web for GET does not serve HEAD.
         .route(web::head().to(read))
         .route(web::method(Method::OPTIONS).to(methods))
         .default_service(web::to(not_allowed))

@@ -25,7 +25,9 @@ pub(super) async fn with_request_id(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::generate();
     let pending = access_log::Pending::new(id, request.method());
+    // Before a handler can take the body.
     let unread_body = UnreadBody::of(&mut request);
+    // Before any handler or error runs, because all of them note facts in the context.
     request.extensions_mut().insert(RequestContext::new(id));
     let mut response = match cors {
         Some(cors) => cors.share(request, next).await?,
@@ -35,6 +37,7 @@ pub(super) async fn with_request_id(
     let value = value.expect("a ULID is letters and digits");
     response.headers_mut().insert(X_REQUEST_ID.clone(), value);
     response_headers::add(&mut response);
-    pending.answered(&response);
+    // After all headers, and before the body is sent: the log does not wait for a slow client.
+    pending.complete(&response);
     Ok(unread_body.close_connection_if_unread(response))
 }

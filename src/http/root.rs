@@ -44,6 +44,7 @@ pub(super) fn configure(cfg: &mut web::ServiceConfig, has_docs: bool) {
 }
 
 fn root(request: &HttpRequest, has_docs: bool) -> HttpResponse {
+    // Temporary, because browsers would cache a permanent redirect even after the docs are off.
     if has_docs && prefers_html(request) {
         return HttpResponse::TemporaryRedirect()
             .insert_header((LOCATION, DOCS.docs))

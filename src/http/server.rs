@@ -52,6 +52,7 @@ pub async fn serve(
         .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
+        // Handled below, because actix-web would stop without the drain time.
         .disable_signals()
         .bind(serving.listen)?;
     // Registered before the announcement, because its reader may send a signal at once.
@@ -62,7 +63,7 @@ pub async fn serve(
     announce(&server.addrs())?;
     let server = server.run();
     let handle = server.handle();
-    let (asked_again, is_impatient) = oneshot::channel();
+    let (send_second_signal, second_signal) = oneshot::channel();
     rt::spawn(async move {
         stop_signal(&mut signals).await;
         // Not ready from here on. Load balancers have the drain time to notice.
@@ -72,16 +73,17 @@ pub async fn serve(
             log::info!("stopping: open requests have {SHUTDOWN_TIMEOUT_SECS} s to finish");
             handle.stop(true).await;
         });
-        let asked = pin!(stop_signal(&mut signals));
-        if let Either::Right(_) = select(stopping, asked).await {
-            // Fails if the server has stopped meanwhile.
-            let _told = asked_again.send(());
+        let again = pin!(stop_signal(&mut signals));
+        if let Either::Right(_) = select(stopping, again).await {
+            // Fails if the server has stopped in the meantime.
+            let _sent = send_second_signal.send(());
         }
     });
-    match select(pin!(server), pin!(is_impatient)).await {
+    match select(pin!(server), pin!(second_signal)).await {
         Either::Left((outcome, _)) => outcome,
         // A second signal stops the server at once.
         Either::Right((Ok(()), _)) => Ok(()),
+        // Without a second signal, the graceful shutdown takes its time.
         Either::Right((Err(_), server)) => server.await,
     }
 }

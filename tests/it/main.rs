@@ -1,5 +1,5 @@
-//! The tests that start the real application on a real database. `TEST_DATABASE_URL` names the
-//! PostgreSQL server they run on; without it each test has a SQLite file of its own.
+//! Tests that start the real application on a real database. `TEST_DATABASE_URL` names a PostgreSQL
+//! server to run on. Without it each test has its own SQLite file.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

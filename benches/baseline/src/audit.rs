@@ -1,5 +1,5 @@
-//! Entries of the audit log, chained by SHA-256 exactly as the server does it: its command
-//! `quietline audit verify` accepts them.
+//! Audit entries, chained by SHA-256 exactly as the server does, so `quietline audit verify`
+//! accepts them.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::model::Organization;
 use crate::schema::audit_log;
 
-/// Who changes something, in which request.
+/// Author of a change and the id of its request.
 pub struct Author {
     pub label: String,
     pub identity: String,
@@ -38,10 +38,10 @@ pub struct Entry {
     hash: Vec<u8>,
 }
 
-/// The part of an organization that an action changes.
+/// Part of an organization that an action changes.
 type Part = fn(&Organization) -> Value;
 
-/// One entry for each action that leads from `before` to `after`; moves the head of the chain.
+/// Returns one entry for each action from `before` to `after`. Moves the head of the chain.
 pub fn record(
     before: &Organization,
     after: &mut Organization,
@@ -62,7 +62,7 @@ pub fn record(
     entries
 }
 
-/// The fields that changed, old and new.
+/// Returns the old and new values of the changed fields.
 fn difference(before: &Value, after: &Value) -> Option<String> {
     let (mut old, mut new) = (json!({}), json!({}));
     for (name, value) in after.as_object()? {

@@ -1,5 +1,5 @@
-//! Why a request fails, and what is answered. The Tether API has its own words for failures, which
-//! nothing here measures; one envelope does for both.
+//! Errors of requests and their responses. The Tether API has its own envelope for errors, which no
+//! workload measures, so one envelope serves both APIs.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::WWW_AUTHENTICATE;

@@ -1,6 +1,6 @@
-//! What a competent team writes first: actix-web, Diesel, an r2d2 pool, `web::block`, one query
-//! after the other. Nothing in it is slow on purpose, and nothing is tuned. It serves the
-//! operations that the benchmark measures, from a database that the real server has migrated.
+//! Typical first version: actix-web, Diesel, an r2d2 pool, `web::block`, and one query after the
+//! other. Nothing in it is deliberately slow, and nothing is tuned. It serves the operations of the
+//! benchmark from a database that the real server has migrated.
 
 mod audit;
 mod failure;
@@ -61,7 +61,7 @@ async fn get_organization(
 ) -> Result<HttpResponse, Failure> {
     let key = authenticate(&state, &request, "org:read").await?;
     let organization = web::block(move || state.store.organization(&key.org_id)).await??;
-    Ok(answer(&organization, &Ulid::generate().to_string()))
+    Ok(respond(&organization, &Ulid::generate().to_string()))
 }
 
 async fn patch_organization(
@@ -83,7 +83,7 @@ async fn patch_organization(
         state.store.update(&key.org_id, &author, change)
     })
     .await??;
-    Ok(answer(&organization, &request_id))
+    Ok(respond(&organization, &request_id))
 }
 
 async fn put_missed_call_message(
@@ -162,7 +162,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|_| Failure::Malformed)
 }
 
-fn answer(organization: &Organization, request_id: &str) -> HttpResponse {
+fn respond(organization: &Organization, request_id: &str) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((ETAG, format!("\"{}\"", organization.version)))
         .insert_header(("X-Request-Id", request_id))

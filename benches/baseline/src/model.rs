@@ -1,4 +1,4 @@
-//! Rows, request bodies and their rules, and what is answered.
+//! Rows, request bodies with their rules, and response bodies.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,7 @@ pub struct Organization {
 }
 
 impl Organization {
-    /// The organization as GET and PATCH answer it.
+    /// Returns the organization as in the responses to GET and PATCH.
     pub fn to_json(&self) -> Value {
         let data = json!({
             "id": self.id,
@@ -120,11 +120,11 @@ struct UpdateQuietHours {
     end: Option<String>,
 }
 
-/// Broken rules by field.
+/// Violated rules by field.
 pub type Faults = BTreeMap<&'static str, &'static str>;
 
 impl UpdateOrganization {
-    /// The rules that hold whatever the organization is like.
+    /// Checks the rules that do not depend on the stored organization.
     pub fn validate(&self) -> Result<(), Faults> {
         let mut faults = Faults::new();
         let days = self.message_retention_days.unwrap_or(30);

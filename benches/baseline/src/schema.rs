@@ -1,4 +1,4 @@
-//! The tables of the first version, as `sqlite.sql` and `postgres.sql` make them.
+//! Tables of the first version, as `sqlite.sql` and `postgres.sql` create them.
 
 diesel::table! {
     api_keys (id) {

@@ -1,5 +1,5 @@
-//! The database: a pool of connections and typed Diesel queries. Both backends run the same code;
-//! they differ in how a transaction starts and in whether a row is locked.
+//! Database layer: a connection pool and typed Diesel queries. Both backends run the same code, but
+//! start transactions differently, and only PostgreSQL locks the row.
 
 use chrono::{SubsecRound, Utc};
 use diesel::connection::SimpleConnection;
@@ -104,7 +104,7 @@ impl Store {
         }
     }
 
-    /// Changes an organization and records who did it, all or nothing.
+    /// Changes an organization and adds the audit entries, in one transaction.
     pub fn update(
         &self,
         id: &str,

@@ -13,7 +13,7 @@ use super::models;
 #[doc = "An API key without its secret. Every field is always present."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKey {
-    #[doc = "Identifier of the key. It is no secret."]
+    #[doc = "Identifier of the key. It is not a secret."]
     #[serde(rename = "id")]
     pub id: uuid::Uuid,
     #[doc = "Identifier of the organization that owns the key."]
@@ -31,10 +31,10 @@ pub struct ApiKey {
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
     pub created_at: chrono::DateTime<chrono::Utc>,
-    #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
+    #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
     pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
-    #[doc = "When the key was revoked, in UTC; null while it is valid."]
+    #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
     pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -51,7 +51,7 @@ pub struct ApiKeyListMeta {
     #[doc = "How many keys that the filter admits come before this page, at present."]
     #[serde(rename = "offset")]
     pub offset: i64,
-    #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
+    #[doc = "Value of `cursor` for the next page. Null on the last page."]
     #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
     pub next_cursor: Option<String>,
 }
@@ -92,7 +92,7 @@ pub struct AuditActor {
     pub label: String,
 }
 
-#[doc = "On whose side the actor is:\n- `customer`: the organization, by one of its API keys or users.\n- `platform`: whoever operates the platform."]
+#[doc = "Side of the actor:\n- `customer`: the organization, by one of its API keys or users.\n- `platform`: the operator of the platform."]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum AuditActorKind {
     #[doc = "`customer`"]
@@ -108,7 +108,7 @@ impl AuditActorKind {
     /// Every value, in the order of the spec.
     pub const ALL: &[Self] = &[Self::Customer, Self::Platform];
 
-    /// The value as the spec writes it.
+    /// Returns the value as the spec writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -124,7 +124,7 @@ pub struct AuditEntry {
     #[doc = "ULID of the entry."]
     #[serde(rename = "id")]
     pub id: String,
-    #[doc = "When it was decided, in UTC; it may be recorded some seconds later. Never earlier than the entry\nbefore it."]
+    #[doc = "Time of the decision, in UTC, which may be some seconds before it was recorded. Never earlier than\nthe previous entry."]
     #[serde(rename = "occurred_at")]
     pub occurred_at: chrono::DateTime<chrono::Utc>,
     #[doc = "`actor` of the spec."]
@@ -158,7 +158,7 @@ pub struct AuditLogMeta {
     #[doc = "How many entries a page has at most."]
     #[serde(rename = "limit")]
     pub limit: i32,
-    #[doc = "What to send as `cursor` for the next page; null if this is the last one."]
+    #[doc = "Value of `cursor` for the next page. Null on the last page."]
     #[serde(rename = "next_cursor", deserialize_with = "Option::deserialize")]
     pub next_cursor: Option<String>,
 }
@@ -177,7 +177,7 @@ pub struct AuditLogResponse {
     pub meta: models::AuditLogMeta,
 }
 
-#[doc = "What was changed: the fields that differ and no others, before and after. There with `include=payload`\nonly. Keys are never part of it; the attestation given for disabling auto replies is."]
+#[doc = "The changed fields only, before and after the change. Present with `include=payload` only. It never\ncontains a key. It contains the attestation for disabling auto replies."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditPayload {
     #[doc = "`before` of the spec."]
@@ -205,13 +205,13 @@ pub struct AutoReplies {
     #[doc = "Whether confirmations are sent. Opt-outs are honoured either way."]
     #[serde(rename = "enabled")]
     pub enabled: bool,
-    #[doc = "Reply to STOP; null for the platform default."]
+    #[doc = "Reply to STOP. Null is the platform default."]
     #[serde(rename = "stop_text", deserialize_with = "Option::deserialize")]
     pub stop_text: Option<String>,
-    #[doc = "Reply to HELP; null for the platform default."]
+    #[doc = "Reply to HELP. Null is the platform default."]
     #[serde(rename = "help_text", deserialize_with = "Option::deserialize")]
     pub help_text: Option<String>,
-    #[doc = "Reply to START; null for the platform default."]
+    #[doc = "Reply to START. Null is the platform default."]
     #[serde(rename = "start_text", deserialize_with = "Option::deserialize")]
     pub start_text: Option<String>,
 }
@@ -219,7 +219,7 @@ pub struct AutoReplies {
 #[doc = "The fields of `auto_replies` to change. What is left out keeps its value. Any other field is refused,\nwhich is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AutoRepliesPatch {
-    #[doc = "Whether confirmations are sent. From true to false only together with `attestation`. False while it\nis false already changes nothing and needs none, which is this server's rule."]
+    #[doc = "Whether confirmations are sent. A change from true to false requires `attestation`. Sending false\nwhile it is already false changes nothing and needs no attestation, which is this server's rule."]
     #[serde(
         rename = "enabled",
         default,
@@ -227,7 +227,7 @@ pub struct AutoRepliesPatch {
         deserialize_with = "quietline_api_runtime::present"
     )]
     pub enabled: Option<bool>,
-    #[doc = "Reply to STOP; null returns to the platform default. That a blank text is refused is this server's rule."]
+    #[doc = "Reply to STOP. Null restores the platform default. A blank text is refused, which is this server's rule."]
     #[serde(
         rename = "stop_text",
         default,
@@ -235,7 +235,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub stop_text: Option<Option<String>>,
-    #[doc = "Reply to HELP; null returns to the platform default. That a blank text is refused is this server's rule."]
+    #[doc = "Reply to HELP. Null restores the platform default. A blank text is refused, which is this server's rule."]
     #[serde(
         rename = "help_text",
         default,
@@ -243,7 +243,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub help_text: Option<Option<String>>,
-    #[doc = "Reply to START; null returns to the platform default. That a blank text is refused is this server's rule."]
+    #[doc = "Reply to START. Null restores the platform default. A blank text is refused, which is this server's rule."]
     #[serde(
         rename = "start_text",
         default,
@@ -251,7 +251,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub start_text: Option<Option<String>>,
-    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` goes from true to false; otherwise it has no effect. It is kept on the\naudit log and returned nowhere else. The greatest length is this server's rule."]
+    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` changes from true to false. Otherwise it has no effect. It is stored\non the audit log and not returned anywhere else. The maximum length is this server's rule."]
     #[serde(
         rename = "attestation",
         default,
@@ -267,7 +267,7 @@ pub struct CreateApiKeyRequest {
     #[doc = "What people call the key. White space (Unicode `White_Space`) around it is removed, and 1 to 100\ncharacters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused\nanywhere, which is this server's rule. Labels need not differ."]
     #[serde(rename = "label")]
     pub label: String,
-    #[doc = "What the key may be used for: at least one of the names in `x-scopes` of the security scheme, each\nat most once, all of them scopes of the key that asks. The names are no enumeration of this schema,\nbecause a wrong one is answered 400 `INVALID_INPUT` and not as a fault of a field."]
+    #[doc = "Scopes of the key: at least one of the names in `x-scopes` of the security scheme, each at most once,\nall of them scopes of the calling key. The names are not an enumeration of this schema, because the\nresponse to an unknown scope is 400 `INVALID_INPUT`, not 422."]
     #[serde(rename = "scopes")]
     pub scopes: Vec<String>,
 }
@@ -278,7 +278,7 @@ pub struct ErrorBody {
     #[doc = "`code` of the spec."]
     #[serde(rename = "code")]
     pub code: models::ErrorCode,
-    #[doc = "The fault in words, for people. Do not compare it; compare `code`."]
+    #[doc = "The error, for people. Programs compare `code`, because the message may change."]
     #[serde(rename = "message")]
     pub message: String,
     #[doc = "`details` of the spec."]
@@ -398,7 +398,7 @@ impl ErrorCode {
         Self::Unavailable,
     ];
 
-    /// The value as the spec writes it.
+    /// Returns the value as the spec writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unauthorized => "UNAUTHORIZED",
@@ -456,7 +456,7 @@ pub struct ErrorResponse {
 #[doc = "An API key with its secret. Every field is always present."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IssuedApiKey {
-    #[doc = "Identifier of the key. It is no secret."]
+    #[doc = "Identifier of the key. It is not a secret."]
     #[serde(rename = "id")]
     pub id: uuid::Uuid,
     #[doc = "Identifier of the organization that owns the key."]
@@ -474,13 +474,13 @@ pub struct IssuedApiKey {
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
     pub created_at: chrono::DateTime<chrono::Utc>,
-    #[doc = "The minute, in UTC, in which the key last authenticated a request, whatever became of the request;\nnull if it never has. It is shown a few seconds later."]
+    #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
     pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
-    #[doc = "When the key was revoked, in UTC; null while it is valid."]
+    #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
     pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
-    #[doc = "The whole key. It is shown in the first response only and stored nowhere; null in the response to a\nrepetition of a request that was answered before."]
+    #[doc = "The whole key. Only the first response contains it, and it is not stored. Null in a replayed\nresponse."]
     #[serde(rename = "plaintext", deserialize_with = "Option::deserialize")]
     pub plaintext: Option<String>,
 }
@@ -505,7 +505,7 @@ pub struct Organization {
     #[doc = "Name of the organization."]
     #[serde(rename = "name")]
     pub name: String,
-    #[doc = "Where invoices go; null if no address is set."]
+    #[doc = "Email address for invoices. Null if not set."]
     #[serde(rename = "billing_email", deserialize_with = "Option::deserialize")]
     pub billing_email: Option<String>,
     #[doc = "Billing plan. Managed elsewhere."]
@@ -565,7 +565,7 @@ pub struct QuietHours {
     pub mode: models::QuietHoursMode,
 }
 
-#[doc = "What happens to a message in quiet hours:\n- `reject`: it is refused.\n- `defer`: it is held until the window ends. An extension of this server."]
+#[doc = "What happens to a message in quiet hours:\n- `reject`: it is refused.\n- `defer`: it is delayed until the window ends. An extension of this server."]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum QuietHoursMode {
     #[doc = "`reject`"]
@@ -581,7 +581,7 @@ impl QuietHoursMode {
     /// Every value, in the order of the spec.
     pub const ALL: &[Self] = &[Self::Reject, Self::Defer];
 
-    /// The value as the spec writes it.
+    /// Returns the value as the spec writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reject => "reject",
@@ -631,7 +631,7 @@ pub struct QuietHoursPatch {
 #[doc = "State of the organization's brand and campaign registrations. Managed elsewhere."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegistrationStatus {
-    #[doc = "Status of the organization's newest brand that is not deleted; null if it has none."]
+    #[doc = "Status of the organization's newest brand that is not deleted. Null without such a brand."]
     #[serde(rename = "brand", deserialize_with = "Option::deserialize")]
     pub brand: Option<String>,
     #[doc = "Number of brands that are not deleted."]
@@ -642,7 +642,7 @@ pub struct RegistrationStatus {
     pub campaign_count: i32,
 }
 
-#[doc = "The fields to change. What is left out keeps its value; null is allowed where the type says so. Any\nother field is refused, which is this server's rule."]
+#[doc = "The fields to change. An absent field keeps its value. Null is allowed where the type says so. Any other\nfield is refused, which is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UpdateOrganizationRequest {
     #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must\nremain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused anywhere. Cannot be\nnull. The length and the refusal of control characters are this server's rules."]
@@ -653,7 +653,7 @@ pub struct UpdateOrganizationRequest {
         deserialize_with = "quietline_api_runtime::present"
     )]
     pub name: Option<String>,
-    #[doc = "New address for invoices; null clears it. ASCII; before the `@` at most 64 characters, with no dot at\neither end and no two in a row; a domain with at least one dot; 254 characters in all. These limits\nare this server's rules."]
+    #[doc = "New address for invoices. Null clears it. ASCII, at most 254 characters, of which at most 64 before\nthe `@`, without a dot at either end and without two dots in a row. The domain has at least one dot.\nThese limits are this server's rules."]
     #[serde(
         rename = "billing_email",
         default,
@@ -661,7 +661,7 @@ pub struct UpdateOrganizationRequest {
         with = "::serde_with::rust::double_option"
     )]
     pub billing_email: Option<Option<String>>,
-    #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum.\nLowering takes effect on the next retention sweep; raising restores nothing."]
+    #[doc = "Days for which the text of messages is kept. Windows beyond 365 days require a signed addendum.\nLowering takes effect on the next retention sweep. Raising restores nothing."]
     #[serde(
         rename = "message_retention_days",
         default,
@@ -669,7 +669,7 @@ pub struct UpdateOrganizationRequest {
         deserialize_with = "quietline_api_runtime::present"
     )]
     pub message_retention_days: Option<i32>,
-    #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep;\nraising restores nothing. The range is this server's rule."]
+    #[doc = "Days for which the media of messages are kept. Lowering takes effect on the next retention sweep.\nRaising restores nothing. The range is this server's rule."]
     #[serde(
         rename = "mms_retention_days",
         default,
@@ -677,7 +677,7 @@ pub struct UpdateOrganizationRequest {
         deserialize_with = "quietline_api_runtime::present"
     )]
     pub mms_retention_days: Option<i32>,
-    #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization;\nback to false requires that no brand exists."]
+    #[doc = "Whether the organization acts on behalf of other companies. True requires a commercial organization.\nReturning to false requires that no brand exists."]
     #[serde(
         rename = "is_reseller",
         default,

@@ -1,8 +1,8 @@
--- Ids are UUIDs, request and audit ids ULIDs in text. deploy/views/postgres.sql has the views of SQLite.
+-- Ids are UUIDs. Request and audit ids are ULIDs in text. deploy/views/postgres.sql has the same views as for SQLite.
 --
--- `version` grows by one with every change of settings or of the registry; the ETag names it.
--- `brand_status`, `brand_count`, `campaign_count` sum up the registry below and change in its transactions.
--- `audit_length` and `audit_head` say where this organization's hash chain in audit_log ends.
+-- `version` grows by one with every change of settings or of the registry. The ETag contains it.
+-- `brand_status`, `brand_count`, `campaign_count` summarize the registry below and are updated with it.
+-- `audit_length` and `audit_head` are the length and the last hash of this organization's chain in audit_log.
 CREATE TABLE organizations (
     id UUID NOT NULL PRIMARY KEY,
     external_id TEXT UNIQUE,
@@ -34,10 +34,10 @@ CREATE TABLE organizations (
     updated_at TIMESTAMPTZ NOT NULL
 );
 
--- `hash` is the SHA-256 of the whole key; the key itself is stored nowhere.
+-- `hash` is the SHA-256 of the whole key. The key itself is not stored.
 -- `scopes` are sorted and separated by one space.
--- `created_by` is who issued the key: `api_key:<id>`, or `command-line`. Keys that API keys issue are
--- limited per minute.
+-- `created_by` is the issuer: `api_key:<id>` or `command-line`. Only keys issued by API keys count
+-- towards the limit per minute.
 CREATE TABLE api_keys (
     id UUID NOT NULL PRIMARY KEY,
     org_id UUID NOT NULL REFERENCES organizations (id),
@@ -52,7 +52,7 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_organization ON api_keys (org_id, created_at, id);
 
--- The registry of brands and campaigns, which is managed elsewhere and written here by the command line.
+-- Registry of brands and campaigns. It is managed elsewhere, and the command line writes it here.
 CREATE TABLE brands (
     id UUID NOT NULL PRIMARY KEY,
     org_id UUID NOT NULL REFERENCES organizations (id),
@@ -75,7 +75,7 @@ CREATE TABLE campaigns (
 CREATE INDEX campaigns_by_brand ON campaigns (org_id, brand_id);
 
 -- One hash chain per organization: `seq` counts from 1, `previous_hash` is the `hash` of `seq - 1`.
--- `payload` is JSON text and part of what is hashed, byte for byte.
+-- `payload` is JSON text. The hash covers it byte for byte.
 CREATE TABLE audit_log (
     org_id UUID NOT NULL REFERENCES organizations (id),
     seq BIGINT NOT NULL,
@@ -95,8 +95,8 @@ CREATE TABLE audit_log (
     PRIMARY KEY (org_id, seq)
 );
 
--- Rows of audit_log are added and never changed. This stops a mistake, and an attacker who has SQL and
--- no more; whoever may drop triggers is found out by `quietline audit verify` and its anchors.
+-- audit_log is append-only. The triggers stop mistakes, and attackers without DDL privileges.
+-- `quietline audit verify` and its anchors detect changes by attackers who can drop triggers.
 CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'audit_log is append-only: % is refused', TG_OP;
@@ -106,13 +106,13 @@ $$;
 CREATE TRIGGER audit_log_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse();
 
--- Also in a session that has turned ordinary triggers off (session_replication_role).
+-- ALWAYS fires the triggers even in sessions that disable ordinary triggers by session_replication_role.
 ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_refuses_change;
 
--- Responses to requests that carried an Idempotency-Key, committed together with what the request did,
--- so that a retry gets the same response and nothing is done twice. Kept for a day.
--- `credential` is who sent the key: two credentials never share one.
--- `fingerprint` is the SHA-256 of the operation and the body; `headers` is a JSON array of pairs.
+-- Responses to requests with an Idempotency-Key. Each is committed in the transaction of its request,
+-- so that a retry gets the same response and has no effect. Kept for a day.
+-- `credential` is the sender of the key, because credentials never share keys.
+-- `fingerprint` is the SHA-256 of the operation and the body. `headers` is a JSON array of pairs.
 CREATE TABLE idempotency_records (
     org_id UUID NOT NULL REFERENCES organizations (id),
     credential TEXT NOT NULL,
@@ -126,7 +126,7 @@ CREATE TABLE idempotency_records (
 );
 CREATE INDEX idempotency_records_by_age ON idempotency_records (created_at);
 
--- Random keys that all servers on this database share and nobody else knows. The first server makes them.
+-- Random secrets that all servers on this database share. The first server generates them.
 CREATE TABLE server_secrets (
     name TEXT NOT NULL PRIMARY KEY,
     secret BYTEA NOT NULL

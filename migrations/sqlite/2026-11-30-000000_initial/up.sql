@@ -1,12 +1,13 @@
--- Ids are the 16 bytes of a UUID, request and audit ids ULIDs in text. Times are microseconds since 1970
+-- Ids are the 16 bytes of a UUID. Request and audit ids are ULIDs in text. Times are microseconds since 1970
 -- (UTC). deploy/views/sqlite.sql has views that show both as text.
--- SQLite stores a value of any type in any column, and ids of another type would be passed over: checks refuse
--- them. Tables have rowids. WITHOUT ROWID was measured at a million organizations: SQLite keeps whole rows in the
--- inner pages of such a table, so a lookup reads as many pages, and a PATCH dirties twice as many.
+-- SQLite stores a value of any type in any column (https://www.sqlite.org/datatype3.html). Checks refuse ids of
+-- another type, because queries would miss them. Tables have rowids: measured at a million organizations, WITHOUT
+-- ROWID reads as many pages per lookup and dirties twice as many per PATCH, because SQLite then stores whole rows
+-- in the inner pages too (https://www.sqlite.org/withoutrowid.html).
 --
--- `version` grows by one with every change of settings or of the registry; the ETag names it.
--- `brand_status`, `brand_count`, `campaign_count` sum up the registry below and change in its transactions.
--- `audit_length` and `audit_head` say where this organization's hash chain in audit_log ends.
+-- `version` grows by one with every change of settings or of the registry. The ETag contains it.
+-- `brand_status`, `brand_count`, `campaign_count` summarize the registry below and are updated with it.
+-- `audit_length` and `audit_head` are the length and the last hash of this organization's chain in audit_log.
 CREATE TABLE organizations (
     id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
     external_id TEXT UNIQUE,
@@ -38,10 +39,10 @@ CREATE TABLE organizations (
     updated_at BIGINT NOT NULL
 );
 
--- `hash` is the SHA-256 of the whole key; the key itself is stored nowhere.
+-- `hash` is the SHA-256 of the whole key. The key itself is not stored.
 -- `scopes` are sorted and separated by one space.
--- `created_by` is who issued the key: `api_key:<id>`, or `command-line`. Keys that API keys issue are
--- limited per minute.
+-- `created_by` is the issuer: `api_key:<id>` or `command-line`. Only keys issued by API keys count
+-- towards the limit per minute.
 CREATE TABLE api_keys (
     id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
     org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
@@ -56,7 +57,7 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_organization ON api_keys (org_id, created_at, id);
 
--- The registry of brands and campaigns, which is managed elsewhere and written here by the command line.
+-- Registry of brands and campaigns. It is managed elsewhere, and the command line writes it here.
 CREATE TABLE brands (
     id BLOB NOT NULL PRIMARY KEY CHECK (typeof(id) = 'blob' AND length(id) = 16),
     org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
@@ -79,7 +80,7 @@ CREATE TABLE campaigns (
 CREATE INDEX campaigns_by_brand ON campaigns (org_id, brand_id);
 
 -- One hash chain per organization: `seq` counts from 1, `previous_hash` is the `hash` of `seq - 1`.
--- `payload` is JSON text and part of what is hashed, byte for byte.
+-- `payload` is JSON text. The hash covers it byte for byte.
 CREATE TABLE audit_log (
     org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     seq BIGINT NOT NULL,
@@ -99,8 +100,8 @@ CREATE TABLE audit_log (
     PRIMARY KEY (org_id, seq)
 );
 
--- Rows of audit_log are added and never changed. This stops a mistake, and an attacker who has SQL and
--- no more; whoever may drop triggers is found out by `quietline audit verify` and its anchors.
+-- audit_log is append-only. The triggers stop mistakes, and attackers without DDL privileges.
+-- `quietline audit verify` and its anchors detect changes by attackers who can drop triggers.
 CREATE TRIGGER audit_log_refuses_update BEFORE UPDATE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: UPDATE is refused');
@@ -111,8 +112,9 @@ BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: DELETE is refused');
 END;
 
--- INSERT OR REPLACE deletes the row in its place, and no trigger on DELETE sees that. The rowid is -1
--- here unless the statement names one, and no row of ours has that.
+-- INSERT OR REPLACE deletes the conflicting row without firing DELETE triggers, unless recursive triggers are on
+-- (https://www.sqlite.org/lang_conflict.html). NEW.rowid is -1 here unless the statement names a rowid, and
+-- SQLite never assigns -1 to our rows.
 CREATE TRIGGER audit_log_refuses_replace BEFORE INSERT ON audit_log
 WHEN EXISTS (SELECT 1 FROM audit_log WHERE org_id = NEW.org_id AND seq = NEW.seq)
     OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM audit_log WHERE rowid = NEW.rowid))
@@ -120,10 +122,10 @@ BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: REPLACE is refused');
 END;
 
--- Responses to requests that carried an Idempotency-Key, committed together with what the request did,
--- so that a retry gets the same response and nothing is done twice. Kept for a day.
--- `credential` is who sent the key: two credentials never share one.
--- `fingerprint` is the SHA-256 of the operation and the body; `headers` is a JSON array of pairs.
+-- Responses to requests with an Idempotency-Key. Each is committed in the transaction of its request,
+-- so that a retry gets the same response and has no effect. Kept for a day.
+-- `credential` is the sender of the key, because credentials never share keys.
+-- `fingerprint` is the SHA-256 of the operation and the body. `headers` is a JSON array of pairs.
 CREATE TABLE idempotency_records (
     org_id BLOB NOT NULL REFERENCES organizations (id) CHECK (typeof(org_id) = 'blob' AND length(org_id) = 16),
     credential TEXT NOT NULL,
@@ -137,7 +139,7 @@ CREATE TABLE idempotency_records (
 );
 CREATE INDEX idempotency_records_by_age ON idempotency_records (created_at);
 
--- Random keys that all servers on this database share and nobody else knows. The first server makes them.
+-- Random secrets that all servers on this database share. The first server generates them.
 CREATE TABLE server_secrets (
     name TEXT NOT NULL PRIMARY KEY,
     secret BLOB NOT NULL

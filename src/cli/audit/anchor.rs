@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::{Output, complain, create_private};
+use crate::cli::output::{Output, create_private, print_error};
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
 
@@ -23,7 +23,9 @@ pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>)
     let now = context.clock.now();
     let unreadable = anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
     for (org_id, reason) in &unreadable {
-        complain(&format!("{org_id}: its head cannot be read: {reason}"));
+        print_error(&format!(
+            "{org_id}: cannot read the end of the log: {reason}"
+        ));
     }
     Ok(unreadable.is_empty())
 }
@@ -35,7 +37,7 @@ pub(super) fn read_key(
 ) -> Result<AnchorKey, BoxError> {
     let path = flag
         .or(configured)
-        .ok_or("no key to sign with: give --key or set QUIETLINE_ANCHOR_KEY_FILE")?;
+        .ok_or("no anchor key: give --key or set QUIETLINE_ANCHOR_KEY_FILE")?;
     let read = || -> Result<AnchorKey, BoxError> {
         let pem = Zeroizing::new(fs::read_to_string(path)?);
         Ok(AnchorKey::from_pem(&pem)?)
@@ -49,6 +51,7 @@ pub(super) fn make_key(path: &str, out: &mut Output) -> Outcome {
     let write = || -> io::Result<()> {
         let mut file = create_private(path)?;
         file.write_all(new.private_pem.as_bytes())?;
+        // Durable before the public key is printed, because the operator relies on it from then on.
         file.sync_all()
     };
     write().map_err(|error| format!("{path}: {error}"))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::{Output, complain, create_private};
+use crate::cli::output::{Output, create_private, print_error};
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
 use crate::operator::audit::export::{self, Exported};
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -
         }
     };
     for (org_id, reason) in &exported.unreadable {
-        complain(&format!("{org_id}: cannot be read to its end: {reason}"));
+        print_error(&format!("{org_id}: cannot read the whole log: {reason}"));
     }
     Ok(exported.unreadable.is_empty())
 }

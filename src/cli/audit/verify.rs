@@ -1,4 +1,4 @@
-//! `quietline audit verify`: proving that the log, or an export of it, was not changed.
+//! `quietline audit verify`: proves that the log, or an export of it, was not changed.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -111,6 +111,6 @@ fn fault_value(fault: &Fault) -> Value {
 fn fault_line(fault: &Fault) -> String {
     let line = fault.line.map(|line| format!("line {line}: "));
     let org_id = fault.org_id.as_ref().map(|org_id| format!("{org_id}: "));
-    let place = [line, org_id].map(Option::unwrap_or_default).concat();
-    format!("{place}{}", fault.text)
+    let position = [line, org_id].map(Option::unwrap_or_default).concat();
+    format!("{position}{}", fault.text)
 }

@@ -34,9 +34,10 @@ impl AuditMoment {
         let begin = |day: Option<NaiveDate>| day.unwrap_or_default().and_time(Default::default());
         let down = moment.trunc_subsecs(3);
         // Up, because entries of the same millisecond are before the bound.
-        let up = match down == moment {
-            true => down,
-            false => down + TimeDelta::milliseconds(1),
+        let up = if down == moment {
+            down
+        } else {
+            down + TimeDelta::milliseconds(1)
         };
         Self(up.naive_utc().clamp(begin(first), begin(last)))
     }

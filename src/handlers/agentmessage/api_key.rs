@@ -39,6 +39,7 @@ impl ApiKeysApi for AgentMessage {
             |key| stored(to_created(key, None).record()),
         )?;
         let plaintext = PlaintextApiKey::generate();
+        // Copied, because the use case consumes the plaintext and stores only its hash.
         let shown = plaintext.reveal().to_owned();
         let new = NewApiKey {
             label,

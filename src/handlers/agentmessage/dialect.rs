@@ -47,7 +47,7 @@ impl Api for AgentMessage {
             ..
         } = &**self.state;
         let authentication = pin!(auth::api_key::authenticate(keys, clock.now(), request));
-        // An API key knows its organization by id, so that a lookup is never needed.
+        // An API key names its organization by id, so that a lookup is never needed.
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
         Ok(caller.require(requirements(operation), Target::Own)?)

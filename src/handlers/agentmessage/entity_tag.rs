@@ -12,7 +12,7 @@ pub(super) fn of(organization: &Organization) -> String {
     format!("\"{}\"", organization.version_name())
 }
 
-/// Reads `If-Match`: `*` or a list of tags, compared strongly.
+/// Reads `If-Match`: `*` or a list of tags, compared strongly (RFC 9110, section 13.1.1).
 pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
     match header.map(str::trim) {
         None | Some("*") => VersionCondition::Any,
@@ -24,7 +24,7 @@ pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
 }
 
 /// Returns whether `If-None-Match` names the version of `organization`: `*` or a list of tags,
-/// compared weakly.
+/// compared weakly (RFC 9110, section 13.1.2).
 pub(super) fn is_not_modified(header: Option<&str>, organization: &Organization) -> bool {
     match header.map(str::trim) {
         None => false,
@@ -66,6 +66,7 @@ fn first_tag(list: &str) -> Option<(Tag<'_>, &str)> {
         None => (false, list),
     };
     let (opaque, behind) = quoted.strip_prefix('"')?.split_once('"')?;
+    // The characters of `etagc`, without the space and DEL (RFC 9110, section 8.8.3).
     let is_tag = opaque
         .bytes()
         .all(|byte| byte == b'!' || byte > b'"' && byte != 0x7f);
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_which_one_member_is_no_tag_has_none() {
+    fn a_list_with_a_malformed_member_has_no_tags() {
         let table = [
             "7",
             "\"",

@@ -96,6 +96,7 @@ fn of_rejection(rejection: &Rejection) -> Public<'_> {
             ErrorCode::MethodNotAllowed,
             "method not allowed",
         ),
+        // The cause is for the log only, because it may reveal internals.
         Rejection::Internal(_) => INTERNAL,
     }
 }

@@ -144,6 +144,7 @@ fn internal(method: &Method) -> Public<'static> {
 }
 
 fn failed(method: &Method) -> &'static str {
+    // The published document has the title of PUT only.
     match *method {
         Method::GET | Method::HEAD => "Failed to read configuration",
         _ => "Failed to update configuration",

@@ -1,18 +1,18 @@
-// Starts Swagger UI over both documents. A file of its own, because the page allows no inline script.
+// Starts Swagger UI over both documents. The policy of the page forbids inline scripts.
 "use strict";
 
-// What is shown is a copy of the served document, made fit for trying out.
-const shown = (spec) => {
+// Returns a copy of the served document for trying out requests.
+const tryOutCopy = (spec) => {
   const copy = structuredClone(spec);
   const operations = Object.values(copy.paths ?? {}).flatMap((item) => Object.values(item ?? {}));
   const used = new Set(operations.flatMap((operation) => operation?.tags ?? []));
-  // Requests go to the server that this page came from, whichever ones a document names; the page's
-  // policy lets them reach no other.
+  // Requests go to the server of this page, not to the servers in the document, because the policy of the
+  // page allows no other server.
   const url = new URL("..", window.location.href).href.replace(/\/$/, "");
   copy.servers = [{ url, description: "This server" }];
   copy.tags = copy.tags?.filter(({ name }) => used.has(name));
-  // Would be filled in: a read that is answered with 304, filters that nothing fits, and a condition
-  // that nobody asked for.
+  // Swagger UI would fill in examples of optional parameters: a tag that leads to 304, filters without
+  // a match, and an unwanted condition.
   const parameters = [
     ...Object.values(copy.components?.parameters ?? {}),
     ...operations.flatMap((operation) => operation?.parameters ?? []),
@@ -23,9 +23,9 @@ const shown = (spec) => {
   return copy;
 };
 
-const fitForTryingOut = () => ({
+const tryOutPlugin = () => ({
   statePlugins: {
-    spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(shown(spec)) } },
+    spec: { wrapActions: { updateJsonSpec: (update) => (spec) => update(tryOutCopy(spec)) } },
   },
 });
 
@@ -39,10 +39,10 @@ window.addEventListener("load", () => {
     deepLinking: true,
     layout: "StandaloneLayout",
     persistAuthorization: false,
-    plugins: [fitForTryingOut],
+    plugins: [tryOutPlugin],
     presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
     queryConfigEnabled: false,
-    // Would send the address of every document to validator.swagger.io.
+    // Otherwise Swagger UI would send the address of each document to validator.swagger.io.
     validatorUrl: null,
   });
 });

@@ -103,12 +103,13 @@ fn to_pem(label: &str, der: &[u8]) -> String {
 
 fn from_pem(text: &str, expected: &'static str) -> Result<Vec<u8>, KeyProblem> {
     let block = pem::parse(text).map_err(|_not_pem| KeyProblem::NotPem)?;
-    match block.tag() == expected {
-        true => Ok(block.into_contents()),
-        false => Err(KeyProblem::WrongBlock {
+    if block.tag() == expected {
+        Ok(block.into_contents())
+    } else {
+        Err(KeyProblem::WrongBlock {
             found: block.tag().to_owned(),
             expected,
-        }),
+        })
     }
 }
 
@@ -175,9 +176,10 @@ impl AnchorPublicKey {
         };
         // Only an empty log has the zero hash. Another combination would match no log.
         let is_empty = head.hash == EntryHash::default();
-        match head.length >= 0 && is_empty == (head.length == 0) {
-            true => Ok((org_id(&anchor.claims.org_id)?, head)),
-            false => Err("the length and the hash in the anchor contradict each other"),
+        if head.length >= 0 && is_empty == (head.length == 0) {
+            Ok((org_id(&anchor.claims.org_id)?, head))
+        } else {
+            Err("the length and the hash in the anchor contradict each other")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Lines of an export of the audit log, each a JSON object, as docs/OPERATIONS.md describes them.
+//! Lines of an export of the audit log, each a JSON object (docs/operations/audit-log.md).
 //! Not here: their order, which `export` and `verify_export` define.
 
 use chrono::DateTime;

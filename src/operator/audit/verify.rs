@@ -116,9 +116,10 @@ async fn follow(
     let check = |entry: AuditEntry, head: &ChainHead| {
         let (expected, found) = (head.length, entry.seq);
         // The program did not write an entry beyond the head, because it updates both together.
-        let followed = match found > expected {
-            true => Err(ChainFault::WrongEnd { expected, found }),
-            false => chain.follow(&entry),
+        let followed = if found > expected {
+            Err(ChainFault::WrongEnd { expected, found })
+        } else {
+            chain.follow(&entry)
         };
         followed.map_or_else(ControlFlow::Break, ControlFlow::Continue)
     };

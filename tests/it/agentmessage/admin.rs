@@ -1,5 +1,5 @@
-//! An organization with a key that may read and change it, and short ways to do both. What a
-//! change has to mean is for the tests to say.
+//! Organization with a key that may read and change settings, and helpers for both. Each test
+//! checks the effect itself.
 
 use actix_web::http::Method;
 use actix_web::web::Bytes;
@@ -15,10 +15,10 @@ use crate::support::TestApp;
 use crate::support::request::TestRequest;
 use crate::support::response::Response;
 
-/// The one path of the settings.
+/// Path of the settings.
 pub const PATH: &str = "/v1/organization";
 
-/// Whoever holds the key of an organization's settings.
+/// Client with the settings key of an organization.
 pub struct Admin {
     pub app: TestApp,
     pub org_id: OrgId,
@@ -26,14 +26,14 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Of the tests' organization, which is a company.
+    /// Uses the test organization, which is a company.
     pub async fn new() -> Self {
         let app = TestApp::new().await;
         let org_id = app.org_id;
         Self::of(app, org_id).await
     }
 
-    /// Of a person's organization.
+    /// Uses an organization of a person.
     pub async fn personal() -> Self {
         let app = TestApp::new().await;
         let org_id = app.organization(OrganizationKind::Personal).await.id;
@@ -46,7 +46,7 @@ impl Admin {
         Self { app, org_id, key }
     }
 
-    /// A PATCH with this key and without a body so far.
+    /// Starts a PATCH with this key. The body is still missing.
     pub fn patching(&self) -> TestRequest<'_> {
         self.app.request(Method::PATCH, PATH).bearer(&self.key)
     }
@@ -55,7 +55,7 @@ impl Admin {
         self.patching().json(body).send().await
     }
 
-    /// PATCH with a body that need not be JSON.
+    /// Sends PATCH with a body that may be other than JSON.
     pub async fn patch_text(&self, body: impl Into<Bytes>) -> Response {
         self.patching().body("application/json", body).send().await
     }
@@ -64,12 +64,13 @@ impl Admin {
         self.app.get(PATH, &self.key).await
     }
 
-    /// The organization as GET shows it.
+    /// Returns the organization as in the response to GET.
     pub async fn data(&self) -> Value {
         self.get().await.json()["data"].take()
     }
 
-    /// PATCHes with success; the answer is what GET then shows, and is returned.
+    /// Sends PATCH and asserts success. Asserts that GET then returns the same data, and returns
+    /// it.
     pub async fn change(&self, body: Value) -> Value {
         let patched = self.patch(&body).await;
         assert_eq!(patched.status, 200, "{body}: {patched:?}");
@@ -79,7 +80,7 @@ impl Admin {
         patched.json()["data"].take()
     }
 
-    /// PATCHes in vain: `details` are all that is wrong, and nothing has changed.
+    /// Sends PATCH and asserts that `details` are all the errors and that nothing has changed.
     pub async fn refused(&self, body: Value, details: Value) {
         let before = self.stored().await;
         let response = self.patch(&body).await;
@@ -87,7 +88,7 @@ impl Admin {
         assert_eq!(self.stored().await, before, "{body}");
     }
 
-    /// [`Admin::refused`] for each value of one field, with the words for it.
+    /// Calls [`Admin::refused`] for each value of one field, with its error.
     pub async fn each_refused(&self, path: &str, rows: impl IntoIterator<Item = (Value, &str)>) {
         for (value, words) in rows {
             self.refused(nested(path, value), json!({ path: words }))
@@ -95,15 +96,15 @@ impl Admin {
         }
     }
 
-    /// The organization as it is stored, version and audit head included.
+    /// Returns the stored organization, version and audit head included.
     pub async fn stored(&self) -> Organization {
         let name = OrganizationRef::Id(self.org_id);
         operator::organization::find(&self.app.state.db, name)
             .await
-            .expect("it is there")
+            .expect("the organization exists")
     }
 
-    /// The audit entries of changed settings, oldest first.
+    /// Returns the audit entries of changed settings, oldest first.
     pub async fn audit(&self) -> Vec<AuditEntry> {
         let newest = operator::audit::list::newest(&self.app.state.db, self.org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
@@ -112,13 +113,13 @@ impl Admin {
         entries
     }
 
-    /// The id of the key.
+    /// Returns the id of the key.
     pub async fn key_id(&self) -> ApiKeyId {
         let prefix = &self.key[..12];
         let keys = operator::api_key::list(&self.app.state.db, self.org_id, None, 10).await;
         let mut keys = keys.expect("keys").into_iter();
         keys.find(|key| key.prefix == prefix)
-            .expect("the own key")
+            .expect("the key exists")
             .id
     }
 
@@ -133,22 +134,22 @@ impl Admin {
         let (db, clock) = (&self.app.state.db, &self.app.state.clock);
         operator::registry::delete_brand(db, clock, id)
             .await
-            .expect("it is there");
+            .expect("the organization exists");
     }
 }
 
-/// `{"a": {"b": value}}` for the path `a.b`.
+/// Returns `{"a": {"b": value}}` for the path `a.b`.
 pub fn nested(path: &str, value: Value) -> Value {
     path.rsplit('.')
         .fold(value, |inner, name| json!({ name: inner }))
 }
 
-/// What the audit log says was changed.
+/// Returns the payload of the entry.
 pub fn payload(entry: &AuditEntry) -> Value {
     serde_json::from_str(&entry.payload).expect("a payload is JSON")
 }
 
-/// A 422 that names exactly the faults of `details`.
+/// Asserts status 422 with exactly these `details`.
 pub fn assert_invalid(response: &Response, details: &Value, what: &str) {
     assert_eq!(response.status, 422, "{what}: {response:?}");
     assert_eq!(response.code(), "VALIDATION_FAILED", "{what}");
@@ -160,7 +161,7 @@ pub fn assert_invalid(response: &Response, details: &Value, what: &str) {
     assert_eq!(response.details(), *details, "{what}");
 }
 
-/// A failure of this status and code, whose request id is the header's too.
+/// Asserts an error with this status and code, and with the request id of the header.
 pub fn assert_error(response: &Response, status: u16, code: &str, what: &str) {
     assert_eq!(response.status, status, "{what}: {response:?}");
     assert_eq!(response.code(), code, "{what}");

@@ -1,5 +1,4 @@
-//! Whoever holds the key that manages an organization's keys, and short ways to do it. What a
-//! request has to mean is for the tests to say.
+//! Client with a key that manages the keys of its organization. Each test checks the effect itself.
 
 use actix_web::http::Method;
 use quietline::domain::api_key::ApiKey;
@@ -10,14 +9,14 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::response::Response;
 
-/// The one path of the list of keys.
+/// Path of the list of keys.
 pub const PATH: &str = "/v1/api-keys";
 
-/// An id that no key has.
+/// Id without a key.
 pub const UNKNOWN_ID: &str = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
 
-/// Texts that are no UUID with hyphens, as they stand in a path.
-pub const NO_IDS: [&str; 8] = [
+/// Texts other than a hyphenated UUID, encoded for a path.
+pub const INVALID_IDS: [&str; 8] = [
     "x",
     "0",
     "%20",
@@ -28,7 +27,7 @@ pub const NO_IDS: [&str; 8] = [
     "am_live_4f7G",
 ];
 
-/// An organization with a key that may read and write keys, and read the organization.
+/// Organization with a key that may read and write keys, and read the organization.
 pub struct Keys {
     pub app: TestApp,
     pub key: String,
@@ -51,12 +50,12 @@ impl Keys {
         request.json(body).send().await
     }
 
-    /// Creates a key with success; the `data` of the answer.
+    /// Creates a key and asserts success. Returns the `data` of the response.
     pub async fn created(&self, label: &str) -> Value {
         let body = json!({ "label": label, "scopes": ["org:read"] });
-        let answer = self.post(&body).await;
-        assert_eq!(answer.status, 201, "{body}: {answer:?}");
-        answer.json()["data"].take()
+        let response = self.post(&body).await;
+        assert_eq!(response.status, 201, "{body}: {response:?}");
+        response.json()["data"].take()
     }
 
     pub async fn send(&self, method: Method, path: &str) -> Response {
@@ -77,25 +76,25 @@ impl Keys {
         self.send(Method::DELETE, &format!("{PATH}/{id}")).await
     }
 
-    /// A page of the list of keys; `query` is written as in a URL.
+    /// Requests a page of the list of keys. `query` is written as in a URL.
     pub async fn list(&self, query: &str) -> Response {
         self.send(Method::GET, &format!("{PATH}?{query}")).await
     }
 
-    /// The id of a new key of the organization, which the command line made.
+    /// Creates another key of the organization by the command line. Returns its id and the key.
     pub async fn other(&self, scopes: &[Scope]) -> (String, String) {
         let key = self.app.api_key(scopes).await;
         let id = self.app.key_id(&key).await.to_string();
         (id, key)
     }
 
-    /// Everything that a request about keys could change.
+    /// Returns everything that a request about keys can change.
     pub async fn stored(&self) -> (Vec<ApiKey>, Vec<AuditEntry>) {
         (self.app.stored_keys().await, self.app.whole_audit().await)
     }
 
-    /// Whether a key is let in.
-    pub async fn opens(&self, key: &str) -> bool {
+    /// Returns whether the server accepts a key.
+    pub async fn accepts(&self, key: &str) -> bool {
         match self.app.get("/v1/organization", key).await.status {
             200 | 403 => true,
             401 => false,

@@ -1,4 +1,4 @@
-//! POST /v1/api-keys: who may be given what, and the limit of ten keys a minute.
+//! POST /v1/api-keys: permitted scopes, and the limit of ten keys a minute.
 
 use actix_web::http::Method;
 use chrono::TimeDelta;
@@ -16,25 +16,25 @@ use crate::support::request::TestRequest;
 
 const JSON: &str = "application/json";
 const BODY: &str = r#"{"label":"A","scopes":["org:read"]}"#;
-const WORDS: &str = "must be 1 to 100 characters after trimming, with no control characters";
+const LABEL_ERROR: &str = "must be 1 to 100 characters after trimming, with no control characters";
 
 fn body(label: &str) -> Value {
     json!({ "label": label, "scopes": ["org:read"] })
 }
 
-/// A POST without a body so far.
+/// Starts a POST. The body is still missing.
 fn posting(keys: &Keys) -> TestRequest<'_> {
     keys.app.request(Method::POST, PATH).bearer(&keys.key)
 }
 
 #[actix_web::test]
-async fn a_new_key_is_answered_whole_once_and_opens_what_it_was_made_for() {
+async fn a_new_key_is_returned_in_full_once_and_has_its_scopes() {
     let keys = Keys::new().await;
-    let answer = keys
+    let response = keys
         .post(&json!({"label": "  Dashboard ", "scopes": ["apikeys:read", "org:read"]}))
         .await;
-    assert_eq!(answer.status, 201);
-    let data = &answer.json()["data"];
+    assert_eq!(response.status, 201);
+    let data = &response.json()["data"];
     let plaintext = data["plaintext"].as_str().unwrap();
     assert!(PlaintextApiKey::parse(plaintext).is_some());
     let id = keys.app.key_id(plaintext).await;
@@ -50,7 +50,7 @@ async fn a_new_key_is_answered_whole_once_and_opens_what_it_was_made_for() {
         "plaintext": plaintext,
     });
     assert_eq!(*data, expected);
-    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(response.header("cache-control"), "no-store");
     assert_eq!(
         keys.app.get("/v1/organization", plaintext).await.status,
         200
@@ -74,7 +74,7 @@ async fn a_label_is_1_to_100_code_points_after_trimming() {
 }
 
 #[actix_web::test]
-async fn a_label_that_is_none_is_a_fault_of_the_field_and_no_key_is_made() {
+async fn an_invalid_label_is_an_error_of_the_field_and_creates_no_key() {
     let keys = Keys::new().await;
     let before = keys.stored().await;
     let too_long = "😀".repeat(101);
@@ -82,14 +82,14 @@ async fn a_label_that_is_none_is_a_fault_of_the_field_and_no_key_is_made() {
         "", " ", "\u{3000}", "a\nb", "a\0b", "\u{7f}", "\u{9f}a", " a\t",
     ];
     for label in labels.into_iter().chain([too_long.as_str()]) {
-        let answer = keys.post(&body(label)).await;
-        assert_invalid(&answer, &json!({ "label": WORDS }), label);
+        let response = keys.post(&body(label)).await;
+        assert_invalid(&response, &json!({ "label": LABEL_ERROR }), label);
     }
     assert_eq!(keys.stored().await, before);
 }
 
 #[actix_web::test]
-async fn fields_that_are_missing_null_or_of_another_type_are_told_all_at_once() {
+async fn missing_null_and_mistyped_fields_are_all_reported_at_once() {
     let keys = Keys::new().await;
     let before = keys.stored().await;
     let rows = [
@@ -140,20 +140,20 @@ async fn unknown_duplicate_or_no_scopes_are_invalid_input() {
         (json!([" org:read"]), "scopes.0: unknown scope"),
         (json!(["org:read\u{0}"]), "scopes.0: unknown scope"),
         (json!(["org:read", "org:read"]), "scopes.1: duplicate scope"),
-        // Even where the caller would lack the first one: what is no scope is told first.
+        // An unknown scope is reported first, even if the caller lacks the other scope.
         (json!(["billing:read", "x"]), "scopes.1: unknown scope"),
     ];
     for (scopes, message) in rows {
-        let answer = keys.post(&json!({"label": "A", "scopes": scopes})).await;
-        assert_error(&answer, 400, "INVALID_INPUT", message);
-        assert_eq!(answer.text("/error/message"), message);
-        assert_eq!(answer.details(), Value::Null);
+        let response = keys.post(&json!({"label": "A", "scopes": scopes})).await;
+        assert_error(&response, 400, "INVALID_INPUT", message);
+        assert_eq!(response.text("/error/message"), message);
+        assert_eq!(response.details(), Value::Null);
     }
     assert_eq!(keys.stored().await, before);
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_object_is_invalid_input() {
+async fn a_body_other_than_an_object_is_invalid_input() {
     let keys = Keys::new().await;
     for text in ["", "{", "[]", "null", r#"{"label":"a","label":"b"}"#] {
         let request = posting(&keys).body(JSON, text);
@@ -162,7 +162,7 @@ async fn a_body_that_is_no_object_is_invalid_input() {
 }
 
 #[actix_web::test]
-async fn a_type_or_a_coding_that_is_not_plain_json_is_refused_and_no_key_is_made() {
+async fn another_media_type_or_coding_is_refused_and_creates_no_key() {
     let keys = Keys::new().await;
     let before = keys.stored().await;
     let types = OTHER_TYPES.map(|content_type| posting(&keys).body(content_type, BODY));
@@ -175,15 +175,15 @@ async fn a_type_or_a_coding_that_is_not_plain_json_is_refused_and_no_key_is_made
         posting(&keys).body(JSON, BODY).header("content-type", JSON),
     ];
     for (number, request) in types.into_iter().chain(codings).chain(others).enumerate() {
-        let answer = request.send().await;
+        let response = request.send().await;
         let what = format!("request {number}");
-        assert_error(&answer, 415, "UNSUPPORTED_MEDIA_TYPE", &what);
+        assert_error(&response, 415, "UNSUPPORTED_MEDIA_TYPE", &what);
     }
     assert_eq!(keys.stored().await, before);
 }
 
 #[actix_web::test]
-async fn a_body_of_64_kib_is_read_and_of_one_byte_more_no_key_is_made() {
+async fn a_body_of_64_kib_is_read_and_a_longer_body_creates_no_key() {
     let keys = Keys::new().await;
     for is_announced in [true, false] {
         let send = |length: usize| {
@@ -196,8 +196,8 @@ async fn a_body_of_64_kib_is_read_and_of_one_byte_more_no_key_is_made() {
         };
         assert_eq!(send(MAX_BYTES).await.status, 201);
         let before = keys.stored().await;
-        let answer = send(MAX_BYTES + 1).await;
-        assert_error(&answer, 413, "PAYLOAD_TOO_LARGE", "one byte more");
+        let response = send(MAX_BYTES + 1).await;
+        assert_error(&response, 413, "PAYLOAD_TOO_LARGE", "one byte more");
         assert_eq!(keys.stored().await, before);
     }
 }
@@ -208,13 +208,13 @@ async fn nesting_of_more_than_32_levels_is_refused() {
     let deepest = posting(&keys).body(JSON, deep(32)).send().await;
     assert_error(&deepest, 422, "VALIDATION_FAILED", "32 levels");
     for levels in [33, 129, 30_000] {
-        let answer = posting(&keys).body(JSON, deep(levels)).send().await;
-        assert_error(&answer, 400, "INVALID_INPUT", &format!("{levels} levels"));
+        let response = posting(&keys).body(JSON, deep(levels)).send().await;
+        assert_error(&response, 400, "INVALID_INPUT", &format!("{levels} levels"));
     }
 }
 
 #[actix_web::test]
-async fn a_key_gives_only_what_it_has_itself() {
+async fn a_key_grants_only_its_own_scopes() {
     let keys = Keys::new().await;
     let before = keys.stored().await;
     for scopes in [
@@ -222,18 +222,18 @@ async fn a_key_gives_only_what_it_has_itself() {
         json!(["org:read", "audit:read"]),
         json!(["webhooks:write"]),
     ] {
-        let answer = keys.post(&json!({"label": "A", "scopes": scopes})).await;
-        assert_error(&answer, 403, "FORBIDDEN", &scopes.to_string());
-        assert_eq!(answer.text("/error/message"), "missing required scope");
+        let response = keys.post(&json!({"label": "A", "scopes": scopes})).await;
+        assert_error(&response, 403, "FORBIDDEN", &scopes.to_string());
+        assert_eq!(response.text("/error/message"), "missing required scope");
     }
     assert_eq!(keys.stored().await, before, "nothing was written");
     let own = json!(["org:read", "apikeys:read", "apikeys:write"]);
-    let answer = keys.post(&json!({"label": "A", "scopes": own})).await;
-    assert_eq!(answer.status, 201, "all that it has");
+    let response = keys.post(&json!({"label": "A", "scopes": own})).await;
+    assert_eq!(response.status, 201, "all of its own scopes");
 }
 
 #[actix_web::test]
-async fn a_new_key_belongs_to_the_organization_of_the_key_that_asks() {
+async fn a_new_key_belongs_to_the_organization_of_the_calling_key() {
     let keys = Keys::new().await;
     let other = keys.app.organization(OrganizationKind::Personal).await.id;
     let scopes = [Scope::ApiKeysWrite, Scope::OrgRead];
@@ -266,12 +266,15 @@ async fn the_eleventh_key_in_a_minute_is_refused_with_the_time_to_wait() {
         keys.created(&number.to_string()).await;
     }
     let before = keys.stored().await;
-    let answer = keys.post(&body("A")).await;
-    assert_error(&answer, 429, "RATE_LIMITED", "the eleventh");
-    assert_eq!(answer.text("/error/message"), "rate limited");
-    assert_eq!(answer.header("retry-after"), "60");
-    assert_eq!(answer.header("ratelimit-policy"), "\"api-keys\";q=10;w=60");
-    assert_eq!(answer.header("ratelimit"), "\"api-keys\";r=0;t=60");
+    let response = keys.post(&body("A")).await;
+    assert_error(&response, 429, "RATE_LIMITED", "the eleventh");
+    assert_eq!(response.text("/error/message"), "rate limited");
+    assert_eq!(response.header("retry-after"), "60");
+    assert_eq!(
+        response.header("ratelimit-policy"),
+        "\"api-keys\";q=10;w=60"
+    );
+    assert_eq!(response.header("ratelimit"), "\"api-keys\";r=0;t=60");
     assert_eq!(keys.stored().await, before);
 
     let later = |app: TestApp, seconds| app.at(now() + TimeDelta::milliseconds(seconds));
@@ -294,7 +297,7 @@ async fn the_eleventh_key_in_a_minute_is_refused_with_the_time_to_wait() {
 }
 
 #[actix_web::test]
-async fn the_limit_is_of_the_organization_and_counts_what_its_keys_issued() {
+async fn the_limit_is_per_organization_and_counts_keys_issued_by_its_keys() {
     let keys = Keys::new().await;
     for _ in 0..20 {
         keys.other(&[Scope::OrgRead]).await;
@@ -302,13 +305,13 @@ async fn the_limit_is_of_the_organization_and_counts_what_its_keys_issued() {
     let (_, colleague) = keys.other(&[Scope::OrgRead, Scope::ApiKeysWrite]).await;
     for number in 0..5 {
         let id = keys.created(&number.to_string()).await["id"].clone();
-        // That a key is gone again does not give its place back.
+        // Revoking a key does not free its slot in the limit.
         assert_eq!(keys.delete(id.as_str().unwrap()).await.status, 204);
     }
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     let rotated = keys.rotate(&id).await;
     assert_eq!(rotated.status, 201);
-    // Refused requests count nothing.
+    // Refused requests do not count.
     for _ in 0..10 {
         assert_eq!(keys.post(&body("")).await.status, 422);
     }

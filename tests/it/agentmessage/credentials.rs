@@ -1,4 +1,4 @@
-//! API keys in the Authorization header: what is accepted, and that every refusal looks the same.
+//! API keys in the Authorization header: accepted forms, and equal responses to all refusals.
 
 use actix_web::http::Method;
 use futures_util::future::{join, join_all};
@@ -13,8 +13,8 @@ use super::admin::{Admin, PATH};
 use crate::support::TestApp;
 use crate::support::response::Response;
 
-/// All that a client can see of an answer but its request id.
-fn face(response: &Response) -> (u16, Vec<(String, String)>, Value) {
+/// Returns everything that a client sees of a response except its request id.
+fn visible_parts(response: &Response) -> (u16, Vec<(String, String)>, Value) {
     let mut headers: Vec<(String, String)> = response
         .headers
         .iter()
@@ -40,7 +40,7 @@ fn assert_unauthorized(response: &Response, what: &str) {
     );
 }
 
-/// Sends a GET with these Authorization headers.
+/// Sends GET with these Authorization headers.
 async fn get_with(app: &TestApp, headers: &[&str]) -> Response {
     let request = app.request(Method::GET, PATH);
     let request = headers.iter().fold(request, |request, value| {
@@ -49,6 +49,7 @@ async fn get_with(app: &TestApp, headers: &[&str]) -> Response {
     request.send().await
 }
 
+/// RFC 9110, section 11.1: the scheme is case-insensitive.
 #[actix_web::test]
 async fn the_scheme_is_read_in_any_case() {
     let app = TestApp::new().await;
@@ -59,8 +60,9 @@ async fn the_scheme_is_read_in_any_case() {
     }
 }
 
+/// Equal responses do not reveal whether a key exists.
 #[actix_web::test]
-async fn every_header_but_one_good_key_is_the_same_401() {
+async fn every_header_except_one_valid_key_is_the_same_401() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     let other = app.api_key(&[Scope::OrgRead]).await;
@@ -99,13 +101,13 @@ async fn every_header_but_one_good_key_is_the_same_401() {
         let headers: Vec<&str> = row.iter().map(String::as_str).collect();
         let response = get_with(&app, &headers).await;
         assert_unauthorized(&response, &format!("{row:?}"));
-        faces.push(face(&response));
+        faces.push(visible_parts(&response));
     }
-    assert!(faces.iter().all(|face| *face == faces[0]), "{faces:?}");
+    assert!(faces.iter().all(|parts| *parts == faces[0]), "{faces:?}");
 }
 
 #[actix_web::test]
-async fn bytes_that_are_no_text_are_the_same_401() {
+async fn bytes_other_than_text_are_the_same_401() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     let values = [
@@ -133,7 +135,7 @@ async fn a_token_of_the_other_dialect_is_the_same_401() {
 }
 
 #[actix_web::test]
-async fn a_key_anywhere_but_in_the_authorization_header_is_not_seen() {
+async fn a_key_outside_the_authorization_header_is_ignored() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     let query = app.request(
@@ -159,8 +161,8 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     let refused = admin.get().await;
     assert_unauthorized(&refused, "GET");
     assert_eq!(
-        face(&refused),
-        face(&get_with(&admin.app, &[]).await),
+        visible_parts(&refused),
+        visible_parts(&get_with(&admin.app, &[]).await),
         "as without a key"
     );
     assert_unauthorized(&admin.patch(&json!({"name": "Other"})).await, "PATCH");
@@ -171,10 +173,10 @@ async fn a_revoked_key_is_the_same_401_on_its_next_request_and_only_that_key() {
     );
 }
 
-/// Goal: a key that was cached for earlier requests is refused once it is revoked. Method: requests
-/// before and while the key is revoked, and one after.
+/// Goal: a revoked key is refused although it was cached. Method: requests before and during the
+/// revocation, and one after it.
 #[actix_web::test]
-async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
+async fn a_key_in_use_during_its_revocation_is_refused_afterwards() {
     let app = TestApp::new().await;
     for round in 0..20 {
         let key = app.api_key(&[Scope::OrgRead]).await;
@@ -187,7 +189,10 @@ async fn a_key_that_is_busy_while_it_is_revoked_is_refused_afterwards_too() {
             .unwrap()
             .id;
         let before = join_all((0..5).map(|_| app.get(PATH, &key))).await;
-        assert!(before.iter().all(|answer| answer.status == 200), "{round}");
+        assert!(
+            before.iter().all(|response| response.status == 200),
+            "{round}"
+        );
         let asking = join_all((0..5).map(|_| app.get(PATH, &key)));
         join(app.revoke_key(id), asking).await;
         assert_unauthorized(&app.get(PATH, &key).await, &format!("{round}"));
@@ -207,7 +212,7 @@ async fn a_write_without_a_credential_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_key_changes_its_own_organization_and_no_other() {
+async fn a_key_changes_only_its_own_organization() {
     let admin = Admin::new().await;
     let other = admin
         .app

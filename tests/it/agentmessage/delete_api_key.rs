@@ -1,4 +1,4 @@
-//! DELETE /v1/api-keys/{id}: dead at once, listed for ever.
+//! DELETE /v1/api-keys/{id}: the key is refused at once and stays in the list.
 
 use futures_util::future::join_all;
 use quietline::domain::organization::OrganizationKind;
@@ -7,19 +7,19 @@ use serde_json::json;
 use strum::VariantArray as _;
 
 use super::admin::{assert_error, payload};
-use super::api_key::{Keys, NO_IDS, UNKNOWN_ID};
+use super::api_key::{INVALID_IDS, Keys, UNKNOWN_ID};
 use crate::support::app::now;
 
 #[actix_web::test]
 async fn a_deleted_key_is_refused_on_its_very_next_request_and_stays_listed() {
     let keys = Keys::new().await;
     let (id, key) = keys.other(&[Scope::OrgRead]).await;
-    let before = join_all((0..5).map(|_| keys.opens(&key))).await;
+    let before = join_all((0..5).map(|_| keys.accepts(&key))).await;
     assert!(before.iter().all(|opens| *opens));
-    let answer = keys.delete(&id).await;
-    assert_eq!((answer.status, answer.bytes.len()), (204, 0));
-    assert!(!keys.opens(&key).await);
-    assert!(keys.opens(&keys.key).await, "and no other");
+    let response = keys.delete(&id).await;
+    assert_eq!((response.status, response.bytes.len()), (204, 0));
+    assert!(!keys.accepts(&key).await);
+    assert!(keys.accepts(&keys.key).await, "other keys stay valid");
     let listed = keys.list("").await.json();
     let mut listed = listed["data"].as_array().unwrap().iter();
     let listed = listed.find(|listed| listed["id"] == json!(id)).unwrap();
@@ -47,11 +47,11 @@ async fn a_key_may_delete_itself_and_is_then_refused() {
 }
 
 #[actix_web::test]
-async fn a_key_that_can_do_more_may_be_deleted_too() {
+async fn a_key_with_more_scopes_may_be_deleted_too() {
     let keys = Keys::with(&[Scope::ApiKeysWrite]).await;
     let (id, key) = keys.other(Scope::VARIANTS).await;
     assert_eq!(keys.delete(&id).await.status, 204);
-    assert!(!keys.opens(&key).await);
+    assert!(!keys.accepts(&key).await);
 }
 
 #[actix_web::test]
@@ -59,8 +59,8 @@ async fn a_deletion_is_recorded_once_with_its_time() {
     let keys = Keys::new().await;
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     let before = keys.app.whole_audit().await.len();
-    let answers = join_all((0..8).map(|_| keys.delete(&id))).await;
-    assert!(answers.iter().all(|answer| answer.status == 204));
+    let responses = join_all((0..8).map(|_| keys.delete(&id))).await;
+    assert!(responses.iter().all(|response| response.status == 204));
     let entries = keys.app.whole_audit().await.split_off(before);
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0].action, "api_key.revoke");
@@ -70,7 +70,7 @@ async fn a_deletion_is_recorded_once_with_its_time() {
 }
 
 #[actix_web::test]
-async fn a_key_that_is_unknown_or_another_organization_s_is_not_found_and_lives_on() {
+async fn an_unknown_or_foreign_key_is_not_found_and_stays_valid() {
     let keys = Keys::new().await;
     let other = keys.app.organization(OrganizationKind::Commercial).await.id;
     let theirs = keys.app.api_key_of(&other, &[Scope::OrgRead]).await;
@@ -78,23 +78,23 @@ async fn a_key_that_is_unknown_or_another_organization_s_is_not_found_and_lives_
     for id in [UNKNOWN_ID, id.as_str()] {
         assert_error(&keys.delete(id).await, 404, "NOT_FOUND", id);
     }
-    assert!(keys.opens(&theirs).await);
+    assert!(keys.accepts(&theirs).await);
 }
 
 #[actix_web::test]
-async fn an_id_that_is_no_uuid_is_400() {
+async fn an_id_other_than_a_uuid_is_400() {
     let keys = Keys::new().await;
-    for id in NO_IDS {
+    for id in INVALID_IDS {
         assert_error(&keys.delete(id).await, 400, "VALIDATION_FAILED", id);
     }
 }
 
 #[actix_web::test]
-async fn a_key_that_may_only_read_keys_deletes_none() {
+async fn a_key_that_may_only_read_keys_cannot_delete_keys() {
     let keys = Keys::with(&[Scope::ApiKeysRead]).await;
     let (id, key) = keys.other(&[Scope::OrgRead]).await;
     for id in [id.as_str(), UNKNOWN_ID, "x"] {
         assert_error(&keys.delete(id).await, 403, "FORBIDDEN", id);
     }
-    assert!(keys.opens(&key).await);
+    assert!(keys.accepts(&key).await);
 }

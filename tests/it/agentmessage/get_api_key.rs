@@ -5,14 +5,14 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;
-use super::api_key::{Keys, NO_IDS, UNKNOWN_ID};
+use super::api_key::{INVALID_IDS, Keys, UNKNOWN_ID};
 
 #[actix_web::test]
-async fn a_key_is_shown_without_its_secret_whoever_made_it() {
+async fn a_key_is_shown_without_its_secret_regardless_of_its_creator() {
     let keys = Keys::new().await;
     let (id, key) = keys.other(&[Scope::AuditRead, Scope::OrgRead]).await;
-    let answer = keys.get(&id).await;
-    assert_eq!(answer.status, 200);
+    let response = keys.get(&id).await;
+    assert_eq!(response.status, 200);
     let data = json!({
         "id": id,
         "org_id": keys.app.org_id.to_string(),
@@ -23,8 +23,8 @@ async fn a_key_is_shown_without_its_secret_whoever_made_it() {
         "last_used_at": null,
         "revoked_at": null,
     });
-    assert_eq!(answer.json(), json!({ "success": true, "data": data }));
-    assert_eq!(keys.get(&id.to_uppercase()).await.json(), answer.json());
+    assert_eq!(response.json(), json!({ "success": true, "data": data }));
+    assert_eq!(keys.get(&id.to_uppercase()).await.json(), response.json());
 }
 
 #[actix_web::test]
@@ -41,38 +41,42 @@ async fn a_revoked_key_is_still_shown() {
 }
 
 #[actix_web::test]
-async fn a_key_that_is_unknown_or_another_organization_s_is_not_found() {
+async fn an_unknown_or_foreign_key_is_not_found() {
     let keys = Keys::new().await;
     let other = keys.app.organization(OrganizationKind::Commercial).await.id;
     let theirs = keys.app.api_key_of(&other, &[Scope::OrgRead]).await;
     let theirs = keys.app.key_id(&theirs).await.to_string();
     for id in [UNKNOWN_ID, theirs.as_str()] {
-        let answer = keys.get(id).await;
-        assert_error(&answer, 404, "NOT_FOUND", id);
-        assert_eq!(answer.details(), Value::Null);
+        let response = keys.get(id).await;
+        assert_error(&response, 404, "NOT_FOUND", id);
+        assert_eq!(response.details(), Value::Null);
     }
 }
 
 #[actix_web::test]
-async fn an_id_that_is_no_uuid_is_400_with_a_detail() {
+async fn an_id_other_than_a_uuid_is_400_with_a_detail() {
     let keys = Keys::new().await;
-    for id in NO_IDS {
-        let answer = keys.get(id).await;
-        assert_error(&answer, 400, "VALIDATION_FAILED", id);
-        assert_eq!(answer.details(), json!({ "id": "must be a UUID" }), "{id}");
+    for id in INVALID_IDS {
+        let response = keys.get(id).await;
+        assert_error(&response, 400, "VALIDATION_FAILED", id);
+        assert_eq!(
+            response.details(),
+            json!({ "id": "must be a UUID" }),
+            "{id}"
+        );
     }
     for bytes in ["%ff", "%", "%zz"] {
-        let answer = keys.get(bytes).await;
-        assert_error(&answer, 400, "VALIDATION_FAILED", bytes);
+        let response = keys.get(bytes).await;
+        assert_error(&response, 400, "VALIDATION_FAILED", bytes);
         assert_eq!(
-            answer.details(),
+            response.details(),
             json!({ "id": "is not percent-encoded UTF-8" })
         );
     }
 }
 
 #[actix_web::test]
-async fn the_scope_is_looked_at_before_the_id() {
+async fn the_scope_is_checked_before_the_id() {
     let keys = Keys::with(&[Scope::ApiKeysWrite]).await;
     for id in [UNKNOWN_ID, "x"] {
         assert_error(&keys.get(id).await, 403, "FORBIDDEN", id);

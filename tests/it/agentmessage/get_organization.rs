@@ -12,7 +12,7 @@ use crate::support::TestApp;
 use crate::support::response::Response;
 
 #[actix_web::test]
-async fn every_field_is_present_and_no_attestation_is() {
+async fn every_field_is_present_except_the_attestation() {
     let app = TestApp::new().await;
     app.brand().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
@@ -59,7 +59,7 @@ async fn a_field_without_a_value_is_null_and_not_absent() {
 }
 
 #[actix_web::test]
-async fn a_key_shows_its_own_organization_and_no_other() {
+async fn a_key_reads_only_its_own_organization() {
     let app = TestApp::new().await;
     let other = app.organization(OrganizationKind::Personal).await;
     let own_key = app.api_key(&[Scope::OrgRead]).await;
@@ -110,7 +110,7 @@ async fn query_parameters_are_ignored() {
 }
 
 #[actix_web::test]
-async fn the_entity_tag_is_strong_and_the_same_until_something_changes() {
+async fn the_entity_tag_is_strong_and_constant_until_something_changes() {
     let admin = Admin::new().await;
     let first = admin.get().await.header("etag").to_owned();
     assert!(
@@ -177,8 +177,9 @@ async fn get_if_none_match(admin: &Admin, lines: &[&str]) -> Response {
     request.send().await
 }
 
+/// `If-None-Match` uses the weak comparison (RFC 9110, section 13.1.2).
 #[actix_web::test]
-async fn if_none_match_with_the_present_tag_is_answered_304_with_the_tag_and_no_body() {
+async fn if_none_match_with_the_current_tag_is_304_with_the_tag_and_no_body() {
     let admin = Admin::new().await;
     let tag = admin.get().await.header("etag").to_owned();
     for value in [
@@ -200,7 +201,7 @@ async fn if_none_match_with_the_present_tag_is_answered_304_with_the_tag_and_no_
 }
 
 #[actix_web::test]
-async fn if_none_match_without_the_present_tag_is_answered_in_full() {
+async fn if_none_match_without_the_current_tag_gets_the_full_response() {
     let admin = Admin::new().await;
     let plain = admin.get().await;
     let tag = plain.header("etag").to_owned();
@@ -256,7 +257,7 @@ async fn if_none_match_with_one_malformed_member_matches_nothing() {
 }
 
 #[actix_web::test]
-async fn a_tag_of_before_a_change_no_longer_matches() {
+async fn an_outdated_tag_no_longer_matches() {
     let admin = Admin::new().await;
     let old = admin.get().await.header("etag").to_owned();
     admin.change(json!({"mms_retention_days": 31})).await;
@@ -266,7 +267,7 @@ async fn a_tag_of_before_a_change_no_longer_matches() {
 }
 
 #[actix_web::test]
-async fn if_none_match_opens_nothing_to_those_who_may_not_read() {
+async fn if_none_match_does_not_bypass_the_read_permission() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgAdminWrite]).await;
     let forbidden = app

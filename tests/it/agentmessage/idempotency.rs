@@ -1,5 +1,5 @@
-//! `Idempotency-Key` on `PATCH /v1/organization` and `POST /v1/api-keys`: a request sent again is
-//! answered again and not done again.
+//! `Idempotency-Key` on `PATCH /v1/organization` and `POST /v1/api-keys`: a retry gets the replayed
+//! response and has no effect.
 
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
@@ -21,7 +21,7 @@ use crate::support::response::Response;
 
 const SCOPES: &[Scope] = &[Scope::OrgAdminWrite];
 
-/// How many records there are.
+/// Number of records.
 const RECORDS: &str = "SELECT CAST(count(*) AS TEXT) AS value FROM idempotency_records";
 
 async fn patch(app: &TestApp, key: &str, idempotency_key: &str, body: &str) -> Response {
@@ -38,7 +38,7 @@ fn is_replayed(response: &Response) -> bool {
 }
 
 #[actix_web::test]
-async fn the_first_status_headers_and_body_are_given_again_and_nothing_is_done() {
+async fn a_retry_replays_status_headers_and_body_and_changes_nothing() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let first = patch(&app, &key, "k1", r#"{"name":"First"}"#).await;
@@ -88,7 +88,7 @@ async fn another_body_with_the_same_key_is_refused_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_request_that_changed_nothing_is_not_done_later_either() {
+async fn a_retry_of_a_request_that_changed_nothing_changes_nothing() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let name = app.stored().await.settings.name.as_str().to_owned();
@@ -102,7 +102,7 @@ async fn a_request_that_changed_nothing_is_not_done_later_either() {
 }
 
 #[actix_web::test]
-async fn a_request_that_failed_may_be_sent_again_with_another_body() {
+async fn a_failed_request_may_be_retried_with_another_body() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let off = r#"{"auto_replies":{"enabled":false}}"#;
@@ -121,7 +121,7 @@ async fn a_request_that_failed_may_be_sent_again_with_another_body() {
 }
 
 #[actix_web::test]
-async fn the_condition_is_not_looked_at_again() {
+async fn a_retry_does_not_check_the_condition_again() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let reader = app.api_key(&[Scope::OrgRead]).await;
@@ -157,7 +157,7 @@ async fn credentials_and_organizations_do_not_share_keys() {
 }
 
 #[actix_web::test]
-async fn an_answer_is_kept_for_24_hours() {
+async fn a_response_is_kept_for_24_hours() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let body = r#"{"name":"First"}"#;
@@ -172,7 +172,7 @@ async fn an_answer_is_kept_for_24_hours() {
 }
 
 #[actix_web::test]
-async fn old_records_are_swept_and_younger_ones_are_not() {
+async fn expired_records_are_swept_and_newer_records_are_kept() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     patch(&app, &key, "old", r#"{"name":"First"}"#).await;
@@ -191,7 +191,7 @@ async fn old_records_are_swept_and_younger_ones_are_not() {
 }
 
 #[actix_web::test]
-async fn a_header_that_is_no_key_is_refused() {
+async fn an_invalid_header_is_refused() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     for header in ["", "\t", &"x".repeat(256), "é"] {
@@ -217,9 +217,9 @@ async fn a_header_that_is_no_key_is_refused() {
 }
 
 #[actix_web::test]
-async fn while_the_first_request_runs_the_second_is_refused_at_once() {
-    // Goal: two requests with one key at the same moment. Method: a third party holds the
-    // organization until one of the two has been answered, which can only be the refused one.
+async fn a_second_request_is_refused_at_once_while_the_first_is_in_progress() {
+    // Goal: test two concurrent requests with one key. Method: another transaction locks the
+    // organization until one of the two has its response, which can only be the refusal.
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let (started, (release, released)) = (&Barrier::new(3), channel::<()>());
@@ -243,6 +243,7 @@ async fn while_the_first_request_runs_the_second_is_refused_at_once() {
             is_locked.recv().unwrap();
             holder
         };
+        // The holder starts first: otherwise the first request could finish before the second.
         let holder = hold();
         let send = || {
             let (app, key, release) = (&app, &key, release.clone());
@@ -271,10 +272,10 @@ async fn while_the_first_request_runs_the_second_is_refused_at_once() {
 }
 
 #[actix_web::test]
-async fn many_at_once_are_done_once() {
+async fn many_concurrent_requests_take_effect_once() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
-    let answers = in_parallel(16, async |_| {
+    let responses = in_parallel(16, async |_| {
         loop {
             let response = patch(&app, &key, "k1", r#"{"name":"First"}"#).await;
             if response.status != 409 {
@@ -282,13 +283,13 @@ async fn many_at_once_are_done_once() {
             }
         }
     });
-    let done: Vec<_> = answers
+    let done: Vec<_> = responses
         .iter()
         .filter(|(_, is_replayed, _)| !is_replayed)
         .collect();
     assert_eq!(done.len(), 1);
     assert!(
-        answers
+        responses
             .iter()
             .all(|(status, _, body)| *status == 200 && *body == done[0].2)
     );
@@ -296,7 +297,7 @@ async fn many_at_once_are_done_once() {
 }
 
 #[actix_web::test]
-async fn what_is_kept_of_an_attestation_is_not_the_attestation() {
+async fn records_do_not_contain_the_attestation() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let body = json!({"auto_replies": {"enabled": false, "attestation": "CANARY"}}).to_string();
@@ -321,7 +322,7 @@ async fn create_of(keys: &Keys, idempotency_key: &str, body: &Value) -> Response
 }
 
 #[actix_web::test]
-async fn a_key_is_created_once_and_shown_whole_once() {
+async fn a_key_is_created_once_and_its_plaintext_is_shown_once() {
     let keys = Keys::new().await;
     let first = create(&keys, "k1", "A").await;
     let again = create(&keys, "k1", "A").await;
@@ -350,7 +351,7 @@ async fn a_key_is_created_once_and_shown_whole_once() {
 }
 
 #[actix_web::test]
-async fn a_key_that_is_refused_may_be_asked_for_again() {
+async fn a_refused_key_may_be_requested_again() {
     let keys = Keys::new().await;
     for number in 0..10 {
         keys.created(&number.to_string()).await;
@@ -363,7 +364,7 @@ async fn a_key_that_is_refused_may_be_asked_for_again() {
 }
 
 #[actix_web::test]
-async fn a_key_of_another_request_is_told_before_scopes_that_cannot_be_given() {
+async fn a_reused_key_is_reported_before_scopes_that_cannot_be_granted() {
     let keys = Keys::new().await;
     assert_eq!(create(&keys, "k1", "A").await.status, 201);
     let before = keys.stored().await;
@@ -373,20 +374,20 @@ async fn a_key_of_another_request_is_told_before_scopes_that_cannot_be_given() {
         ("k1", 422, "IDEMPOTENCY_KEY_REUSED"),
         ("k2", 403, "FORBIDDEN"),
     ] {
-        let answer = create_of(&keys, idempotency_key, &beyond).await;
-        assert_error(&answer, status, code, idempotency_key);
+        let response = create_of(&keys, idempotency_key, &beyond).await;
+        assert_error(&response, status, code, idempotency_key);
     }
     assert_eq!(keys.stored().await, before);
 }
 
 #[actix_web::test]
-async fn a_key_that_is_none_or_of_another_request_is_told_after_scopes_that_do_not_exist() {
+async fn unknown_scopes_are_reported_before_an_invalid_or_reused_key() {
     let keys = Keys::new().await;
     assert_eq!(create(&keys, "k1", "First").await.status, 201);
     let unknown = json!({ "label": "Second", "scopes": ["nope"] });
     for idempotency_key in ["k1", "é"] {
-        let answer = create_of(&keys, idempotency_key, &unknown).await;
-        assert_error(&answer, 400, "INVALID_INPUT", idempotency_key);
+        let response = create_of(&keys, idempotency_key, &unknown).await;
+        assert_error(&response, 400, "INVALID_INPUT", idempotency_key);
     }
 }
 
@@ -400,7 +401,7 @@ async fn send_twice(keys: &Keys, method: Method, path: &str) -> [Response; 2] {
 }
 
 #[actix_web::test]
-async fn rotating_takes_no_key_and_is_not_answered_again() {
+async fn rotation_ignores_the_key_and_does_not_replay_responses() {
     let keys = Keys::new().await;
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     let path = format!("{PATH}/{id}/rotate");
@@ -412,18 +413,18 @@ async fn rotating_takes_no_key_and_is_not_answered_again() {
 }
 
 #[actix_web::test]
-async fn deleting_takes_no_key_and_is_done_again() {
+async fn deletion_ignores_the_key_and_is_repeated() {
     let keys = Keys::new().await;
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     let path = format!("{PATH}/{id}");
-    for answer in send_twice(&keys, Method::DELETE, &path).await {
-        assert_eq!((answer.status, is_replayed(&answer)), (204, false));
+    for response in send_twice(&keys, Method::DELETE, &path).await {
+        assert_eq!((response.status, is_replayed(&response)), (204, false));
     }
     assert_eq!(keys.app.database.values(RECORDS), ["0"]);
 }
 
 #[actix_web::test]
-async fn what_is_no_key_is_ignored_where_none_is_taken() {
+async fn operations_without_idempotency_ignore_an_invalid_key() {
     let keys = Keys::new().await;
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     let request = |method: Method, path: &str| {

@@ -1,4 +1,5 @@
-//! `last_used_at`: kept to the minute, a moment after the request, without a write for each.
+//! `last_used_at`: accurate to the minute, and stored in the background rather than on each
+//! request.
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -30,19 +31,19 @@ fn at(keys: Keys, seconds: i64) -> Keys {
 }
 
 #[actix_web::test]
-async fn a_key_that_was_never_used_has_no_time_and_one_that_was_has_its_minute() {
+async fn an_unused_key_has_no_time_and_a_used_key_has_its_minute() {
     let keys = at(Keys::new().await, 90);
     let (id, key) = keys.other(&[Scope::OrgRead]).await;
     assert_eq!(store(&keys).await, 0);
     assert_eq!(last_used(&keys, &id).await, Value::Null);
-    assert!(keys.opens(&key).await);
+    assert!(keys.accepts(&key).await);
     assert_eq!(last_used(&keys, &id).await, Value::Null, "not stored yet");
-    assert_eq!(store(&keys).await, 2, "this key and the one that asks");
+    assert_eq!(store(&keys).await, 2, "this key and the calling key");
     assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00Z");
 }
 
 #[actix_web::test]
-async fn many_uses_in_a_minute_are_one_write_and_the_next_minute_is_another() {
+async fn many_uses_in_a_minute_are_one_write_and_the_next_minute_needs_another() {
     let mut keys = Keys::new().await;
     let id = keys.app.key_id(&keys.key).await.to_string();
     for second in [0, 1, 30, 59] {
@@ -61,7 +62,7 @@ async fn uses_of_several_minutes_are_stored_and_the_last_counts() {
     let mut keys = Keys::new().await;
     let id = keys.app.key_id(&keys.key).await.to_string();
     let (other, other_key) = keys.other(&[Scope::OrgRead]).await;
-    assert!(keys.opens(&other_key).await);
+    assert!(keys.accepts(&other_key).await);
     for minute in 0..4 {
         keys = at(keys, minute * 60);
         keys.get(&id).await;
@@ -72,50 +73,51 @@ async fn uses_of_several_minutes_are_stored_and_the_last_counts() {
 }
 
 #[actix_web::test]
-async fn the_time_never_goes_back_also_when_a_server_s_clock_does() {
+async fn the_time_never_goes_back_even_if_the_clock_of_a_server_does() {
     let keys = at(Keys::new().await, 600);
     let id = keys.app.key_id(&keys.key).await.to_string();
     keys.get(&id).await;
     assert_eq!(store(&keys).await, 1);
+    // The second server has its own clock and its own list of uses.
     let behind = quietline::db::Db::open(&keys.app.database.url(), 2).expect("the same");
     let state = crate::support::app::state_of(behind);
     let request = keys
         .app
         .request(actix_web::http::Method::GET, "/v1/api-keys");
-    let answer = request.bearer(&keys.key).on(state.clone()).send().await;
-    assert_eq!(answer.status, 200);
+    let response = request.bearer(&keys.key).on(state.clone()).send().await;
+    assert_eq!(response.status, 200);
     assert_eq!(state.keys.store_uses().await.expect("stored"), 0);
     assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:10:00Z");
 }
 
 #[actix_web::test]
-async fn a_request_that_is_refused_for_its_scope_is_a_use_and_one_of_a_dead_key_is_none() {
+async fn a_request_without_the_scope_is_a_use_but_a_request_with_a_revoked_key_is_not() {
     let keys = Keys::new().await;
     let (poor, poor_key) = keys.other(&[Scope::BillingRead]).await;
     let (dead, dead_key) = keys.other(&[Scope::OrgRead]).await;
     assert_eq!(keys.delete(&dead).await.status, 204);
-    assert!(keys.opens(&poor_key).await);
-    assert!(!keys.opens(&dead_key).await);
+    assert!(keys.accepts(&poor_key).await);
+    assert!(!keys.accepts(&dead_key).await);
     store(&keys).await;
     assert_eq!(last_used(&keys, &poor).await, "2026-01-04T12:00:00Z");
     assert_eq!(last_used(&keys, &dead).await, Value::Null);
 }
 
 #[actix_web::test]
-async fn storing_uses_is_no_change_of_the_organization_and_is_not_recorded() {
+async fn storing_uses_leaves_the_organization_and_its_log_unchanged() {
     let keys = Keys::new().await;
     let before = (keys.app.stored().await, keys.app.whole_audit().await);
-    assert!(keys.opens(&keys.key).await);
+    assert!(keys.accepts(&keys.key).await);
     assert_eq!(store(&keys).await, 1);
     let after = (keys.app.stored().await, keys.app.whole_audit().await);
     assert_eq!(after, before);
 }
 
 #[actix_web::test]
-async fn what_cannot_be_stored_is_stored_the_next_time() {
+async fn uses_that_fail_to_store_are_stored_the_next_time() {
     let keys = Keys::new().await;
     let id = keys.app.key_id(&keys.key).await.to_string();
-    assert!(keys.opens(&keys.key).await);
+    assert!(keys.accepts(&keys.key).await);
     keys.app
         .database
         .execute("ALTER TABLE api_keys RENAME COLUMN last_used_at TO hidden");
@@ -128,7 +130,7 @@ async fn what_cannot_be_stored_is_stored_the_next_time() {
 }
 
 #[actix_web::test]
-async fn two_servers_store_the_uses_of_the_same_keys_without_a_quarrel() {
+async fn two_servers_store_the_uses_of_the_same_keys_without_conflict() {
     let keys = Keys::new().await;
     let second = crate::support::app::state_of(
         Db::open(&keys.app.database.url(), 2).expect("the same database"),
@@ -136,12 +138,12 @@ async fn two_servers_store_the_uses_of_the_same_keys_without_a_quarrel() {
     let mut ids = Vec::new();
     for _ in 0..30 {
         let (id, key) = keys.other(&[Scope::OrgRead]).await;
-        assert!(keys.opens(&key).await);
+        assert!(keys.accepts(&key).await);
         let request = keys
             .app
             .request(actix_web::http::Method::GET, "/v1/organization");
-        let answer = request.bearer(&key).on(second.clone()).send().await;
-        assert_eq!(answer.status, 200);
+        let response = request.bearer(&key).on(second.clone()).send().await;
+        assert_eq!(response.status, 200);
         ids.push(id);
     }
     let (one, other) =

@@ -1,4 +1,4 @@
-//! GET /v1/api-keys: pages, newest first, that neither repeat nor leave out.
+//! GET /v1/api-keys: pages, newest first, without repeated or missing keys.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::support::app::now;
 use crate::support::app::superadmin_of;
 use crate::support::response::Response;
 
-/// The ids on a page.
+/// Returns the ids on a page.
 fn ids(page: &Response) -> Vec<String> {
     let json = page.json();
     let data = json["data"].as_array().expect("a list").iter();
@@ -21,7 +21,7 @@ fn ids(page: &Response) -> Vec<String> {
         .collect()
 }
 
-/// All pages from the first, as ids and `meta` of each.
+/// Returns all pages, with the ids and `meta` of each.
 async fn pages(keys: &Keys, query: &str) -> Vec<(Vec<String>, Value)> {
     let mut pages = Vec::new();
     let mut cursor = String::new();
@@ -37,7 +37,7 @@ async fn pages(keys: &Keys, query: &str) -> Vec<(Vec<String>, Value)> {
     }
 }
 
-/// Keys made one second after the other, oldest first.
+/// Creates seven keys, one per second. Returns their ids, oldest first.
 async fn seven_keys() -> (Keys, Vec<String>) {
     let mut keys = Keys::new().await;
     let mut made = vec![keys.app.key_id(&keys.key).await.to_string()];
@@ -80,7 +80,7 @@ async fn pages_follow_each_other_to_the_end() {
 }
 
 #[actix_web::test]
-async fn keys_of_one_moment_have_an_order_too() {
+async fn keys_created_at_the_same_time_have_a_fixed_order() {
     let keys = Keys::new().await;
     let mut made = BTreeSet::from([keys.app.key_id(&keys.key).await.to_string()]);
     for _ in 0..5 {
@@ -92,7 +92,7 @@ async fn keys_of_one_moment_have_an_order_too() {
 }
 
 #[actix_web::test]
-async fn what_is_created_or_revoked_meanwhile_moves_nothing() {
+async fn concurrent_creation_and_revocation_do_not_shift_pages() {
     let (keys, mut made) = seven_keys().await;
     made.reverse();
     let first = keys.list("limit=3").await;
@@ -109,7 +109,7 @@ async fn what_is_created_or_revoked_meanwhile_moves_nothing() {
 }
 
 #[actix_web::test]
-async fn revoked_keys_are_listed_unless_they_are_not_wanted() {
+async fn revoked_keys_are_listed_unless_the_filter_excludes_them() {
     let (keys, made) = seven_keys().await;
     for id in &made[1..4] {
         assert_eq!(keys.delete(id).await.status, 204);
@@ -144,7 +144,7 @@ async fn keys_of_other_organizations_are_neither_listed_nor_counted() {
 }
 
 #[actix_web::test]
-async fn parameters_of_another_form_are_told_all_at_once() {
+async fn all_invalid_parameters_are_reported_at_once() {
     let keys = Keys::new().await;
     let range = "must be between 1 and 100";
     let rows = [
@@ -178,18 +178,18 @@ async fn parameters_of_another_form_are_told_all_at_once() {
     }
 }
 
-/// Goal: a cursor is what this list gave out, or it is refused. Method: change each character of a
-/// real one, and use real ones of other lists, filters and organizations.
+/// Goal: the list refuses cursors that it did not issue. Method: change each character of a valid
+/// cursor, and use cursors of other lists, filters and organizations.
 #[actix_web::test]
-async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
+async fn a_cursor_that_this_list_did_not_issue_is_refused() {
     let (keys, _) = seven_keys().await;
     let details = json!({ "cursor": "is not a cursor of this list with these filters" });
     let cursor = keys.list("limit=2").await.text("/meta/next_cursor");
     for at in 0..cursor.len() {
         let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
         let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
-        let answer = keys.list(&format!("cursor={changed}")).await;
-        assert_invalid(&answer, &details, &changed);
+        let response = keys.list(&format!("cursor={changed}")).await;
+        assert_invalid(&response, &details, &changed);
     }
     for wrong in [
         "x".to_owned(),
@@ -201,8 +201,8 @@ async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
         format!("{cursor}%0A"),
         cursor.to_lowercase(),
     ] {
-        let answer = keys.list(&format!("cursor={wrong}")).await;
-        assert_invalid(&answer, &details, &wrong);
+        let response = keys.list(&format!("cursor={wrong}")).await;
+        assert_invalid(&response, &details, &wrong);
     }
     let filtered = format!("include_revoked=false&cursor={cursor}");
     assert_invalid(&keys.list(&filtered).await, &details, "another filter");
@@ -211,17 +211,17 @@ async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
         let page = keys.app.get("/v1/audit-log?limit=1", &key).await;
         page.text("/meta/next_cursor")
     };
-    let answer = keys.list(&format!("cursor={of_log}")).await;
-    assert_invalid(&answer, &details, "of the audit log");
+    let response = keys.list(&format!("cursor={of_log}")).await;
+    assert_invalid(&response, &details, "of the audit log");
     let other = keys.app.organization(OrganizationKind::Commercial).await.id;
     let key = keys.app.api_key_of(&other, &[Scope::ApiKeysRead]).await;
     let theirs = Keys { key, ..keys };
-    let answer = theirs.list(&format!("cursor={cursor}")).await;
-    assert_invalid(&answer, &details, "of another organization");
+    let response = theirs.list(&format!("cursor={cursor}")).await;
+    assert_invalid(&response, &details, "of another organization");
 }
 
 #[actix_web::test]
-async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
+async fn a_cursor_is_valid_on_every_server_of_the_database_with_any_limit() {
     let (keys, mut made) = seven_keys().await;
     made.reverse();
     let cursor = keys.list("limit=2").await.text("/meta/next_cursor");
@@ -245,7 +245,7 @@ async fn a_cursor_is_good_on_every_server_of_the_database_with_any_limit() {
 }
 
 #[actix_web::test]
-async fn a_key_without_the_scope_lists_nothing_whatever_it_asks() {
+async fn a_key_without_the_scope_gets_403_for_every_query() {
     let keys = Keys::with(&[Scope::ApiKeysWrite, Scope::AuditRead]).await;
     for query in ["", "limit=0", "cursor=x"] {
         assert_error(&keys.list(query).await, 403, "FORBIDDEN", query);

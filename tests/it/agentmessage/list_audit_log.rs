@@ -1,4 +1,4 @@
-//! GET /v1/audit-log: what was done, newest first, whole pages of it, and nothing of others.
+//! GET /v1/audit-log: complete pages, newest first, of one organization's entries only.
 
 use chrono::{SubsecRound, TimeDelta};
 use quietline::domain::actor::Role;
@@ -7,7 +7,7 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};
-use super::api_key::{Keys, NO_IDS};
+use super::api_key::{INVALID_IDS, Keys};
 use crate::support::TestApp;
 use crate::support::app::now;
 use crate::support::response::Response;
@@ -22,16 +22,16 @@ const SCOPES: [Scope; 5] = [
     Scope::AuditRead,
 ];
 
-/// An organization to which things were done, one a second, and a key that may do everything.
+/// Organization with one change per second, and a key with all scopes.
 struct Log {
     keys: Keys,
     key_id: String,
 }
 
 impl Log {
-    /// 0 s: the command line makes the key. 1 s: retention. 2 s: name and reseller mode in one
-    /// request. 3 s: an administrator changes the missed-call message. 4 s: so does platform
-    /// staff. 5 s: the key makes another.
+    /// Makes these changes. 0 s: the command line creates the key. 1 s: retention. 2 s: name and
+    /// reseller mode in one request. 3 s: an administrator changes the missed-call message. 4 s:
+    /// platform staff does the same. 5 s: the key creates another key.
     async fn new() -> Self {
         let mut keys = Keys::with(&SCOPES).await;
         let key_id = keys.app.key_id(&keys.key).await.to_string();
@@ -56,7 +56,7 @@ impl Log {
             .await
     }
 
-    /// The actions of all pages.
+    /// Returns the actions on all pages.
     async fn actions(&self, query: &str) -> Vec<String> {
         let mut actions = Vec::new();
         let mut cursor = String::new();
@@ -90,7 +90,7 @@ async fn put(app: &TestApp, token: &str, message: &str) {
     assert_eq!(app.put(token, body).await.status, 200);
 }
 
-/// All that [`Log::new`] leaves, newest first.
+/// Actions of [`Log::new`], newest first.
 const ALL: [&str; 7] = [
     "api_key.create",
     "missed_call_message.update",
@@ -126,7 +126,7 @@ async fn entries_are_listed_newest_first_and_without_their_payload() {
 }
 
 #[actix_web::test]
-async fn an_actor_is_named_by_key_or_user_and_the_platform_as_itself() {
+async fn keys_and_users_are_named_and_platform_staff_appears_as_the_platform() {
     let log = Log::new().await;
     let json = log.get("").await.json();
     let actors: Vec<&Value> = json["data"]
@@ -149,7 +149,7 @@ async fn an_actor_is_named_by_key_or_user_and_the_platform_as_itself() {
 }
 
 #[actix_web::test]
-async fn the_payload_holds_the_changed_fields_when_it_is_asked_for() {
+async fn the_payload_has_the_changed_fields_if_requested() {
     let log = Log::new().await;
     let json = log.get("include=payload").await.json();
     let payloads: Vec<&Value> = json["data"]
@@ -185,7 +185,7 @@ async fn the_attestation_is_in_the_payload_of_its_change() {
 }
 
 #[actix_web::test]
-async fn each_filter_admits_what_fits_it_and_nothing_else() {
+async fn each_filter_returns_exactly_the_matching_entries() {
     let log = Log::new().await;
     let org_id = log.keys.app.org_id.to_string();
     let rows: Vec<(String, &[&str])> = vec![
@@ -220,7 +220,7 @@ async fn each_filter_admits_what_fits_it_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn since_is_the_first_moment_and_until_the_first_that_is_too_late() {
+async fn since_is_inclusive_and_until_is_exclusive() {
     let log = Log::new().await;
     let rows = [
         ("since=2026-01-04T12:00:00Z", 0, 7),
@@ -254,7 +254,7 @@ async fn since_is_the_first_moment_and_until_the_first_that_is_too_late() {
 }
 
 #[actix_web::test]
-async fn filters_are_combined_and_paged() {
+async fn filters_combine_and_apply_to_every_page() {
     let log = Log::new().await;
     let org_id = log.keys.app.org_id.to_string();
     let all = format!(
@@ -273,7 +273,7 @@ async fn filters_are_combined_and_paged() {
     }
 }
 
-/// Puts copies of the first entry behind the last, one a second, until there are `length`.
+/// Copies the first entry to the end, one copy per second, until the log has `length` entries.
 fn lengthen(log: &Log, length: i64) {
     log.keys.app.database.execute(&format!(
         "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, actor_label, \
@@ -289,7 +289,7 @@ fn lengthen(log: &Log, length: i64) {
 }
 
 #[actix_web::test]
-async fn a_filter_looks_at_ten_thousand_entries_for_a_page_and_leads_on() {
+async fn a_page_scans_at_most_ten_thousand_entries_and_has_a_next_cursor() {
     let log = Log::new().await;
     lengthen(&log, 20_003);
     let page = log.get("action=retention.update").await.json();
@@ -304,7 +304,7 @@ async fn a_filter_looks_at_ten_thousand_entries_for_a_page_and_leads_on() {
 }
 
 #[actix_web::test]
-async fn times_are_found_in_a_long_log_at_once() {
+async fn a_time_filter_does_not_scan_a_long_log() {
     let log = Log::new().await;
     lengthen(&log, 30_000);
     let until = "until=2027-01-01T00:00:00Z";
@@ -320,7 +320,7 @@ async fn times_are_found_in_a_long_log_at_once() {
 }
 
 #[actix_web::test]
-async fn what_is_written_meanwhile_moves_nothing() {
+async fn concurrent_entries_do_not_shift_pages() {
     let log = Log::new().await;
     for limit in 1..9 {
         let first = log.get(&format!("limit={limit}")).await.json();
@@ -338,7 +338,7 @@ async fn what_is_written_meanwhile_moves_nothing() {
 }
 
 #[actix_web::test]
-async fn parameters_of_another_form_are_told_all_at_once() {
+async fn all_invalid_parameters_are_reported_at_once() {
     let log = Log::new().await;
     let date = "must be an RFC 3339 date-time";
     let range = "must be between 1 and 200";
@@ -396,22 +396,22 @@ async fn parameters_of_another_form_are_told_all_at_once() {
         "2026-01-04T12:00:00Z%0A",
         "",
     ] {
-        let answer = log.get(&format!("since={moment}")).await;
-        assert_invalid(&answer, &json!({ "since": date }), moment);
+        let response = log.get(&format!("since={moment}")).await;
+        assert_invalid(&response, &json!({ "since": date }), moment);
     }
     assert_eq!(log.get("unknown=1&Action=x").await.status, 200, "ignored");
 }
 
 #[actix_web::test]
-async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
+async fn a_cursor_that_this_list_did_not_issue_is_refused() {
     let log = Log::new().await;
     let details = json!({ "cursor": "is not a cursor of this list with these filters" });
     let cursor = log.get("limit=2").await.text("/meta/next_cursor");
     for at in 0..cursor.len() {
         let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
         let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
-        let answer = log.get(&format!("cursor={changed}")).await;
-        assert_invalid(&answer, &details, &changed);
+        let response = log.get(&format!("cursor={changed}")).await;
+        assert_invalid(&response, &details, &changed);
     }
     for filter in [
         "action=api_key.create",
@@ -421,22 +421,26 @@ async fn a_cursor_that_this_list_did_not_give_out_is_refused() {
         "since=2026-01-04T12:00:00Z",
         "until=2026-01-04T12:00:00Z",
     ] {
-        let answer = log.get(&format!("{filter}&cursor={cursor}")).await;
-        assert_invalid(&answer, &details, filter);
+        let response = log.get(&format!("{filter}&cursor={cursor}")).await;
+        assert_invalid(&response, &details, filter);
     }
     let of_keys = log.keys.list("limit=1").await.text("/meta/next_cursor");
-    let answer = log.get(&format!("cursor={of_keys}")).await;
-    assert_invalid(&answer, &details, "of the list of keys");
-    for text in NO_IDS {
-        let answer = log.get(&format!("cursor={text}")).await;
-        assert_invalid(&answer, &details, text);
+    let response = log.get(&format!("cursor={of_keys}")).await;
+    assert_invalid(&response, &details, "of the list of keys");
+    for text in INVALID_IDS {
+        let response = log.get(&format!("cursor={text}")).await;
+        assert_invalid(&response, &details, text);
     }
     let query = format!("limit=3&include=payload&cursor={cursor}");
-    assert_eq!(log.get(&query).await.status, 200, "these two may differ");
+    assert_eq!(
+        log.get(&query).await.status,
+        200,
+        "limit and include may differ"
+    );
 }
 
 #[actix_web::test]
-async fn a_cursor_keeps_a_bound_in_whatever_spelling() {
+async fn a_cursor_accepts_its_time_bound_in_another_spelling() {
     let log = Log::new().await;
     let first = log.get("limit=1&until=2026-01-04T12:00:05Z").await;
     let cursor = first.text("/meta/next_cursor");
@@ -446,7 +450,7 @@ async fn a_cursor_keeps_a_bound_in_whatever_spelling() {
 }
 
 #[actix_web::test]
-async fn entries_of_other_organizations_are_not_listed_whatever_is_asked() {
+async fn entries_of_other_organizations_are_never_listed() {
     let log = Log::new().await;
     let app = &log.keys.app;
     let other = app.organization(OrganizationKind::Commercial).await.id;
@@ -467,11 +471,11 @@ async fn entries_of_other_organizations_are_not_listed_whatever_is_asked() {
 }
 
 #[actix_web::test]
-async fn a_key_without_the_scope_sees_nothing_whatever_it_asks() {
+async fn a_key_without_the_scope_gets_403_for_every_filter() {
     let keys = Keys::new().await;
     for query in ["", "limit=0", "cursor=x", "include=payload"] {
-        let answer = keys.app.get(&format!("{PATH}?{query}"), &keys.key).await;
-        assert_error(&answer, 403, "FORBIDDEN", query);
+        let response = keys.app.get(&format!("{PATH}?{query}"), &keys.key).await;
+        assert_error(&response, 403, "FORBIDDEN", query);
     }
 }
 

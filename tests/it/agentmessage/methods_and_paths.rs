@@ -1,4 +1,4 @@
-//! Methods and paths that the AgentMessage dialect does not have.
+//! Methods and paths outside the AgentMessage dialect.
 
 use actix_web::http::Method;
 use quietline::domain::scope::Scope;
@@ -12,8 +12,9 @@ const OTHER_METHODS: [&str; 9] = [
     "POST", "PUT", "DELETE", "TRACE", "CONNECT", "PROPFIND", "patch", "get", "head",
 ];
 
+/// A 405 must have `Allow` (RFC 9110, section 15.5.6).
 #[actix_web::test]
-async fn another_method_is_405_with_the_methods_that_there_are() {
+async fn another_method_is_405_with_the_allowed_methods() {
     let app = TestApp::new().await;
     let key = app.api_key(Scope::VARIANTS).await;
     for method in OTHER_METHODS {
@@ -45,7 +46,7 @@ async fn another_method_is_405_without_a_credential_too() {
 }
 
 #[actix_web::test]
-async fn a_method_that_names_another_in_a_header_is_what_it_is() {
+async fn method_override_headers_are_ignored() {
     let app = TestApp::new().await;
     let request = app
         .request(Method::POST, PATH)
@@ -94,7 +95,7 @@ async fn an_unknown_path_is_404_in_the_envelope_with_and_without_a_key() {
 }
 
 #[actix_web::test]
-async fn every_request_has_an_id_of_its_own_whatever_the_client_sends() {
+async fn every_request_has_its_own_id_regardless_of_client_headers() {
     let app = TestApp::new().await;
     let sent = "01JTBQH2FZ8K1RXC0WJ4Z9P3VM";
     let mut seen = vec![sent.to_owned()];

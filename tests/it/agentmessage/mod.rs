@@ -1,4 +1,4 @@
-//! Operations of the AgentMessage dialect, one file or folder each, and what they have in common.
+//! Operations of the AgentMessage dialect, with one file or folder each, and their shared rules.
 
 mod admin;
 mod api_key;

@@ -1,4 +1,4 @@
-//! POST /v1/api-keys/{id}/rotate: one key for another, in one step.
+//! POST /v1/api-keys/{id}/rotate: replaces a key in one step.
 
 use actix_web::http::Method;
 use quietline::domain::organization::OrganizationKind;
@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 use strum::VariantArray as _;
 
 use super::admin::{assert_error, payload};
-use super::api_key::{Keys, NO_IDS, PATH, UNKNOWN_ID};
+use super::api_key::{INVALID_IDS, Keys, PATH, UNKNOWN_ID};
 use crate::support::app::now;
 
 #[actix_web::test]
-async fn the_new_key_has_label_and_scopes_of_the_old_one_which_is_dead_at_once() {
+async fn the_new_key_keeps_label_and_scopes_and_the_old_key_is_refused_at_once() {
     let keys = Keys::new().await;
     let (id, old) = keys.other(&[Scope::OrgRead, Scope::ApiKeysRead]).await;
-    assert!(keys.opens(&old).await);
-    let answer = keys.rotate(&id).await;
-    assert_eq!(answer.status, 201);
-    assert!(!keys.opens(&old).await);
-    let data = &answer.json()["data"];
+    assert!(keys.accepts(&old).await);
+    let response = keys.rotate(&id).await;
+    assert_eq!(response.status, 201);
+    assert!(!keys.accepts(&old).await);
+    let data = &response.json()["data"];
     let new = data["plaintext"].as_str().unwrap();
-    assert!(keys.opens(new).await);
+    assert!(keys.accepts(new).await);
     let new_id = keys.app.key_id(new).await.to_string();
     assert_ne!((new_id.as_str(), new), (id.as_str(), old.as_str()));
     let expected = json!({
@@ -62,14 +62,18 @@ async fn a_rotation_is_one_entry_with_both_ids_and_prefixes() {
 async fn a_key_may_rotate_itself_and_is_then_refused() {
     let keys = Keys::new().await;
     let id = keys.app.key_id(&keys.key).await.to_string();
-    let answer = keys.rotate(&id).await;
-    assert_eq!(answer.status, 201);
+    let response = keys.rotate(&id).await;
+    assert_eq!(response.status, 201);
     assert_error(&keys.rotate(&id).await, 401, "UNAUTHORIZED", "the old one");
     let keys = Keys {
-        key: answer.text("/data/plaintext"),
+        key: response.text("/data/plaintext"),
         ..keys
     };
-    assert_eq!(keys.list("").await.status, 200, "the new one may as much");
+    assert_eq!(
+        keys.list("").await.status,
+        200,
+        "the new key has the same scopes"
+    );
     assert_error(
         &keys.rotate(&id).await,
         422,
@@ -79,33 +83,33 @@ async fn a_key_may_rotate_itself_and_is_then_refused() {
 }
 
 #[actix_web::test]
-async fn nobody_comes_by_a_key_that_can_do_more_than_the_own_one() {
+async fn a_key_cannot_rotate_a_key_with_more_scopes() {
     let keys = Keys::new().await;
     for scopes in [&[Scope::AuditRead][..], Scope::VARIANTS] {
         let (id, key) = keys.other(scopes).await;
         let before = keys.stored().await;
         assert_error(&keys.rotate(&id).await, 403, "FORBIDDEN", &id);
         assert_eq!(keys.stored().await, before);
-        assert!(keys.opens(&key).await, "it lives on");
+        assert!(keys.accepts(&key).await, "the key stays valid");
     }
 }
 
 #[actix_web::test]
-async fn a_revoked_key_is_not_revived() {
+async fn a_revoked_key_cannot_be_rotated() {
     let keys = Keys::new().await;
     let (id, _) = keys.other(&[Scope::OrgRead]).await;
     assert_eq!(keys.delete(&id).await.status, 204);
     let before = keys.stored().await;
-    let answer = keys.rotate(&id).await;
-    assert_error(&answer, 422, "API_KEY_REVOKED", &id);
-    let message = answer.text("/error/message");
+    let response = keys.rotate(&id).await;
+    assert_error(&response, 422, "API_KEY_REVOKED", &id);
+    let message = response.text("/error/message");
     assert_eq!(message, "a revoked API key cannot be rotated");
-    assert_eq!(answer.details(), Value::Null);
+    assert_eq!(response.details(), Value::Null);
     assert_eq!(keys.stored().await, before);
 }
 
 #[actix_web::test]
-async fn a_key_that_is_unknown_or_another_organization_s_is_not_found_and_lives_on() {
+async fn an_unknown_or_foreign_key_is_not_found_and_stays_valid() {
     let keys = Keys::new().await;
     let other = keys.app.organization(OrganizationKind::Commercial).await.id;
     let theirs = keys.app.api_key_of(&other, &[Scope::OrgRead]).await;
@@ -113,19 +117,19 @@ async fn a_key_that_is_unknown_or_another_organization_s_is_not_found_and_lives_
     for id in [UNKNOWN_ID, id.as_str()] {
         assert_error(&keys.rotate(id).await, 404, "NOT_FOUND", id);
     }
-    assert!(keys.opens(&theirs).await);
+    assert!(keys.accepts(&theirs).await);
 }
 
 #[actix_web::test]
-async fn an_id_that_is_no_uuid_is_400() {
+async fn an_id_other_than_a_uuid_is_400() {
     let keys = Keys::new().await;
-    for id in NO_IDS {
+    for id in INVALID_IDS {
         assert_error(&keys.rotate(id).await, 400, "VALIDATION_FAILED", id);
     }
 }
 
 #[actix_web::test]
-async fn a_key_that_may_only_read_keys_rotates_none() {
+async fn a_key_that_may_only_read_keys_cannot_rotate_keys() {
     let keys = Keys::with(&[Scope::ApiKeysRead]).await;
     let (id, _) = keys.other(&[Scope::ApiKeysRead]).await;
     for id in [id.as_str(), UNKNOWN_ID, "x"] {
@@ -134,7 +138,7 @@ async fn a_key_that_may_only_read_keys_rotates_none() {
 }
 
 #[actix_web::test]
-async fn a_body_is_not_looked_at() {
+async fn a_body_is_ignored() {
     let keys = Keys::new().await;
     for (content_type, body) in [("text/plain", "x"), ("application/json", "{")] {
         let (id, _) = keys.other(&[Scope::OrgRead]).await;
@@ -145,7 +149,7 @@ async fn a_body_is_not_looked_at() {
 }
 
 #[actix_web::test]
-async fn another_method_is_405_with_the_one_that_there_is() {
+async fn another_method_is_405_with_the_allowed_method() {
     let keys = Keys::new().await;
     for (path, allow) in [
         (PATH.to_owned(), "GET, POST"),
@@ -153,8 +157,8 @@ async fn another_method_is_405_with_the_one_that_there_is() {
         (format!("{PATH}/{UNKNOWN_ID}/rotate"), "POST"),
         ("/v1/audit-log".to_owned(), "GET"),
     ] {
-        let answer = keys.send(Method::PUT, &path).await;
-        assert_error(&answer, 405, "METHOD_NOT_ALLOWED", &path);
-        assert_eq!(answer.header("allow"), allow);
+        let response = keys.send(Method::PUT, &path).await;
+        assert_error(&response, 405, "METHOD_NOT_ALLOWED", &path);
+        assert_eq!(response.header("allow"), allow);
     }
 }

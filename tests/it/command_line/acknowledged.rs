@@ -1,5 +1,4 @@
-//! Changes that a server has acknowledged, and what has to be stored of them whatever happens to it
-//! afterwards.
+//! Changes that a server has acknowledged. Every one must be stored, even if the server is killed.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
@@ -7,30 +6,30 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::http_client::{Answer, Connection};
+use super::http_client::{Connection, Response};
 use super::program::Program;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Renames the organization of `key`.
-pub fn rename(connection: &mut Connection, key: &str, name: &str) -> std::io::Result<Answer> {
+pub fn rename(connection: &mut Connection, key: &str, name: &str) -> std::io::Result<Response> {
     let body = json!({ "name": name }).to_string();
     connection.call("PATCH", "/v1/organization", key, &body)
 }
 
-/// The names that were acknowledged so far, each of which is given once.
+/// Names acknowledged so far. Each name is sent once.
 #[derive(Default)]
 pub struct Acknowledged(Mutex<Vec<String>>);
 
 impl Acknowledged {
-    /// Changes the name again and again until the connection breaks.
+    /// Changes the name repeatedly until the connection breaks.
     pub fn write(&self, address: &str, key: &str, writer: &str) {
         let mut connection = Connection::open(address);
         for number in 0.. {
             let name = format!("writer {writer} name {number}");
             match rename(&mut connection, key, &name) {
-                Ok(answer) if answer.status == 200 => self.lock().push(name),
-                Ok(answer) => panic!("{answer:?}"),
+                Ok(response) if response.status == 200 => self.lock().push(name),
+                Ok(response) => panic!("{response:?}"),
                 Err(_) => return,
             }
         }
@@ -40,7 +39,7 @@ impl Acknowledged {
         self.lock().clone()
     }
 
-    /// Waits until there are `count` more.
+    /// Waits for `count` more acknowledged names.
     pub fn wait_for_more(&self, count: usize) {
         let (deadline, enough) = (Instant::now() + PATIENCE, self.lock().len() + count);
         while self.lock().len() < enough {
@@ -58,14 +57,14 @@ impl Acknowledged {
     }
 }
 
-/// Everything acknowledged is there, nothing is there by half, and the log is intact. Returns how
-/// many changes of the name are recorded.
+/// Asserts that every acknowledged change is complete and that the log is intact. Returns the
+/// number of recorded changes of the name.
 pub fn check(program: &Program, org: &str, acknowledged: &[String]) -> usize {
     let verified = program.run(&["audit", "verify"]);
     assert_eq!(verified.code, 0, "{verified:?}");
     let log = program.json(&["audit", "list", "--org", org, "--limit", "10000"]);
     let log: Vec<&Value> = log.as_array().unwrap().iter().collect();
-    assert!(log.len() < 10_000, "there may be more");
+    assert!(log.len() < 10_000, "the list may be truncated");
     let changes: Vec<&&Value> = log
         .iter()
         .filter(|entry| entry["action"] == "organization.update")
@@ -83,7 +82,7 @@ pub fn check(program: &Program, org: &str, acknowledged: &[String]) -> usize {
     assert_eq!(
         organization["version"],
         json!(1 + changes.len()),
-        "a change without its record"
+        "every change has its entry"
     );
     assert_eq!(organization["name"], changes[0]["payload"]["after"]["name"]);
     changes.len()

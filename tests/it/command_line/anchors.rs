@@ -1,5 +1,5 @@
-//! `audit anchor`, `audit anchor-key`, and verifying with anchors. Goal: what somebody with full
-//! control of the database can make look whole is found all the same.
+//! `audit anchor`, `audit anchor-key`, and verification with anchors. Goal: find changes that an
+//! attacker with full control of the database can hide from the hash chain.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::audit::program_with_logs;
 use super::program::{Ended, Program, end, text};
 
-/// A program with two logs of two entries, a key, and an anchor of each log.
+/// Program with two logs of two entries, a signing key, and an anchor of each log.
 struct Anchored {
     program: Program,
     one: String,
@@ -23,7 +23,7 @@ struct Anchored {
 impl Anchored {
     fn new() -> Self {
         let (program, one, two) = program_with_logs();
-        let public_key = program.printed(&["audit", "anchor-key", "--output", "key.pem"]);
+        let public_key = program.output(&["audit", "anchor-key", "--output", "key.pem"]);
         program.file("public.pem", &public_key);
         let mut anchored = Self {
             program,
@@ -35,18 +35,18 @@ impl Anchored {
         anchored
     }
 
-    /// Adds anchors of the logs as they are.
+    /// Adds anchors of the current logs.
     fn anchor(&mut self) {
         let printed = self
             .program
-            .printed(&["audit", "anchor", "--key", "key.pem"]);
+            .output(&["audit", "anchor", "--key", "key.pem"]);
         self.anchors.push_str(&printed);
     }
 
-    /// Verifies the database with these anchors, and an export of it too.
+    /// Verifies the database and an export of it with these anchors.
     fn verify_with(&self, anchors: &str) -> [Ended; 2] {
         self.program.file("anchors.jsonl", anchors);
-        let export = self.program.printed(&["audit", "export"]);
+        let export = self.program.output(&["audit", "export"]);
         self.program.file("export.jsonl", &export);
         let with_anchors = [
             "--anchors",
@@ -62,8 +62,8 @@ impl Anchored {
         ]
     }
 
-    /// Changes the database and demands that only the anchors show it, in these words.
-    fn assert_found_by_anchors_only(&self, sql: &str, words: &str) {
+    /// Changes the database and asserts that only the anchors reveal the change, with this message.
+    fn assert_found_by_anchors_only(&self, sql: &str, message: &str) {
         self.program.database.drop_audit_triggers();
         let sql = sql.replace("ONE", &format!("$id:{}", self.one));
         self.program.database.execute_unchecked(&sql);
@@ -79,15 +79,15 @@ impl Anchored {
             );
             assert_eq!(found["faults"][0]["org_id"], self.one);
             assert!(
-                text(&found["faults"][0], "fault").contains(words),
-                "{words}: {found}"
+                text(&found["faults"][0], "fault").contains(message),
+                "{message}: {found}"
             );
         }
     }
 }
 
 #[test]
-fn an_anchor_is_a_signed_statement_of_where_a_log_ended() {
+fn an_anchor_signs_the_length_and_head_of_a_log() {
     let anchored = Anchored::new();
     let lines: Vec<&str> = anchored.anchors.lines().collect();
     assert_eq!(lines.len(), 2);
@@ -113,7 +113,7 @@ fn an_anchor_is_a_signed_statement_of_where_a_log_ended() {
     assert_eq!(claims["iss"], "quietline-audit-anchor");
     assert!(text(&claims, "anchored_at").ends_with('Z'), "{claims}");
     let program = &anchored.program;
-    let of_two = program.printed(&[
+    let of_two = program.output(&[
         "audit",
         "anchor",
         "--org",
@@ -125,7 +125,7 @@ fn an_anchor_is_a_signed_statement_of_where_a_log_ended() {
 }
 
 #[test]
-fn a_log_that_has_grown_since_holds_all_of_its_anchors() {
+fn a_log_that_has_grown_still_matches_all_of_its_anchors() {
     let mut anchored = Anchored::new();
     for round in 2..4 {
         anchored.program.key(&anchored.one, "org:read");
@@ -145,8 +145,9 @@ fn a_log_that_has_grown_since_holds_all_of_its_anchors() {
 }
 
 #[test]
-fn a_chain_that_was_rewritten_as_a_whole_is_found_by_its_anchor() {
-    // Emptied, and then filled again by the program itself: whole, and not what was there.
+fn an_anchor_reveals_a_completely_rewritten_chain() {
+    // The attacker deletes the log and lets the program fill it again. The chain is consistent but
+    // its entries are different.
     let mut anchored = Anchored::new();
     anchored.anchor();
     let empty = "UPDATE organizations SET audit_length = 0, audit_head = (SELECT previous_hash \
@@ -160,7 +161,7 @@ fn a_chain_that_was_rewritten_as_a_whole_is_found_by_its_anchor() {
 }
 
 #[test]
-fn a_log_that_was_cut_together_with_its_head_is_found_by_its_anchor() {
+fn an_anchor_reveals_a_log_that_was_truncated_together_with_its_head() {
     let cut = "DELETE FROM audit_log WHERE org_id = ONE AND seq = 2; \
          UPDATE organizations SET audit_length = 1, audit_head = (SELECT hash FROM audit_log \
          WHERE org_id = ONE AND seq = 1) WHERE id = ONE";
@@ -168,7 +169,7 @@ fn a_log_that_was_cut_together_with_its_head_is_found_by_its_anchor() {
 }
 
 #[test]
-fn an_organization_that_vanished_is_found_by_its_anchor() {
+fn an_anchor_reveals_a_deleted_organization() {
     let vanish =
         "DELETE FROM audit_log WHERE org_id = ONE; DELETE FROM organizations WHERE id = ONE";
     Anchored::new().assert_found_by_anchors_only(vanish, "the organization was deleted");
@@ -176,10 +177,10 @@ fn an_organization_that_vanished_is_found_by_its_anchor() {
     let program = Program::new();
     program.file(
         "public.pem",
-        &program.printed(&["audit", "anchor-key", "--output", "key.pem"]),
+        &program.output(&["audit", "anchor-key", "--output", "key.pem"]),
     );
     let one = program.organization("Without any entry");
-    let anchors = program.printed(&["audit", "anchor", "--key", "key.pem"]);
+    let anchors = program.output(&["audit", "anchor", "--key", "key.pem"]);
     let two = String::new();
     let anchored = Anchored {
         program,
@@ -197,7 +198,7 @@ fn an_organization_that_vanished_is_found_by_its_anchor() {
 }
 
 #[test]
-fn an_older_anchor_is_checked_as_well_as_the_newest() {
+fn older_anchors_are_checked_too() {
     let mut anchored = Anchored::new();
     let old = anchored.anchors.clone();
     let empty = "UPDATE organizations SET audit_length = 0, audit_head = (SELECT previous_hash \
@@ -229,7 +230,7 @@ fn an_older_anchor_is_checked_as_well_as_the_newest() {
 }
 
 #[test]
-fn with_an_organization_only_its_own_anchors_count() {
+fn verifying_one_organization_uses_only_its_own_anchors() {
     let anchored = Anchored::new();
     anchored.program.file("anchors.jsonl", &anchored.anchors);
     anchored.program.database.drop_audit_triggers();
@@ -265,7 +266,7 @@ fn with_an_organization_only_its_own_anchors_count() {
     );
 }
 
-/// A line signed with the key in `key.pem` of something that is not an anchor of this program.
+/// Signs a line with the key in `key.pem` that is not an anchor of this program.
 fn signed(program: &Program, typ: &str, claims: &Value) -> String {
     let key = fs::read_to_string(program.folder.path().join("key.pem")).unwrap();
     let key = EncodingKey::from_ed_der(pem::parse(key).unwrap().contents());
@@ -276,7 +277,7 @@ fn signed(program: &Program, typ: &str, claims: &Value) -> String {
 }
 
 #[test]
-fn what_is_not_an_anchor_signed_with_the_key_is_refused_by_its_line() {
+fn lines_other_than_anchors_signed_with_the_key_are_refused_by_number() {
     let anchored = Anchored::new();
     let program = &anchored.program;
     let typ = "quietline-audit-anchor";
@@ -287,7 +288,7 @@ fn what_is_not_an_anchor_signed_with_the_key_is_refused_by_its_line() {
         claims[name] = value;
         signed(program, typ, &claims)
     };
-    program.printed(&["audit", "anchor-key", "--output", "other.pem"]);
+    program.output(&["audit", "anchor-key", "--output", "other.pem"]);
     let first = anchored.anchors.lines().next().unwrap();
     let at = first.len() - 10;
     let other = if first.as_bytes()[at] == b'A' {
@@ -303,7 +304,7 @@ fn what_is_not_an_anchor_signed_with_the_key_is_refused_by_its_line() {
         first.replace('}', ",\"more\":1}"),
         first.replace(&anchored.one, &anchored.two),
         [&first[..at], other, &first[at + 1..]].concat(),
-        program.printed(&[
+        program.output(&[
             "audit",
             "anchor",
             "--org",
@@ -345,13 +346,13 @@ fn what_is_not_an_anchor_signed_with_the_key_is_refused_by_its_line() {
 }
 
 #[test]
-fn the_export_of_one_organization_goes_with_the_lines_of_its_anchors() {
+fn the_export_of_one_organization_is_verified_with_its_own_anchors() {
     let anchored = Anchored::new();
     let program = &anchored.program;
     let lines = anchored.anchors.lines();
     let of_two: String = lines.filter(|line| line.contains(&anchored.two)).collect();
     program.file("anchors.jsonl", &format!("{of_two}\n"));
-    program.printed(&[
+    program.output(&[
         "audit",
         "export",
         "--org",
@@ -370,7 +371,7 @@ fn the_export_of_one_organization_goes_with_the_lines_of_its_anchors() {
         &with_anchors[..],
     ]
     .concat();
-    let printed = program.printed(&arguments);
+    let printed = program.output(&arguments);
     assert_eq!(
         printed,
         "2 entries of 1 organizations are intact and hold 1 anchors\n"
@@ -378,7 +379,7 @@ fn the_export_of_one_organization_goes_with_the_lines_of_its_anchors() {
 }
 
 #[test]
-fn anchors_and_their_public_key_are_given_together() {
+fn anchors_require_their_public_key_and_vice_versa() {
     let program = Program::new();
     for flags in [["--anchors", "x"], ["--anchor-public-key", "x"]] {
         let ended = program.run(&[&["audit", "verify"], &flags[..]].concat());
@@ -387,7 +388,7 @@ fn anchors_and_their_public_key_are_given_together() {
 }
 
 #[test]
-fn a_new_key_is_for_its_owner_only_and_overwrites_nothing() {
+fn a_new_signing_key_is_readable_by_its_owner_only_and_overwrites_nothing() {
     let program = Program::new();
     let arguments = ["audit", "anchor-key", "--output", "key.pem"];
     let made = program.json(&arguments);
@@ -403,7 +404,7 @@ fn a_new_key_is_for_its_owner_only_and_overwrites_nothing() {
     );
     let key = fs::read_to_string(&path).unwrap();
     assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-    assert!(program.complaint(&arguments).contains("key.pem"));
+    assert!(program.error_output(&arguments).contains("key.pem"));
     assert_eq!(fs::read_to_string(&path).unwrap(), key);
 }
 
@@ -411,10 +412,10 @@ fn a_new_key_is_for_its_owner_only_and_overwrites_nothing() {
 fn the_key_comes_from_the_flag_or_from_the_environment() {
     let anchored = Anchored::new();
     let program = &anchored.program;
-    let complaint = program.complaint(&["audit", "anchor"]);
+    let error_output = program.error_output(&["audit", "anchor"]);
     assert!(
-        complaint.contains("QUIETLINE_ANCHOR_KEY_FILE"),
-        "{complaint}"
+        error_output.contains("QUIETLINE_ANCHOR_KEY_FILE"),
+        "{error_output}"
     );
     let mut command = program.command(&["audit", "anchor"]);
     command.env("QUIETLINE_ANCHOR_KEY_FILE", "key.pem");
@@ -445,22 +446,22 @@ fn other_keys_are_refused_with_a_clear_message() {
         (public.as_str(), "\"PUBLIC KEY\""),
         (&ecdsa, "must be an Ed25519 key"),
         (&encrypted, "\"ENCRYPTED PRIVATE KEY\""),
-        ("secret words", "must be PEM"),
+        ("secret text", "must be PEM"),
         ("", "must be PEM"),
     ];
-    for (content, words) in cases {
+    for (content, message) in cases {
         program.file("bad.pem", content);
-        let complaint = program.complaint(&["audit", "anchor", "--key", "bad.pem"]);
+        let error_output = program.error_output(&["audit", "anchor", "--key", "bad.pem"]);
         assert!(
-            complaint.contains("bad.pem") && complaint.contains(words),
-            "{complaint}"
+            error_output.contains("bad.pem") && error_output.contains(message),
+            "{error_output}"
         );
-        assert!(!complaint.contains("secret"), "{complaint}");
+        assert!(!error_output.contains("secret"), "{error_output}");
     }
-    let missing = program.complaint(&["audit", "anchor", "--key", "missing.pem"]);
+    let missing = program.error_output(&["audit", "anchor", "--key", "missing.pem"]);
     assert!(missing.contains("missing.pem"), "{missing}");
     program.file("anchors.jsonl", &anchored.anchors);
-    for (content, words) in [(private.as_str(), "\"PRIVATE KEY\""), ("", "must be PEM")] {
+    for (content, message) in [(private.as_str(), "\"PRIVATE KEY\""), ("", "must be PEM")] {
         program.file("bad.pem", content);
         let with_key = [
             "--anchors",
@@ -468,10 +469,10 @@ fn other_keys_are_refused_with_a_clear_message() {
             "--anchor-public-key",
             "bad.pem",
         ];
-        let complaint = program.complaint(&[&["audit", "verify"], &with_key[..]].concat());
+        let error_output = program.error_output(&[&["audit", "verify"], &with_key[..]].concat());
         assert!(
-            complaint.contains("bad.pem") && complaint.contains(words),
-            "{complaint}"
+            error_output.contains("bad.pem") && error_output.contains(message),
+            "{error_output}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `key`: created, listed, revoked.
+//! `key create`, `key list` and `key revoke`.
 
 use std::collections::BTreeSet;
 
@@ -125,7 +125,7 @@ fn bad_scopes_and_labels_are_refused_and_no_key_is_made() {
     let program = Program::new();
     let org = program.organization("One");
     let create = |label: &str, scopes: &str| {
-        program.complaint(&[
+        program.error_output(&[
             "key", "create", "--org", &org, "--label", label, "--scopes", scopes,
         ])
     };
@@ -136,12 +136,12 @@ fn bad_scopes_and_labels_are_refused_and_no_key_is_made() {
         "",
         "ORG:READ",
     ] {
-        let complaint = create("label", scopes);
-        assert!(complaint.contains("scope"), "{scopes:?}: {complaint}");
+        let error_output = create("label", scopes);
+        assert!(error_output.contains("scope"), "{scopes:?}: {error_output}");
     }
     for label in ["", "  ", &"x".repeat(101), "a\nb"] {
-        let complaint = create(label, "org:read");
-        assert!(complaint.contains("label"), "{label:?}: {complaint}");
+        let error_output = create(label, "org:read");
+        assert!(error_output.contains("label"), "{label:?}: {error_output}");
     }
     assert_eq!(program.json(&["key", "list", "--org", &org]), json!([]));
     assert_eq!(program.json(&["audit", "list", "--org", &org]), json!([]));
@@ -150,15 +150,18 @@ fn bad_scopes_and_labels_are_refused_and_no_key_is_made() {
 #[test]
 fn an_unknown_key_cannot_be_revoked() {
     let program = Program::new();
-    program.printed(&["migrate"]);
+    program.output(&["migrate"]);
     for id in ["0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3", "am_live_xyz", ""] {
-        let complaint = program.complaint(&["key", "revoke", id]);
-        assert!(complaint.contains("there is no API key"), "{complaint}");
+        let error_output = program.error_output(&["key", "revoke", id]);
+        assert!(
+            error_output.contains("there is no API key"),
+            "{error_output}"
+        );
     }
 }
 
 #[test]
-fn a_key_stands_in_the_database_as_its_hash_only() {
+fn the_database_stores_only_the_hash_of_a_key() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, plaintext) = program.key(&org, "org:read");

@@ -1,10 +1,10 @@
-//! `audit`: listing and verifying.
+//! `audit list` and `audit verify`.
 
 use serde_json::{Value, json};
 
 use super::program::{Program, text};
 
-/// Two organizations with two entries each, which record the making of two keys.
+/// Creates two organizations. The log of each has two entries, for two new keys.
 pub fn program_with_logs() -> (Program, String, String) {
     let program = Program::new();
     let (one, two) = (program.organization("One"), program.organization("Two"));
@@ -16,7 +16,7 @@ pub fn program_with_logs() -> (Program, String, String) {
 }
 
 #[test]
-fn audit_list_shows_the_newest_entries_first_with_all_there_is_to_them() {
+fn audit_list_shows_complete_entries_newest_first() {
     let (program, one, _) = program_with_logs();
     let log = program.json(&["audit", "list", "--org", &one]);
     let entry = &log[0];
@@ -55,7 +55,7 @@ fn audit_list_shows_the_newest_entries_first_with_all_there_is_to_them() {
 }
 
 #[test]
-fn audit_verify_of_whole_logs_succeeds() {
+fn audit_verify_of_intact_logs_succeeds() {
     let (program, one, _) = program_with_logs();
     let all = program.json(&["audit", "verify"]);
     let expected = json!({"ok": true, "organizations": 2, "entries": 4, "faults": []});
@@ -96,7 +96,7 @@ fn audit_verify_of_a_manipulated_log_fails_and_names_the_organization() {
 }
 
 #[test]
-fn audit_verify_finds_what_is_left_of_a_removed_organization() {
+fn audit_verify_finds_the_entries_of_a_deleted_organization() {
     let (program, one, _) = program_with_logs();
     let remove = format!("DELETE FROM organizations WHERE id = $id:{one}");
     program.database.execute_unchecked(&remove);
@@ -108,7 +108,7 @@ fn audit_verify_finds_what_is_left_of_a_removed_organization() {
 #[test]
 fn an_empty_database_has_nothing_to_verify() {
     let program = Program::new();
-    program.printed(&["migrate"]);
+    program.output(&["migrate"]);
     let found = program.json(&["audit", "verify"]);
     assert_eq!(
         found,

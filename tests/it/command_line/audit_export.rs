@@ -1,4 +1,4 @@
-//! `audit export`, and `audit verify --file` of what it writes.
+//! `audit export`, and `audit verify --file` on its output.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,9 +14,9 @@ use super::audit::program_with_logs;
 use super::http_client::Connection;
 use super::program::{Ended, Program, end, text};
 
-/// The lines of an export of all logs.
+/// Returns the lines of an export of all logs.
 fn export(program: &Program) -> Vec<Value> {
-    parsed(&program.printed(&["audit", "export"]))
+    parsed(&program.output(&["audit", "export"]))
 }
 
 fn parsed(export: &str) -> Vec<Value> {
@@ -26,18 +26,18 @@ fn parsed(export: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The export that consists of these lines.
+/// Joins lines to an export.
 fn joined(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Verifies a file with nothing but the program.
+/// Verifies a file without a database or a configuration.
 fn verify(program: &Program, content: &str) -> Ended {
     let path = program.file("export.jsonl", content);
     end(program.unconfigured(&["audit", "verify", "--json", "--file", &path]))
 }
 
-/// What is found wrong, each as its line and its words.
+/// Returns the errors found, each with its line and message.
 fn faults(ended: &Ended) -> Vec<(u64, String)> {
     let found: Value = serde_json::from_str(&ended.stdout).unwrap();
     let faults = found["faults"].as_array().unwrap();
@@ -47,7 +47,7 @@ fn faults(ended: &Ended) -> Vec<(u64, String)> {
     faults.iter().map(fault).collect()
 }
 
-/// The hash of an entry, from its line and docs/OPERATIONS.md alone.
+/// Computes the hash of an entry from its exported line, as docs/operations/audit-log.md describes.
 fn digest(line: &Value) -> String {
     let mut hashed = String::from("18:quietline.audit.v1,");
     let fields = [
@@ -89,8 +89,8 @@ fn a_line_of_an_export_suffices_to_recompute_the_hash_of_its_entry() {
     let (_, key) = program.key(&one, "org:admin:write");
     let server = program.serve();
     let mut connection = server.connect();
-    let answer = connection.call("PATCH", "/v1/organization", &key, &attestation.to_string());
-    assert_eq!(answer.unwrap().status, 200);
+    let response = connection.call("PATCH", "/v1/organization", &key, &attestation.to_string());
+    assert_eq!(response.unwrap().status, 200);
     let lines = export(&program);
     let entries: Vec<&Value> = lines
         .iter()
@@ -104,7 +104,7 @@ fn a_line_of_an_export_suffices_to_recompute_the_hash_of_its_entry() {
 }
 
 #[test]
-fn an_export_has_the_logs_in_order_and_says_where_each_and_itself_ends() {
+fn an_export_has_the_logs_in_order_with_the_end_of_each_and_of_the_file() {
     let (program, one, two) = program_with_logs();
     let lines = export(&program);
     let kinds: Vec<(&str, &str)> = lines
@@ -127,14 +127,14 @@ fn an_export_has_the_logs_in_order_and_says_where_each_and_itself_ends() {
         lines[6],
         json!({"type": "end", "organizations": 2, "entries": 4})
     );
-    let of_two = program.printed(&["audit", "export", "--org", &two]);
+    let of_two = program.output(&["audit", "export", "--org", &two]);
     let end = json!({"type": "end", "organizations": 1, "entries": 2});
     assert_eq!(parsed(&of_two), [&lines[3..6], &[end]].concat());
     assert_eq!(verify(&program, &of_two).code, 0);
 }
 
 #[test]
-fn an_export_into_a_file_is_for_its_owner_only_and_overwrites_nothing() {
+fn an_export_file_is_readable_by_its_owner_only_and_overwrites_nothing() {
     let (program, ..) = program_with_logs();
     let path = program.folder.path().join("log.jsonl");
     let arguments = ["audit", "export", "--output", "log.jsonl"];
@@ -148,15 +148,15 @@ fn an_export_into_a_file_is_for_its_owner_only_and_overwrites_nothing() {
         0o600
     );
     let content = fs::read_to_string(&path).unwrap();
-    assert_eq!(content, program.printed(&["audit", "export"]));
-    assert!(program.complaint(&arguments).contains("log.jsonl"));
+    assert_eq!(content, program.output(&["audit", "export"]));
+    assert!(program.error_output(&arguments).contains("log.jsonl"));
     assert_eq!(fs::read_to_string(&path).unwrap(), content);
 }
 
 #[test]
 fn a_file_is_verified_without_a_database_and_without_a_configuration() {
     let (program, ..) = program_with_logs();
-    let path = program.file("log.jsonl", &program.printed(&["audit", "export"]));
+    let path = program.file("log.jsonl", &program.output(&["audit", "export"]));
     let elsewhere = Program::new();
     let mut command = elsewhere.unconfigured(&["audit", "verify", "--json", "--file", &path]);
     command.env("QUIETLINE_DATABASE_URL", "no URL at all");
@@ -181,21 +181,24 @@ fn a_file_is_verified_without_a_database_and_without_a_configuration() {
     assert!(output.status.success());
     assert_eq!(output.stdout, b"4 entries of 2 organizations are intact\n");
 
-    let missing = elsewhere.complaint(&["audit", "verify", "--file", "missing.jsonl"]);
+    let missing = elsewhere.error_output(&["audit", "verify", "--file", "missing.jsonl"]);
     assert!(missing.contains("missing.jsonl"), "{missing}");
 }
 
-/// Demands that an export changed like this is found broken, at this line and in these words.
-fn assert_found(program: &Program, changed: &[Value], line: u64, words: &str) {
+/// Asserts that this changed export fails verification at `line` with this message.
+fn assert_found(program: &Program, changed: &[Value], line: u64, message: &str) {
     let found = faults(&verify(program, &joined(changed)));
-    let is_told = |(at, text): &(u64, String)| *at == line && text.contains(words);
-    assert!(found.iter().any(is_told), "{words:?} at {line}: {found:#?}");
+    let is_reported = |(at, text): &(u64, String)| *at == line && text.contains(message);
+    assert!(
+        found.iter().any(is_reported),
+        "{message:?} at {line}: {found:#?}"
+    );
 }
 
-// Each log in these exports has two entries and a head, and the end is the seventh line.
+// Each log in these exports has two entries and a head, so the end of the export is line 7.
 
 #[test]
-fn an_edit_of_any_line_of_an_export_is_found_there() {
+fn an_edit_of_any_line_of_an_export_is_found_at_that_line() {
     const LONG_AGO: &str = "2026-01-04T12:00:00.000000000Z";
     let (program, ..) = program_with_logs();
     let lines = export(&program);
@@ -215,10 +218,10 @@ fn an_edit_of_any_line_of_an_export_is_found_there() {
         (3, "hash", lines[0]["hash"].clone(), "was last written"),
         (7, "entries", json!(5), "its last line says 2 with 5"),
     ];
-    for (line, field, value, words) in edits {
+    for (line, field, value, message) in edits {
         let mut changed = lines.clone();
         changed[line - 1][field] = value;
-        assert_found(&program, &changed, line as u64, words);
+        assert_found(&program, &changed, line as u64, message);
     }
     for field in lines[0].as_object().unwrap().keys() {
         let mut changed = lines.clone();
@@ -228,7 +231,7 @@ fn an_edit_of_any_line_of_an_export_is_found_there() {
 }
 
 #[test]
-fn lines_of_an_export_that_are_gone_moved_or_doubled_are_found() {
+fn missing_moved_and_duplicate_lines_of_an_export_are_found() {
     type Change = fn(&mut Vec<Value>);
     let changes: [(Change, u64, &str); 18] = [
         (|all| drop(all.remove(0)), 1, "entry 1 is missing"),
@@ -252,15 +255,15 @@ fn lines_of_an_export_that_are_gone_moved_or_doubled_are_found() {
     ];
     let (program, ..) = program_with_logs();
     let lines = export(&program);
-    for (change, line, words) in changes {
+    for (change, line, message) in changes {
         let mut changed = lines.clone();
         change(&mut changed);
-        assert_found(&program, &changed, line, words);
+        assert_found(&program, &changed, line, message);
     }
 }
 
 #[test]
-fn text_that_is_no_export_is_refused_at_its_line() {
+fn invalid_lines_of_an_export_are_refused_by_number() {
     let (program, ..) = program_with_logs();
     let whole = joined(&export(&program));
     let first = whole.lines().next().unwrap();
@@ -283,16 +286,19 @@ fn text_that_is_no_export_is_refused_at_its_line() {
         ),
         ("\0\n".repeat(1_000), 1, "cannot be read"),
     ];
-    for (content, line, words) in cases {
+    for (content, line, message) in cases {
         let found = faults(&verify(&program, &content));
-        let is_told = |(at, text): &(u64, String)| *at == line && text.contains(words);
-        assert!(found.iter().any(is_told), "{words} at {line}: {found:#?}");
-        assert!(found.len() < 4, "{words}: {found:#?}");
+        let is_reported = |(at, text): &(u64, String)| *at == line && text.contains(message);
+        assert!(
+            found.iter().any(is_reported),
+            "{message} at {line}: {found:#?}"
+        );
+        assert!(found.len() < 4, "{message}: {found:#?}");
     }
 }
 
 #[test]
-fn an_export_of_a_broken_log_is_broken_like_the_log() {
+fn an_export_of_a_broken_log_fails_verification_like_the_log() {
     let edits = [
         (
             "UPDATE audit_log SET reason = 'because' WHERE seq = 2",
@@ -308,7 +314,7 @@ fn an_export_of_a_broken_log_is_broken_like_the_log() {
             "the organization says 1",
         ),
     ];
-    for (edit, words) in edits {
+    for (edit, message) in edits {
         let (program, one, _) = program_with_logs();
         program.database.drop_audit_triggers();
         let column = if edit.contains("organizations") {
@@ -325,22 +331,22 @@ fn an_export_of_a_broken_log_is_broken_like_the_log() {
             .database
             .execute(&format!("{edit} {joint} {column} = $id:{one}"));
         let in_database = program.run(&["audit", "verify"]);
-        let in_file = verify(&program, &program.printed(&["audit", "export"]));
+        let in_file = verify(&program, &program.output(&["audit", "export"]));
         for found in [&in_database, &in_file] {
             assert_eq!(found.code, 1, "{edit}: {found:?}");
             assert!(found.stdout.contains(&one), "{edit}: {found:?}");
         }
         assert_eq!(faults(&in_file).len(), 1, "{edit}: {in_file:?}");
         assert!(
-            words.contains("entry 9") || in_file.stdout.contains(words),
+            message.contains("entry 9") || in_file.stdout.contains(message),
             "{in_file:?}"
         );
-        assert!(in_database.stdout.contains(words), "{in_database:?}");
+        assert!(in_database.stdout.contains(message), "{in_database:?}");
     }
 }
 
 #[test]
-fn a_log_that_cannot_be_read_does_not_keep_others_out_of_the_export() {
+fn an_unreadable_log_does_not_keep_other_logs_out_of_the_export() {
     let (program, one, two) = program_with_logs();
     program.database.drop_audit_triggers();
     let cut = format!("UPDATE audit_log SET hash = $00 WHERE org_id = $id:{one}");
@@ -357,7 +363,7 @@ fn a_log_that_cannot_be_read_does_not_keep_others_out_of_the_export() {
 }
 
 #[test]
-fn entries_before_one_that_cannot_be_read_are_in_the_export() {
+fn entries_before_an_unreadable_entry_are_in_the_export() {
     let (program, one, _) = program_with_logs();
     program.database.drop_audit_triggers();
     program.database.execute(&format!(
@@ -369,12 +375,12 @@ fn entries_before_one_that_cannot_be_read_are_in_the_export() {
     assert!(lines[1].contains("\"unreadable\""), "{export}");
 }
 
-/// Changes the name again and again, for as long as somebody listens.
+/// Changes the name repeatedly until the receiver of `written` is dropped.
 fn write(mut connection: Connection, key: &str, written: &Sender<()>) {
     for number in 0.. {
         let body = json!({ "name": format!("{number}") }).to_string();
-        let answer = connection.call("PATCH", "/v1/organization", key, &body);
-        assert_eq!(answer.unwrap().status, 200);
+        let response = connection.call("PATCH", "/v1/organization", key, &body);
+        assert_eq!(response.unwrap().status, 200);
         if written.send(()).is_err() {
             return;
         }
@@ -396,15 +402,16 @@ fn an_export_while_the_server_writes_verifies() {
         }
         let mut lengths = Vec::new();
         for _export in 0..5 {
+            // Wait for new writes, so that every export runs while the log grows.
             let _before = writes.try_iter().count();
             assert_eq!(writes.iter().take(20).count(), 20);
-            let export = program.printed(&["audit", "export"]);
+            let export = program.output(&["audit", "export"]);
             let verified = verify(&program, &export);
             lengths.push((export.lines().count(), verified));
         }
         drop(writes);
-        let all_whole = lengths.iter().all(|(_, verified)| verified.code == 0);
+        let all_intact = lengths.iter().all(|(_, verified)| verified.code == 0);
         let all_longer = lengths.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        assert!(all_whole && all_longer, "{lengths:?}");
+        assert!(all_intact && all_longer, "{lengths:?}");
     });
 }

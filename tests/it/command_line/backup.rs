@@ -1,16 +1,16 @@
-//! Backup and restore of the SQLite file, as docs/OPERATIONS.md has them.
+//! Backup and restore of the SQLite file, as docs/operations/backup-and-restore.md has them.
 
 use super::acknowledged::{Acknowledged, check, rename};
 use super::program::Program;
 
-/// Writes before the backup begins, and again after it.
+/// Number of writes before the backup starts, and again after it.
 const WRITES: usize = 100;
 
 fn back_up(program: &Program, copy: &str) {
     program.database.execute(&format!("VACUUM INTO '{copy}'"));
 }
 
-/// Puts `copy` in the place of the file and of its log.
+/// Moves the database file and its WAL away, and puts `copy` in the place of the file.
 fn restore(program: &Program, copy: &str) {
     let file = program.sqlite_file();
     for end in ["", "-wal", "-shm"] {
@@ -19,12 +19,13 @@ fn restore(program: &Program, copy: &str) {
     std::fs::rename(copy, file).unwrap();
 }
 
-/// Backs up while four connections write, and kills the server; what was acknowledged before.
+/// Backs up while four connections write, then kills the server. Returns the names acknowledged
+/// before the backup.
 fn back_up_under_load(program: &Program, key: &str, copy: &str) -> Vec<String> {
     let (server, acknowledged) = (program.serve(), Acknowledged::default());
     let address = server.address.clone();
     std::thread::scope(|scope| {
-        // Whatever happens here, the writers end when it does.
+        // Owned by the scope: a failed assertion then kills the server, and the writers stop.
         let server = server;
         let (address, acknowledged) = (&address, &acknowledged);
         for writer in ["a", "b", "c", "d"] {
@@ -40,7 +41,7 @@ fn back_up_under_load(program: &Program, key: &str, copy: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_copy_made_while_others_write_has_all_that_was_acknowledged_before_and_is_served() {
+fn a_backup_under_load_restores_every_write_acknowledged_before_it() {
     let program = Program::on_sqlite();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:read,org:admin:write");

@@ -1,4 +1,4 @@
-//! Settings from flags, environment and file: their order, and all their problems at once.
+//! Settings from flags, environment and file: precedence, and all errors reported at once.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn all_problems_are_reported_at_once_by_name_and_without_secrets() {
 }
 
 #[test]
-fn an_unknown_scheme_is_an_error_of_every_command_and_makes_no_file() {
+fn an_unknown_scheme_fails_every_command_and_creates_no_file() {
     for url in [
         "postgress://host/db",
         "mysql://host/db",
@@ -103,7 +103,7 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
 }
 
 #[test]
-fn flags_go_before_the_environment_and_the_environment_before_the_file() {
+fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let program = Program::new();
     let file = program.folder.path().join("quietline.toml");
     fs::write(&file, "database_url = \"sqlite://from-file.db\"\n").unwrap();
@@ -145,7 +145,7 @@ fn problems_of_the_file_are_reported_with_those_of_the_environment() {
 }
 
 #[test]
-fn a_command_on_what_is_there_makes_no_database() {
+fn commands_on_existing_data_do_not_create_a_database() {
     let program = Program::new();
     for arguments in [
         &["org", "list"][..],

@@ -1,14 +1,14 @@
-//! A server that is killed in the middle of its work. Goal: what was acknowledged is there, and
-//! nothing is there by half. Method: four connections write until the process is killed.
+//! Server that is killed under load. Goal: every acknowledged write is stored, and no write is
+//! stored in part. Method: four connections write until the process is killed.
 
 use super::acknowledged::{Acknowledged, check};
 use super::program::Program;
 
-/// Acknowledged writes after which the server is killed.
+/// Number of acknowledged writes after which the server is killed.
 const WRITES: usize = 200;
 
 #[test]
-fn kill_9_loses_no_acknowledged_write_and_leaves_no_half_of_one() {
+fn kill_9_loses_no_acknowledged_write_and_leaves_no_partial_write() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:admin:write");
@@ -17,7 +17,7 @@ fn kill_9_loses_no_acknowledged_write_and_leaves_no_half_of_one() {
         let server = program.serve();
         let address = server.address.clone();
         std::thread::scope(|scope| {
-            // Whatever happens here, the writers end when it does.
+            // Owned by the scope: a failed assertion then kills the server, and the writers stop.
             let server = server;
             let (address, key, acknowledged) = (&address, &key, &acknowledged);
             for writer in 0..4 {

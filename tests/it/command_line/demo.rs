@@ -1,4 +1,4 @@
-//! `demo`: one organization to try things on, however often it is run.
+//! `demo`: creates one organization to try the APIs, and can be repeated.
 
 use std::process::Stdio;
 
@@ -15,7 +15,7 @@ fn demo_prints_an_organization_with_keys_and_tokens_that_the_server_accepts() {
     let server = program.serve();
     let body = r#"{"name":"Acme Health Group"}"#;
     let patch = |key: &str| {
-        // A refusal before the body is read ends the connection.
+        // A refusal before the body is read closes the connection.
         server
             .connect()
             .call("PATCH", "/v1/organization", key, body)
@@ -35,7 +35,7 @@ fn demo_prints_an_organization_with_keys_and_tokens_that_the_server_accepts() {
 }
 
 #[test]
-fn demo_again_is_the_same_organization_with_the_same_keys_and_nothing_doubled() {
+fn repeated_demo_shows_the_same_organization_and_keys_without_duplicates() {
     let program = Program::new();
     let first = program.json(&["demo"]);
     let second = program.json(&["demo"]);
@@ -60,7 +60,7 @@ fn demo_again_is_the_same_organization_with_the_same_keys_and_nothing_doubled() 
 }
 
 #[test]
-fn demo_replaces_a_revoked_key_and_keeps_settings_that_were_changed() {
+fn demo_replaces_a_revoked_key_and_keeps_changed_settings() {
     let program = Program::new();
     let first = program.json(&["demo"]);
     let id = text(&first["organization"], "id");
@@ -75,7 +75,7 @@ fn demo_replaces_a_revoked_key_and_keeps_settings_that_were_changed() {
 }
 
 #[test]
-fn demos_at_the_same_time_make_one_organization() {
+fn concurrent_demos_create_one_organization() {
     let program = Program::new();
     program.json(&["migrate"]);
     let running: Vec<_> = (0..3)
@@ -86,7 +86,7 @@ fn demos_at_the_same_time_make_one_organization() {
         })
         .collect();
     for mut process in running {
-        // The slower ones may fail; they must not do anything twice.
+        // The losers of the race may fail, but must not create anything twice.
         process.wait().unwrap();
     }
     let demo = program.json(&["demo"]);
@@ -103,7 +103,7 @@ fn demos_at_the_same_time_make_one_organization() {
 }
 
 #[test]
-fn for_people_demo_prints_curl_lines_for_both_dialects() {
+fn without_json_demo_prints_curl_commands_for_both_dialects() {
     let program = Program::new();
     let ended = program.run(&["demo", "--listen", "127.0.0.1:9999"]);
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -122,7 +122,7 @@ fn for_people_demo_prints_curl_lines_for_both_dialects() {
 #[test]
 fn demo_without_a_secret_fails_and_leaves_nothing() {
     let program = Program::new();
-    program.printed(&["migrate"]);
+    program.output(&["migrate"]);
     let mut command = program.command(&["demo"]);
     command.env_remove("QUIETLINE_JWT_SECRET");
     let ended = super::program::end(command);

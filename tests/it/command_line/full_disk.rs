@@ -1,27 +1,28 @@
-//! A disk without room. Goal: who writes is told to come again, and what was acknowledged stays.
-//! Method: the system lets the server's files grow to a size and no further.
+//! Server on a full disk. Goal: writes are refused with 503 and acknowledged writes stay. Method:
+//! the system limits the size of the server's files.
 
 use std::time::{Duration, Instant};
 
 use super::acknowledged::{check, rename};
-use super::http_client::{Answer, Connection};
+use super::http_client::{Connection, Response};
 use super::program::{BINARY, Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
 
-/// Without the signal, a write beyond the limit is an error like any other. The limit is one or two
-/// MiB, by the shell's idea of a block; it is the soft one, which may be raised again.
+/// The shell ignores the signal, so a write beyond the limit fails with an ordinary error. The
+/// limit is one or two MiB, depending on the shell's block size. It is a soft limit, so the test
+/// can raise it again.
 const SERVE_WITH_LIMIT: &str =
     "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" serve --listen 127.0.0.1:0";
 
-/// More changes than the limit has room for.
+/// More changes than the limit has space for.
 const MANY: usize = 10_000;
 
-/// When the write-ahead log alone has no more room, it is soon started again, and changes go on. If
-/// none is accepted for so long, the database itself has none.
-const NO_ROOM: Duration = Duration::from_secs(1);
+/// Writes that fail because only the WAL is full succeed again after the next WAL reset. If none
+/// succeeds for this long, the database file itself is full.
+const FULL_AFTER: Duration = Duration::from_secs(1);
 
-/// A server whose files have no more room, after the changes that it has acknowledged.
+/// Server whose files have reached the limit, with the changes that it has acknowledged.
 struct Full {
     program: Program,
     org: String,
@@ -48,39 +49,40 @@ impl Full {
     }
 }
 
-/// Writes until nothing is accepted any more; the names that were acknowledged.
+/// Writes until the server accepts no more changes. Returns the acknowledged names.
 fn fill(connection: &mut Connection, key: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut accepted = Instant::now();
     for number in 0..MANY {
         let name = format!("Name {number}");
-        let answer = rename(connection, key, &name).unwrap();
-        if answer.status == 200 {
+        let response = rename(connection, key, &name).unwrap();
+        if response.status == 200 {
             names.push(name);
             accepted = Instant::now();
             continue;
         }
-        assert_unavailable(&answer);
-        if accepted.elapsed() > NO_ROOM {
+        assert_unavailable(&response);
+        if accepted.elapsed() > FULL_AFTER {
             return names;
         }
+        // Give the server time for a WAL reset.
         std::thread::sleep(Duration::from_millis(20));
     }
-    panic!("there is room for {MANY} changes");
+    panic!("the limit has space for {MANY} changes");
 }
 
-fn assert_unavailable(answer: &Answer) {
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    let body = answer.json();
+fn assert_unavailable(response: &Response) {
+    assert_eq!(response.status, 503, "{response:?}");
+    assert_eq!(response.header("retry-after"), Some("1"));
+    let body = response.json();
     assert_eq!(body["success"], false);
     assert_eq!(body["error"]["code"], "UNAVAILABLE");
-    let id = answer.header("x-request-id").unwrap();
+    let id = response.header("x-request-id").unwrap();
     assert_eq!(body["error"]["request_id"], id);
 }
 
 #[test]
-fn without_room_changes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost() {
+fn on_a_full_disk_writes_are_refused_reads_continue_and_acknowledged_writes_stay() {
     let full = Full::new();
     assert!(!full.names.is_empty());
     let mut connection = full.server.connect();
@@ -92,7 +94,7 @@ fn without_room_changes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost
     let (status, _) = full.server.wait();
     assert_eq!(status.code(), Some(0));
     let recorded = check(&full.program, &full.org, &full.names);
-    assert_eq!(recorded, full.names.len(), "nothing is kept of a refusal");
+    assert_eq!(recorded, full.names.len(), "refused writes leave no entry");
     let server = full.program.serve();
     let after = rename(&mut server.connect(), &full.key, "After").unwrap();
     assert_eq!(after.status, 200, "{after:?}");
@@ -100,7 +102,7 @@ fn without_room_changes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost
 
 #[cfg(target_os = "linux")]
 #[test]
-fn with_room_again_changes_are_accepted_without_a_restart() {
+fn writes_are_accepted_without_a_restart_once_there_is_space_again() {
     let mut full = Full::new();
     let raised = std::process::Command::new("prlimit")
         .args(["--pid", &full.server.pid(), "--fsize=unlimited:"])

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand on a TCP connection, so that a request can be sent slowly or in part.
+//! HTTP/1.1 client on a plain TCP connection that can send a request slowly or in part.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::TcpStream;
@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Longer than any limit of the server.
+/// Longer than any timeout of the server.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// A connection that is kept for several requests.
+/// Persistent connection for several requests.
 pub struct Connection(BufReader<TcpStream>);
 
-/// What came back.
+/// Response of the server.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self
             .headers
@@ -34,7 +34,7 @@ impl Answer {
     }
 }
 
-/// The head of a request with a JSON body of `length` bytes, or of one without a body.
+/// Returns the head of a request with a JSON body of `length` bytes, or without a body.
 pub fn head(method: &str, path: &str, token: &str, length: usize) -> String {
     let body = match length {
         0 => String::new(),
@@ -43,7 +43,8 @@ pub fn head(method: &str, path: &str, token: &str, length: usize) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n{body}\r\n")
 }
 
-/// As [`head`]: the server answers it with 100 when it has begun with the request.
+/// Returns a [`head`] with `Expect: 100-continue`. The server sends 100 when it starts to read the
+/// body.
 pub fn expecting_head(method: &str, path: &str, token: &str, length: usize) -> String {
     let head = head(method, path, token, length);
     head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n")
@@ -57,23 +58,23 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    /// Sends bytes as they are.
+    /// Sends `text` unchanged.
     pub fn send(&mut self, text: &str) -> Result<()> {
         self.0.get_mut().write_all(text.as_bytes())
     }
 
-    /// Sends a request and reads its answer.
-    pub fn call(&mut self, method: &str, path: &str, token: &str, body: &str) -> Result<Answer> {
+    /// Sends a request and reads its response.
+    pub fn call(&mut self, method: &str, path: &str, token: &str, body: &str) -> Result<Response> {
         self.send(&format!("{}{body}", head(method, path, token, body.len())))?;
-        self.answer()
+        self.response()
     }
 
-    pub fn get(&mut self, path: &str, token: &str) -> Answer {
+    pub fn get(&mut self, path: &str, token: &str) -> Response {
         self.call("GET", path, token, "").unwrap()
     }
 
-    /// Reads one answer.
-    pub fn answer(&mut self) -> Result<Answer> {
+    /// Reads one response.
+    pub fn response(&mut self) -> Result<Response> {
         let first = self.line()?;
         let status = first
             .split(' ')
@@ -88,21 +89,21 @@ impl Connection {
             };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        let mut answer = Answer {
+        let mut response = Response {
             status,
             headers,
             body: String::new(),
         };
-        let length = answer
+        let length = response
             .header("content-length")
             .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;
-        answer.body = String::from_utf8(body).unwrap();
-        Ok(answer)
+        response.body = String::from_utf8(body).unwrap();
+        Ok(response)
     }
 
-    /// Waits for an answer with `text` near its beginning, and reads nothing of it.
+    /// Waits for a response with `text` near its beginning, without reading it.
     pub fn wait_for(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = vec![0; 16_384];
@@ -111,12 +112,12 @@ impl Connection {
             if String::from_utf8_lossy(&seen[..length]).contains(text) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{text} does not come");
+            assert!(Instant::now() < deadline, "{text} does not arrive");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Everything until the server closes the connection.
+    /// Reads everything until the server closes the connection.
     pub fn rest(&mut self) -> Result<String> {
         let mut rest = String::new();
         self.0.read_to_string(&mut rest).map(|_| rest)

@@ -1,20 +1,20 @@
-//! Keys that are made over the API: each is in one answer, and nowhere else.
+//! API keys created over the API: each plaintext is in one response and nowhere else.
 
 use quietline::domain::api_key::PlaintextApiKey;
 use serde_json::json;
 
 use super::program::{Program, text};
 
-/// All columns of all tables that know of keys, as text.
+/// All columns of the tables that refer to keys, as text.
 const ROWS: [&str; 2] = [
     "SELECT $text:id || label || prefix || scopes || created_by AS value FROM api_keys",
     "SELECT id || actor_label || actor_identity || resource_id || payload AS value FROM audit_log",
 ];
 
-/// Goal: who reads logs, lists or the database learns no key. Method: two keys made, used and
-/// revoked by a server that logs all it can, and a search for them in everything that is left.
+/// Goal: logs, lists and database reveal no key. Method: a server with the most verbose log
+/// creates, uses and revokes two keys. Then the test searches for them in everything that remains.
 #[test]
-fn a_key_is_in_one_answer_and_in_no_other_and_in_no_log_and_no_row() {
+fn a_key_is_in_one_response_and_in_no_other_response_log_or_row() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, admin) = program.key(&org, "org:read,apikeys:read,apikeys:write,audit:read");
@@ -69,12 +69,12 @@ fn a_key_is_in_one_answer_and_in_no_other_and_in_no_log_and_no_row() {
     }
     assert!(
         found.iter().any(|text| text.contains(&first[..12])),
-        "its beginning is known"
+        "the prefix of the key is public"
     );
 }
 
 #[test]
-fn that_a_key_was_used_is_stored_at_the_latest_when_the_server_stops() {
+fn uses_of_keys_are_stored_by_the_end_of_shutdown() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:read");
@@ -88,9 +88,9 @@ fn that_a_key_was_used_is_stored_at_the_latest_when_the_server_stops() {
     assert!(last_used_at.ends_with(":00Z"), "{last_used_at}");
 }
 
-/// The command line is the operator's: its keys neither count for the limit nor meet it.
+/// The command line is for operators: its keys neither count towards the limit nor are limited.
 #[test]
-fn the_command_line_makes_more_keys_a_minute_than_the_api() {
+fn the_command_line_creates_keys_beyond_the_api_limit() {
     let program = Program::new();
     let org = program.organization("One");
     for _ in 0..11 {

@@ -1,17 +1,17 @@
-//! What callers send, and what the log says of it: never the text itself.
+//! Texts of requests never appear in the log.
 
 use serde_json::json;
 
-use super::http_client::Answer;
+use super::http_client::Response;
 use super::program::{Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
 
-/// In every text that is sent.
+/// Marker in every text of a request.
 const CANARY: &str = "canary";
 
-/// All that this program and its libraries say.
-const MOST_TALKATIVE: &str = "trace";
+/// Log level that includes everything from the program and its libraries.
+const MOST_VERBOSE: &str = "trace";
 
 struct Caller<'a> {
     server: &'a Server,
@@ -21,20 +21,20 @@ struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    fn patch(&self, body: &str) -> Answer {
+    fn patch(&self, body: &str) -> Response {
         self.call("PATCH", ORGANIZATION, self.key, body)
     }
 
-    fn put(&self, body: &str) -> Answer {
+    fn put(&self, body: &str) -> Response {
         self.call("PUT", self.missed_call, self.token, body)
     }
 
-    fn call(&self, method: &str, path: &str, credential: &str, body: &str) -> Answer {
+    fn call(&self, method: &str, path: &str, credential: &str, body: &str) -> Response {
         let mut connection = self.server.connect();
         connection.call(method, path, credential, body).unwrap()
     }
 
-    /// Changes all texts there are.
+    /// Changes every setting that is a text.
     fn change(&self) {
         let settings = json!({
             "name": "canary name",
@@ -52,7 +52,7 @@ impl Caller<'_> {
         assert_eq!(self.put(&message.to_string()).status, 200);
     }
 
-    /// Sends texts that are refused, for what they are and for where they stand.
+    /// Sends texts that are refused for their value or for their position.
     fn fail(&self) {
         let long = "canary ".repeat(400);
         let fields = json!({
@@ -74,29 +74,29 @@ impl Caller<'_> {
         assert_eq!(self.call("GET", &path, self.key, "").status, 422);
     }
 
-    /// Shows credentials that are none, or none here.
+    /// Sends invalid credentials, and credentials of the other dialect.
     fn show_credentials(&self) {
         let forged = format!("{}{CANARY}", self.token);
         for credential in ["am_live_canary", CANARY, &forged, self.token] {
             assert_eq!(self.call("GET", ORGANIZATION, credential, "").status, 401);
         }
         for credential in ["a.canary.b", CANARY, &forged, self.key] {
-            let answer = self.call("GET", self.missed_call, credential, "");
-            assert_eq!(answer.status, 401);
+            let response = self.call("GET", self.missed_call, credential, "");
+            assert_eq!(response.status, 401);
         }
     }
 }
 
-/// Goal: who reads the log learns no credential and no text of a customer. Method: all of them are
-/// sent, in requests that are done and in such that fail, to a server that logs all it can.
+/// Goal: the log reveals no credential and no text of a customer. Method: successful and failed
+/// requests with such texts, on a server with the most verbose log.
 #[test]
 fn no_credential_and_no_text_of_a_request_is_in_the_log() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:read,org:admin:write,audit:read");
-    let token = program.printed(&["token", "--role", "ADMIN", "--org", &org]);
+    let token = program.output(&["token", "--role", "ADMIN", "--org", &org]);
     let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
-    command.env("QUIETLINE_LOG", MOST_TALKATIVE);
+    command.env("QUIETLINE_LOG", MOST_VERBOSE);
     let server = program.start(command);
     let caller = Caller {
         server: &server,
@@ -107,6 +107,7 @@ fn no_credential_and_no_text_of_a_request_is_in_the_log() {
     caller.change();
     caller.fail();
     caller.show_credentials();
+    // The log is complete only after the shutdown.
     server.signal("TERM");
     server.wait();
     let log = program.log();

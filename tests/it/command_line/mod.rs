@@ -1,4 +1,4 @@
-//! The program as its operators run it: commands, configuration, start and stop.
+//! The program as operators run it: commands, configuration, start and shutdown.
 
 mod acknowledged;
 mod anchors;
@@ -10,6 +10,7 @@ mod configuration;
 mod crash;
 mod demo;
 mod full_disk;
+mod help;
 mod http_client;
 mod key_secrets;
 mod log_secrets;

@@ -67,7 +67,7 @@ fn org_show_finds_an_organization_by_either_id_and_org_list_finds_all() {
 }
 
 #[test]
-fn without_json_people_can_read_it() {
+fn without_json_the_output_is_readable_text() {
     let program = Program::new();
     let created = program.run(&["org", "create", "--name", "One"]);
     assert_eq!((created.code, created.stderr.as_str()), (0, ""));
@@ -84,9 +84,9 @@ fn without_json_people_can_read_it() {
 }
 
 #[test]
-fn org_create_names_every_fault_at_once() {
+fn org_create_reports_every_error_at_once() {
     let program = Program::new();
-    let complaint = program.complaint(&[
+    let error_output = program.error_output(&[
         "org",
         "create",
         "--name",
@@ -97,25 +97,25 @@ fn org_create_names_every_fault_at_once() {
         "nobody",
     ]);
     for field in ["name:", "external_id:", "billing_email:"] {
-        assert!(complaint.contains(field), "{field} {complaint}");
+        assert!(error_output.contains(field), "{field} {error_output}");
     }
     assert_eq!(program.json(&["org", "list"]), json!([]));
 }
 
 #[test]
-fn an_external_id_is_given_once() {
+fn an_external_id_is_unique() {
     let program = Program::new();
     program.json(&["org", "create", "--name", "One", "--external-id", "x"]);
     let again = ["org", "create", "--name", "Two", "--external-id", "x"];
-    let complaint = program.complaint(&again);
-    assert!(complaint.contains("external_id"), "{complaint}");
+    let error_output = program.error_output(&again);
+    assert!(error_output.contains("external_id"), "{error_output}");
     assert_eq!(program.json(&["org", "list"]).as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn an_unknown_organization_is_a_failure_of_every_command() {
+fn an_unknown_organization_fails_every_command() {
     let program = Program::new();
-    program.printed(&["migrate"]);
+    program.output(&["migrate"]);
     let unknown = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
     for name in [unknown, "no-such", "a b", ""] {
         let commands: [&[&str]; 6] = [
@@ -129,10 +129,10 @@ fn an_unknown_organization_is_a_failure_of_every_command() {
             &["audit", "list", "--org", name],
         ];
         for command in commands {
-            let complaint = program.complaint(command);
+            let error_output = program.error_output(command);
             assert!(
-                complaint.contains("there is no organization"),
-                "{command:?}: {complaint}"
+                error_output.contains("there is no organization"),
+                "{command:?}: {error_output}"
             );
         }
     }
@@ -163,14 +163,14 @@ fn brands_and_campaigns_are_added_and_deleted() {
     assert_eq!(program.json(&["brand", "delete", &id]), deleted, "again");
     let gone = json!({"brand": null, "brand_count": 0, "campaign_count": 0});
     assert_eq!(status(&program), gone);
-    let complaint = program.complaint(&["campaign", "add", "--brand", &id, "--name", "D"]);
-    assert!(complaint.contains("brand"), "{complaint}");
-    program.complaint(&["brand", "delete", "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"]);
-    program.complaint(&["brand", "add", "--org", &org, "--name", " "]);
+    let error_output = program.error_output(&["campaign", "add", "--brand", &id, "--name", "D"]);
+    assert!(error_output.contains("brand"), "{error_output}");
+    program.error_output(&["brand", "delete", "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"]);
+    program.error_output(&["brand", "add", "--org", &org, "--name", " "]);
 }
 
 #[test]
-fn what_the_grammar_forbids_ends_with_code_2_and_nothing_done() {
+fn a_usage_error_exits_with_code_2_and_changes_nothing() {
     let program = Program::new();
     let org = program.organization("One");
     let commands: [&[&str]; 9] = [
@@ -200,7 +200,7 @@ fn what_the_grammar_forbids_ends_with_code_2_and_nothing_done() {
 }
 
 #[test]
-fn migrate_says_which_database_is_up_to_date_and_may_be_repeated_at_once() {
+fn migrate_names_the_database_and_can_run_repeatedly_and_concurrently() {
     let program = Program::new();
     let running: Vec<_> = (0..4)
         .map(|_| {
@@ -228,7 +228,7 @@ fn help_lists_these_commands_and_no_others() {
         .lines()
         .map_while(|line| line.strip_prefix("  "))
         .filter_map(|line| line.split_once(' ').map(|(name, _)| name));
-    // Where a text goes on in the next line, there is no name before it.
+    // Continuation lines start without a command name.
     let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
     let promised = [
         "serve", "migrate", "demo", "org", "key", "brand", "campaign", "token", "audit", "help",

@@ -1,5 +1,6 @@
-//! Other programs at the server's SQLite file: a shell, a backup. Goal: they take nothing from the
-//! server. Method: one opens and closes the file between two writes, then the server is killed.
+//! Other programs on the server's SQLite file, such as a shell or a backup. Goal: acknowledged
+//! writes stay. Method: a program opens and closes the file between two writes, then the server is
+//! killed.
 
 use std::process::Command;
 
@@ -21,7 +22,7 @@ fn set_retention(server: &Server, key: &str, days: i32) -> u16 {
 }
 
 #[test]
-fn a_program_that_reads_and_closes_the_file_leaves_the_servers_log_alone() {
+fn a_program_that_reads_and_closes_the_file_does_not_remove_the_wal() {
     let program = Program::on_sqlite();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:admin:write");

@@ -1,4 +1,4 @@
-//! The real binary: its commands run to their end, its server run in the background.
+//! The real binary: commands that run to their end, and servers in the background.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,22 +12,22 @@ use super::http_client::Connection;
 use crate::support::app::JWT_SECRET;
 use crate::support::database::TestDatabase;
 
-/// Longer than the server may take to stop.
+/// Longer than a shutdown of the server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The real binary.
+/// Path of the real binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_quietline");
 
-/// The server's log in the working directory.
+/// Name of the server's log file in the working directory.
 const LOG: &str = "server.log";
 
-/// The program with a database and a working directory of its own.
+/// Program with its own database and working directory.
 pub struct Program {
     pub database: TestDatabase,
     pub folder: TempDir,
 }
 
-/// What a command left behind.
+/// Exit status and output of a command.
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,
@@ -40,7 +40,7 @@ impl Program {
         Self::on(TestDatabase::create())
     }
 
-    /// As [`Program::new`], whatever database the tests run on.
+    /// Creates a program on SQLite, regardless of `TEST_DATABASE_URL`.
     pub fn on_sqlite() -> Self {
         Self::on(TestDatabase::sqlite())
     }
@@ -52,18 +52,18 @@ impl Program {
         }
     }
 
-    /// The path of a SQLite database.
+    /// Returns the path of the SQLite database.
     pub fn sqlite_file(&self) -> String {
         let url = self.database.url_text();
         url.strip_prefix("sqlite://").unwrap().to_owned()
     }
 
-    /// A command with a database and a secret in its environment, and nothing else of ours.
+    /// Returns a command with only a database and a secret in its environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.other_command(BINARY, arguments)
     }
 
-    /// The command of another program, with the same environment.
+    /// Returns a command of another program, with the same environment.
     pub fn other_command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = self.bare_command(program, arguments);
         command.env("QUIETLINE_DATABASE_URL", self.database.url_text());
@@ -71,7 +71,7 @@ impl Program {
         command
     }
 
-    /// A command with nothing in its environment.
+    /// Returns a command with an empty environment.
     pub fn unconfigured(&self, arguments: &[&str]) -> Command {
         self.bare_command(BINARY, arguments)
     }
@@ -90,41 +90,41 @@ impl Program {
         end(self.command(arguments))
     }
 
-    /// Runs a command that has to succeed, and returns what it prints.
-    pub fn printed(&self, arguments: &[&str]) -> String {
+    /// Runs a command that must succeed. Returns its output.
+    pub fn output(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, 0, "{arguments:?}: {ended:?}");
         ended.stdout
     }
 
-    /// The path of a new file in the working directory.
+    /// Creates a file in the working directory. Returns its path.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// Runs a command with `--json`, which has to succeed, and reads what it prints.
+    /// Runs a command with `--json` that must succeed. Returns the parsed output.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let ended = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(ended.code, 0, "{arguments:?}: {ended:?}");
         serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
     }
 
-    /// Runs a command that has to fail without printing data, and returns its complaint.
-    pub fn complaint(&self, arguments: &[&str]) -> String {
+    /// Runs a command that must fail without output. Returns its error message.
+    pub fn error_output(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, 1, "{arguments:?}: {ended:?}");
         assert_eq!(ended.stdout, "", "{arguments:?}");
         ended.stderr
     }
 
-    /// A new organization's id.
+    /// Creates an organization. Returns its id.
     pub fn organization(&self, name: &str) -> String {
         text(&self.json(&["org", "create", "--name", name]), "id")
     }
 
-    /// A new API key's id and plaintext.
+    /// Creates an API key. Returns its id and plaintext.
     pub fn key(&self, org: &str, scopes: &str) -> (String, String) {
         let arguments = [
             "key", "create", "--org", org, "--label", "test", "--scopes", scopes,
@@ -138,14 +138,14 @@ impl Program {
         self.serve_with(&[])
     }
 
-    /// Starts the server on a free port with more arguments.
+    /// Starts the server on a free port with additional arguments.
     pub fn serve_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments);
         self.start(command)
     }
 
-    /// What the server has logged so far.
+    /// Returns the log of the server so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
     }
@@ -159,7 +159,7 @@ impl Program {
         }
     }
 
-    /// Starts a server from a command; its log is a file in the working directory.
+    /// Starts a server from a command. Its log goes to a file in the working directory.
     pub fn start(&self, mut command: Command) -> Server {
         let log = File::create(self.folder.path().join(LOG)).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -192,7 +192,7 @@ pub fn end(mut command: Command) -> Ended {
     }
 }
 
-/// A string field.
+/// Returns a field that is a string.
 pub fn text(value: &Value, name: &str) -> String {
     value[name]
         .as_str()
@@ -200,13 +200,13 @@ pub fn text(value: &Value, name: &str) -> String {
         .to_owned()
 }
 
-/// A server that is killed when it is dropped.
+/// Server that is killed on drop.
 pub struct Server {
     child: Child,
     stdout: Box<dyn Read>,
-    /// The line that it printed at its start.
+    /// Line that the server printed at its start.
     pub line: String,
-    /// Where it listens, as `address:port`.
+    /// Address of the server, as `address:port`.
     pub address: String,
 }
 
@@ -215,12 +215,12 @@ impl Server {
         Connection::open(&self.address)
     }
 
-    /// The id of the process.
+    /// Returns the id of the process.
     pub fn pid(&self) -> String {
         self.child.id().to_string()
     }
 
-    /// Sends a signal by its name.
+    /// Sends the signal `name`.
     pub fn signal(&self, name: &str) {
         assert!(
             Command::new("kill")
@@ -240,7 +240,7 @@ impl Server {
         }
     }
 
-    /// Waits for the end of the process; what it printed after its first line comes along.
+    /// Waits for the process to exit. Returns its status and its output after the first line.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -258,7 +258,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         self.child.kill().unwrap_or_default();
         self.child.wait().unwrap();
     }

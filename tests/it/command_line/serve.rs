@@ -1,4 +1,4 @@
-//! `serve`: what it says, what it answers, and that it sees what other processes do.
+//! `serve`: its output and responses, and its view of changes by other processes.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::program::{Program, text};
 use crate::support::database::TestDatabase;
 
 #[test]
-fn head_on_the_wire_has_the_length_of_get_and_no_body() {
+fn head_on_the_wire_has_the_content_length_of_get_and_no_body() {
     let program = Program::new();
     let org = program.organization("Acme");
     let (_, key) = program.key(&org, "org:read");
@@ -26,8 +26,8 @@ fn head_on_the_wire_has_the_length_of_get_and_no_body() {
         let request = head("HEAD", path, token, 0);
         let request = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
         connection.send(&request).unwrap();
-        let answer = connection.rest().unwrap();
-        let (lines, body) = answer.split_once("\r\n\r\n").unwrap();
+        let response = connection.rest().unwrap();
+        let (lines, body) = response.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, "", "{path}");
         let status = format!("HTTP/1.1 {} ", get.status);
         assert!(lines.starts_with(&status), "{path}: {lines}");
@@ -38,7 +38,7 @@ fn head_on_the_wire_has_the_length_of_get_and_no_body() {
 }
 
 #[test]
-fn limits_and_origins_of_the_configuration_are_obeyed() {
+fn the_configured_rate_limits_and_cors_origins_apply() {
     let program = Program::new();
     let server = program.serve_with(&[
         "--address-failures-per-minute",
@@ -54,7 +54,7 @@ fn limits_and_origins_of_the_configuration_are_obeyed() {
         let request = request.replace("\r\n\r\n", &format!("{more}{address}\r\n\r\n"));
         let mut connection = server.connect();
         connection.send(&request).unwrap();
-        connection.answer().unwrap()
+        connection.response().unwrap()
     };
     assert_eq!(ask("192.0.2.1").status, 401);
     let refused = ask("192.0.2.1");
@@ -67,7 +67,7 @@ fn limits_and_origins_of_the_configuration_are_obeyed() {
 }
 
 #[test]
-fn serve_says_in_one_line_where_it_listens_and_on_which_database() {
+fn serve_prints_one_line_with_its_address_and_database() {
     let program = Program::new();
     let server = program.serve();
     assert!(
@@ -87,7 +87,7 @@ fn serve_says_in_one_line_where_it_listens_and_on_which_database() {
 }
 
 #[test]
-fn serve_answers_the_probes_and_both_dialects_on_one_connection() {
+fn serve_responds_to_probes_and_both_dialects_on_one_connection() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:read");
@@ -106,23 +106,23 @@ fn serve_answers_the_probes_and_both_dialects_on_one_connection() {
     ];
     let mut ids = Vec::new();
     for (path, token, status) in table {
-        let answer = connection.get(path, token);
-        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let response = connection.get(path, token);
+        assert_eq!(response.status, status, "{path}: {response:?}");
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("application/json"),
             "{path}"
         );
-        let id = answer.header("x-request-id").unwrap().to_owned();
+        let id = response.header("x-request-id").unwrap().to_owned();
         assert!(Ulid::from_string(&id).is_ok(), "{id}");
         ids.push(id);
     }
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 7, "each request has an id of its own");
+    assert_eq!(ids.len(), 7, "each request has its own id");
 }
 
-/// Another process cannot tell the server; it finds out within a second.
+/// Another process cannot notify the server, so the cached key expires within a second.
 #[test]
 fn a_key_that_the_command_line_revokes_is_refused_within_one_second() {
     let program = Program::new();
@@ -135,11 +135,11 @@ fn a_key_that_the_command_line_revokes_is_refused_within_one_second() {
     }
     program.json(&["key", "revoke", &id]);
     let revoked = Instant::now();
-    let answer = loop {
+    let response = loop {
         let asked = Instant::now();
-        let answer = connection.get("/v1/organization", &key);
-        if answer.status != 200 {
-            break answer;
+        let response = connection.get("/v1/organization", &key);
+        if response.status != 200 {
+            break response;
         }
         assert!(
             asked - revoked < Duration::from_secs(1),
@@ -147,14 +147,14 @@ fn a_key_that_the_command_line_revokes_is_refused_within_one_second() {
         );
         std::thread::sleep(Duration::from_millis(10));
     };
-    assert_eq!(answer.status, 401);
-    assert_eq!(answer.json()["error"]["code"], "UNAUTHORIZED");
+    assert_eq!(response.status, 401);
+    assert_eq!(response.json()["error"]["code"], "UNAUTHORIZED");
     let again = server.connect().get("/v1/organization", &key);
-    assert_eq!(again.status, 401, "and stays refused");
+    assert_eq!(again.status, 401, "the key stays refused");
 }
 
 #[test]
-fn what_the_command_line_changes_is_in_the_very_next_answer() {
+fn the_next_response_has_a_change_made_by_the_command_line() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:read");
@@ -175,7 +175,7 @@ fn what_the_command_line_changes_is_in_the_very_next_answer() {
 }
 
 #[test]
-fn the_command_line_and_the_server_write_at_the_same_time() {
+fn the_command_line_and_the_server_write_concurrently() {
     let program = Program::new();
     let org = program.organization("One");
     let (_, key) = program.key(&org, "org:admin:write");
@@ -185,10 +185,10 @@ fn the_command_line_and_the_server_write_at_the_same_time() {
         let mut connection = Connection::open(&address);
         for number in 0..200 {
             let body = json!({ "name": format!("n{number}") }).to_string();
-            let answer = connection
+            let response = connection
                 .call("PATCH", "/v1/organization", &key, &body)
                 .unwrap();
-            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(response.status, 200, "{response:?}");
         }
     });
     for number in 0..5 {
@@ -201,11 +201,11 @@ fn the_command_line_and_the_server_write_at_the_same_time() {
 }
 
 #[test]
-fn a_place_that_is_taken_is_a_failure() {
+fn serve_fails_if_its_address_is_in_use() {
     let program = Program::new();
     let server = program.serve();
-    let complaint = program.complaint(&["serve", "--listen", &server.address]);
-    assert!(complaint.contains(&server.address), "{complaint}");
+    let error_output = program.error_output(&["serve", "--listen", &server.address]);
+    assert!(error_output.contains(&server.address), "{error_output}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Clients that send slowly or not at all: they are told or dropped, and nobody else waits.
+//! Clients that send slowly or not at all: they time out, and other clients do not wait.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn server_with_key() -> (Program, Server, String) {
 }
 
 #[test]
-fn a_body_that_does_not_arrive_in_ten_seconds_is_answered_408_and_changes_nothing() {
+fn a_body_that_takes_more_than_ten_seconds_is_refused_with_408_and_changes_nothing() {
     let (_program, server, key) = server_with_key();
     let mut slow = server.connect();
     let started = Instant::now();
@@ -27,20 +27,23 @@ fn a_body_that_does_not_arrive_in_ten_seconds_is_answered_408_and_changes_nothin
     assert_eq!(before.status, 200);
     assert!(
         started.elapsed() < Duration::from_secs(2),
-        "others do not wait"
+        "other clients do not wait"
     );
-    let answer = slow.answer().unwrap();
+    let response = slow.response().unwrap();
     let waited = started.elapsed();
     assert!((9..13).contains(&waited.as_secs()), "{waited:?}");
-    assert_eq!(answer.status, 408, "{answer:?}");
-    let error = &answer.json()["error"];
+    assert_eq!(response.status, 408, "{response:?}");
+    let error = &response.json()["error"];
     assert_eq!(error["code"], "REQUEST_TIMEOUT");
-    assert_eq!(error["request_id"], answer.header("x-request-id").unwrap());
+    assert_eq!(
+        error["request_id"],
+        response.header("x-request-id").unwrap()
+    );
     assert_eq!(server.connect().get(ORGANIZATION, &key).body, before.body);
 }
 
 #[test]
-fn a_body_that_drips_is_limited_as_a_whole() {
+fn a_slow_body_is_limited_in_total_time() {
     let (program, server, _) = server_with_key();
     let org = program.organization("Two");
     let token = program.run(&["token", "--role", "SUPERADMIN"]).stdout;
@@ -48,16 +51,17 @@ fn a_body_that_drips_is_limited_as_a_whole() {
     let mut slow = server.connect();
     let started = Instant::now();
     slow.send(&head("PUT", &path, token.trim(), 1000)).unwrap();
+    // The client keeps sending, so a timeout between two reads would never expire.
     while started.elapsed() < Duration::from_secs(12) && slow.send(" ").is_ok() {
         std::thread::sleep(Duration::from_millis(500));
     }
-    let answer = slow.answer().unwrap();
-    assert_eq!(answer.status, 408, "{answer:?}");
-    assert_eq!(answer.json()["error"], "Request timeout");
+    let response = slow.response().unwrap();
+    assert_eq!(response.status, 408, "{response:?}");
+    assert_eq!(response.json()["error"], "Request timeout");
 }
 
 #[test]
-fn a_head_that_does_not_arrive_in_five_seconds_ends_the_connection() {
+fn slow_headers_close_the_connection_after_five_seconds() {
     let (_program, server, key) = server_with_key();
     let mut slow = server.connect();
     let started = Instant::now();
@@ -65,7 +69,7 @@ fn a_head_that_does_not_arrive_in_five_seconds_ends_the_connection() {
         .unwrap();
     let mut other = server.connect();
     assert_eq!(other.get(ORGANIZATION, &key).status, 200);
-    // Whatever is still said, the connection ends.
+    // The response does not matter. The connection must close.
     let rest = slow.rest().unwrap_or_default();
     let waited = started.elapsed();
     assert!((4..8).contains(&waited.as_secs()), "{waited:?}: {rest}");
@@ -76,7 +80,7 @@ fn a_head_that_does_not_arrive_in_five_seconds_ends_the_connection() {
 }
 
 #[test]
-fn a_body_of_chunks_that_nobody_reads_ends_the_connection() {
+fn an_unread_chunked_body_closes_the_connection() {
     let (_program, server, _) = server_with_key();
     for (line, more) in [
         ("GET /healthz", ""),
@@ -88,8 +92,8 @@ fn a_body_of_chunks_that_nobody_reads_ends_the_connection() {
         let framing = "Transfer-Encoding: chunked";
         let head = format!("{line} HTTP/1.1\r\nHost: test\r\n{more}{framing}\r\n\r\n");
         slow.send(&head).unwrap();
-        let answer = slow.answer().unwrap();
-        assert_eq!(answer.header("connection"), Some("close"), "{line}");
+        let response = slow.response().unwrap();
+        assert_eq!(response.header("connection"), Some("close"), "{line}");
         while started.elapsed() < Duration::from_secs(5) && slow.send("1\r\nx\r\n").is_ok() {
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -99,7 +103,7 @@ fn a_body_of_chunks_that_nobody_reads_ends_the_connection() {
 }
 
 #[test]
-fn a_body_of_chunks_that_was_read_leaves_the_connection_open() {
+fn a_chunked_body_that_was_read_keeps_the_connection_open() {
     let (_program, server, key) = server_with_key();
     let mut connection = server.connect();
     let head = head("PATCH", ORGANIZATION, &key, 0);
@@ -109,17 +113,18 @@ fn a_body_of_chunks_that_was_read_leaves_the_connection_open() {
     connection
         .send(&format!("{head}\r\n{framing}\r\n\r\n{chunks}"))
         .unwrap();
-    let answer = connection.answer().unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.header("connection"), None);
+    let response = connection.response().unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.header("connection"), None);
     assert_eq!(
         connection.get(ORGANIZATION, &key).json()["data"]["name"],
         "Ch"
     );
 }
 
+/// A server may ignore `Upgrade` (RFC 9110, section 7.8).
 #[test]
-fn who_asks_for_another_protocol_is_answered_in_this_one_and_told_that_it_ends() {
+fn a_protocol_upgrade_is_ignored_and_the_connection_closes() {
     let (_program, server, _) = server_with_key();
     let mut connection = server.connect();
     let ask = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk";
@@ -128,17 +133,17 @@ fn who_asks_for_another_protocol_is_answered_in_this_one_and_told_that_it_ends()
             "GET /healthz HTTP/1.1\r\nHost: test\r\n{ask}\r\n\r\n"
         ))
         .unwrap();
-    let answer = connection.answer().unwrap();
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("connection"), Some("close"));
+    let response = connection.response().unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(connection.rest().unwrap(), "");
 }
 
 #[test]
-fn a_request_whose_client_hangs_up_is_in_the_access_log() {
+fn a_request_whose_client_disconnects_is_in_the_access_log() {
     let (program, server, key) = server_with_key();
     let mut gone = server.connect();
-    // What is not read when a connection is closed makes the system reset it.
+    // Closing a socket with unread data makes the system send RST.
     gone.send(&head("GET", ORGANIZATION, &key, 0)).unwrap();
     let head = expecting_head("PATCH", ORGANIZATION, &key, 100);
     gone.send(&head).unwrap();

@@ -1,4 +1,4 @@
-//! The orderly end: what is under way is finished, nothing new is begun.
+//! Graceful shutdown: requests in progress finish, and new requests are refused.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -18,17 +18,17 @@ fn server_with_key() -> (Program, Server, String) {
     (program, server, key)
 }
 
-/// A request that the server has begun with. Its body of `length` bytes is still to be sent.
-fn begun_request(server: &Server, key: &str, length: usize) -> Connection {
+/// Starts a request that the server is reading. Its body of `length` bytes is not sent yet.
+fn started_request(server: &Server, key: &str, length: usize) -> Connection {
     let mut connection = server.connect();
     let head = expecting_head("PATCH", ORGANIZATION, key, length);
     connection.send(&head).unwrap();
-    assert_eq!(connection.answer().unwrap().status, 100);
+    assert_eq!(connection.response().unwrap().status, 100);
     connection
 }
 
-/// A client that asks for more than the system keeps for it, and reads nothing of it.
-fn unread_answers(server: &Server) -> Connection {
+/// Opens a client that requests more than the socket buffers hold and reads nothing.
+fn unread_responses(server: &Server) -> Connection {
     let mut connection = server.connect();
     let request = head("GET", "/docs/swagger-ui-bundle.js", "", 0);
     connection.send(&request.repeat(20)).unwrap();
@@ -39,24 +39,27 @@ fn unread_answers(server: &Server) -> Connection {
 fn wait_until_closed(server: &Server) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while TcpStream::connect(&server.address).is_ok() {
-        assert!(Instant::now() < deadline, "it still accepts connections");
+        assert!(
+            Instant::now() < deadline,
+            "the server still accepts connections"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_request_under_way_is_finished_after_sigterm_and_the_exit_code_is_0() {
+fn a_request_in_progress_finishes_after_sigterm_and_the_exit_code_is_0() {
     let (program, server, key) = server_with_key();
     let body = json!({"name": "Finished in time"}).to_string();
     let (first, rest) = body.split_at(8);
-    let mut connection = begun_request(&server, &key, body.len());
+    let mut connection = started_request(&server, &key, body.len());
     connection.send(first).unwrap();
     server.signal("TERM");
     wait_until_closed(&server);
     connection.send(rest).unwrap();
-    let answer = connection.answer().unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.json()["data"]["name"], "Finished in time");
+    let response = connection.response().unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.json()["data"]["name"], "Finished in time");
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     let log = program.run(&["audit", "verify"]);
@@ -84,14 +87,14 @@ fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
 }
 
 #[test]
-fn a_server_that_drains_serves_on_and_is_not_ready() {
+fn a_draining_server_serves_requests_but_is_not_ready() {
     const DRAIN: Duration = Duration::from_secs(4);
     let program = Program::new();
     let server = program.serve_with(&["--drain-seconds", &DRAIN.as_secs().to_string()]);
     let started = Instant::now();
     server.signal("TERM");
     while server.connect().get("/readyz", "").status != 503 {
-        assert!(started.elapsed() < DRAIN, "it stays ready");
+        assert!(started.elapsed() < DRAIN, "the server stays ready");
     }
     assert_eq!(server.connect().get("/healthz", "").status, 200);
     let (status, _) = server.wait();
@@ -100,10 +103,10 @@ fn a_server_that_drains_serves_on_and_is_not_ready() {
 }
 
 #[test]
-fn whoever_asks_twice_does_not_wait_for_open_requests() {
+fn a_second_signal_stops_the_server_without_waiting_for_open_requests() {
     for second in ["TERM", "INT"] {
         let (_program, mut server, key) = server_with_key();
-        let _open = begun_request(&server, &key, 100);
+        let _open = started_request(&server, &key, 100);
         server.signal("TERM");
         wait_until_closed(&server);
         server.assert_runs_on(Duration::from_secs(1));
@@ -116,11 +119,12 @@ fn whoever_asks_twice_does_not_wait_for_open_requests() {
     }
 }
 
-/// Goal: the time for open requests ends. Method: no other limit ends an answer that nobody reads.
+/// Goal: shutdown waits for open requests for a limited time. Method: a response that the client
+/// never reads, which no other timeout ends.
 #[test]
-fn a_client_that_never_reads_its_answer_keeps_the_server_for_20_seconds_and_no_longer() {
+fn a_client_that_never_reads_its_response_delays_shutdown_by_20_seconds() {
     let (_program, server, _) = server_with_key();
-    let _open = unread_answers(&server);
+    let _open = unread_responses(&server);
     let started = Instant::now();
     server.signal("TERM");
     let (status, _) = server.wait();

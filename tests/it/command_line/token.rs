@@ -1,11 +1,11 @@
-//! `token`: a bare word that the server accepts.
+//! `token`: prints a token that the server accepts.
 
 use serde_json::json;
 
 use super::program::{Program, end};
 
 #[test]
-fn token_prints_the_bare_token_in_both_forms() {
+fn token_prints_only_the_token_with_and_without_json() {
     let program = Program::new();
     for more in [&[][..], &["--json"]] {
         let arguments = [&["token", "--role", "ADMIN", "--org", "x"], more].concat();
@@ -62,8 +62,8 @@ fn the_server_accepts_the_token_for_its_role_and_organization() {
         let token = ended.stdout.trim();
         for (organization, expected) in [(&id, own), (&other, others)] {
             let path = format!("/api/organizations/{organization}/missed-call-message");
-            let answer = connection.get(&path, token);
-            assert_eq!(answer.status, expected, "{arguments:?}: {answer:?}");
+            let response = connection.get(&path, token);
+            assert_eq!(response.status, expected, "{arguments:?}: {response:?}");
         }
     }
 }
@@ -76,12 +76,12 @@ fn a_token_needs_a_secret_and_claims_that_the_server_would_accept() {
     assert!(ended.stderr.contains("secret"), "{ended:?}");
     let long = "x".repeat(256);
     for subject in ["", "a\nb", &long] {
-        program.complaint(&["token", "--role", "ADMIN", "--subject", subject]);
+        program.error_output(&["token", "--role", "ADMIN", "--subject", subject]);
     }
 }
 
 #[test]
-fn a_changed_message_names_the_token_s_subject_in_the_log() {
+fn the_audit_entry_names_the_subject_of_the_token() {
     let program = Program::new();
     let id = program.organization("One");
     let server = program.serve();
@@ -97,13 +97,16 @@ fn a_changed_message_names_the_token_s_subject_in_the_log() {
     let token = program.run(&arguments).stdout;
     let path = format!("/api/organizations/{id}/missed-call-message");
     let body = r#"{"missedCallMessage":"Hello"}"#;
-    let answer = server
+    let response = server
         .connect()
         .call("PUT", &path, token.trim(), body)
         .unwrap();
     let expected = json!({"missedCallMessage": "Hello", "missedCallAutoMessageEnabled": false});
-    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!((response.status, response.json()), (200, expected));
     let log = program.json(&["audit", "list", "--org", &id]);
     assert_eq!(log[0]["actor"]["label"], "user:jane (ADMIN)");
-    assert_eq!(log[0]["request_id"], answer.header("x-request-id").unwrap());
+    assert_eq!(
+        log[0]["request_id"],
+        response.header("x-request-id").unwrap()
+    );
 }

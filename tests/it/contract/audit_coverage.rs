@@ -1,5 +1,5 @@
-//! Which entries every operation leaves on the audit log. Goal: no change without its record and no
-//! record without a change. Method: each request of the table on an organization of its own.
+//! Audit entries of every operation. Goal: every change has its entry, and every entry a change.
+//! Method: each request of the table runs on its own organization.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::support::TestApp;
 use crate::support::app::{EXTERNAL_ID, now};
 use crate::support::response::Response;
 
-/// A request, the status of its answer, and the entries that it leaves: action, before, after.
+/// Request, the status of its response, and its audit entries as action, before, after.
 struct Case {
     body: Value,
-    /// Whether the key that the path names is revoked beforehand.
+    /// True if the key in the path is revoked beforehand.
     is_revoked: bool,
     status: u16,
     entries: Vec<(&'static str, Value, Value)>,
@@ -44,7 +44,7 @@ fn is_refused(body: Value, status: u16) -> Case {
     }
 }
 
-/// The rows of the operation; an operation without any is a defect of this table.
+/// Returns the rows of the operation. Panics if this table has none.
 fn cases(operation: &Operation) -> Vec<Case> {
     match operation.id {
         "getOrganization"
@@ -67,7 +67,7 @@ fn cases(operation: &Operation) -> Vec<Case> {
         .flatten()
         .collect(),
         "put_organizations_organizationId_missed_call_message" => missed_call_messages(),
-        unknown => panic!("{unknown} has no row"),
+        unknown => panic!("{unknown} has no row: add one"),
     }
 }
 
@@ -306,7 +306,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
     all.into_iter().flatten().copied()
 }
 
-/// An application, who calls it, and a key that the path of an operation may name.
+/// Application, a caller, and a key for the path of the operation.
 struct Stage {
     app: TestApp,
     token: String,
@@ -343,7 +343,7 @@ impl Stage {
         }
     }
 
-    /// What an entry says, with names for what is different each time.
+    /// Returns the content of an entry with placeholders for values that vary.
     async fn seen(&self, entry: &AuditEntry, response: &Response) -> (String, Value, Value) {
         let target = self.app.key_id(&self.target).await;
         let mut text = entry.payload.replace(&target.to_string(), "TARGET");
@@ -358,7 +358,7 @@ impl Stage {
         (entry.action.clone(), before, after)
     }
 
-    /// What an entry of `operation` is about.
+    /// Returns the resource of an entry of `operation`.
     async fn resource(&self, operation: &Operation, response: &Response) -> (String, String) {
         match operation.path {
             "/v1/api-keys" => ("api_key".to_owned(), response.text("/data/id")),
@@ -371,7 +371,7 @@ impl Stage {
     }
 }
 
-/// A credential that may call `operation`, and how the log names it.
+/// Returns a credential that may call `operation`, and its name in the log.
 async fn credential(app: &TestApp, operation: &Operation) -> (String, String) {
     if operation.scopes.is_empty() {
         return (app.jwt(Role::Admin), "user:user-1 (ADMIN)".to_owned());
@@ -429,7 +429,7 @@ async fn check(operation: &Operation, case: &Case) {
 }
 
 #[actix_web::test]
-async fn every_change_leaves_exactly_its_entries_and_nothing_else_leaves_any() {
+async fn every_change_has_exactly_its_entries_and_other_requests_have_none() {
     for operation in operations() {
         let cases = cases(operation);
         let writes = !matches!(operation.method, "GET" | "HEAD");
@@ -442,7 +442,7 @@ async fn every_change_leaves_exactly_its_entries_and_nothing_else_leaves_any() {
         let has_no_op = cases
             .iter()
             .any(|case| case.entries.is_empty() && case.status < 300);
-        // Each POST is a key of its own: there is none that changes nothing.
+        // Each POST creates a new key, so every POST is a change.
         assert_eq!(
             has_no_op,
             operation.method != "POST",
@@ -456,7 +456,7 @@ async fn every_change_leaves_exactly_its_entries_and_nothing_else_leaves_any() {
 }
 
 #[actix_web::test]
-async fn a_change_that_is_repeated_is_recorded_once() {
+async fn a_repeated_change_is_recorded_once() {
     for operation in operations().filter(|operation| operation.method != "POST") {
         for case in cases(operation)
             .iter()
@@ -465,8 +465,8 @@ async fn a_change_that_is_repeated_is_recorded_once() {
             let stage = Stage::new(operation, case).await;
             let before = stage.app.whole_audit().await.len();
             for _ in 0..3 {
-                let answer = stage.call(operation, &case.body).await;
-                assert_eq!(answer.status, case.status);
+                let response = stage.call(operation, &case.body).await;
+                assert_eq!(response.status, case.status);
             }
             let recorded = stage.app.whole_audit().await.len() - before;
             assert_eq!(recorded, case.entries.len(), "{}", case.body);
@@ -475,7 +475,7 @@ async fn a_change_that_is_repeated_is_recorded_once() {
 }
 
 #[actix_web::test]
-async fn the_platform_is_recorded_without_its_identity_in_the_label() {
+async fn the_label_of_platform_staff_does_not_reveal_their_identity() {
     let app = TestApp::new().await;
     let body = json!({"missedCallMessage": "Hello"});
     let path = format!("/api/organizations/{EXTERNAL_ID}/missed-call-message");
@@ -497,7 +497,7 @@ async fn the_platform_is_recorded_without_its_identity_in_the_label() {
 }
 
 #[actix_web::test]
-async fn ids_of_entries_are_ulids_and_no_two_are_alike() {
+async fn ids_of_entries_are_unique_ulids() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgAdminWrite]).await;
     for days in 61..81 {

@@ -1,7 +1,6 @@
-//! Who may do what: every operation of both specs against every kind of credential, as one table.
-//! Goal: an answer that is not written down here is a defect. Method: each credential of
-//! `credentials` is shown to each operation, and a refusal must have its exact envelope and
-//! change nothing.
+//! Permissions of every kind of credential on every operation of both specs, as one table. Goal:
+//! every response is written down here. Method: each credential of `credentials` calls each
+//! operation. A refusal must have its exact envelope and change nothing.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +20,7 @@ use crate::support::TestApp;
 use crate::support::response::Response;
 use crate::support::spec;
 
-/// The columns of the table.
+/// Columns of the table.
 const OPERATIONS: [&str; 10] = [
     "getOrganization",
     "patchOrganization",
@@ -37,39 +36,39 @@ const OPERATIONS: [&str; 10] = [
 
 type Row = [u16; 10];
 
-const NOBODY: Row = [401; 10];
-/// A good key that allows nothing.
+const DENIED: Row = [401; 10];
+/// Valid key without permissions.
 const KEY: Row = [403, 403, 403, 403, 403, 403, 403, 403, 401, 401];
-/// A good token that allows nothing.
+/// Valid token without permissions.
 const TOKEN: Row = [401, 401, 401, 401, 401, 401, 401, 401, 403, 403];
-/// A good token that allows the Tether operations.
+/// Valid token that permits the Tether operations.
 const USER: Row = [401, 401, 401, 401, 401, 401, 401, 401, 200, 200];
-/// A good token that may know that there is no such organization.
+/// Valid token of a superadmin, for an unknown organization.
 const NOWHERE: Row = [401, 401, 401, 401, 401, 401, 401, 401, 404, 404];
-/// A good key that allows the AgentMessage operations.
+/// Valid key that permits the AgentMessage operations.
 const ALL: Row = [200, 200, 200, 200, 201, 201, 204, 200, 401, 401];
-/// The same of another organization: it has no such key.
+/// Valid key of another organization, which does not have the key in the path.
 const ELSEWHERE: Row = [200, 200, 200, 404, 201, 404, 404, 200, 401, 401];
 
 const TABLE: &[(&str, Row)] = &[
-    ("no credential", NOBODY),
-    ("empty header", NOBODY),
-    ("scheme without a credential", NOBODY),
-    ("scheme and spaces", NOBODY),
-    ("another scheme", NOBODY),
-    ("another scheme with a good key", NOBODY),
-    ("another scheme with a good token", NOBODY),
-    ("neither key nor token", NOBODY),
-    ("two good keys", NOBODY),
-    ("two good tokens", NOBODY),
-    ("good key and good token", NOBODY),
-    ("unknown key", NOBODY),
-    ("revoked key", NOBODY),
-    ("key cut short", NOBODY),
-    ("key with a character more", NOBODY),
-    ("key with a character exchanged", NOBODY),
-    ("key of another prefix", NOBODY),
-    ("key in capitals", NOBODY),
+    ("no credential", DENIED),
+    ("empty header", DENIED),
+    ("scheme without a credential", DENIED),
+    ("scheme and spaces", DENIED),
+    ("another scheme", DENIED),
+    ("another scheme with a valid key", DENIED),
+    ("another scheme with a valid token", DENIED),
+    ("neither key nor token", DENIED),
+    ("two valid keys", DENIED),
+    ("two valid tokens", DENIED),
+    ("valid key and valid token", DENIED),
+    ("unknown key", DENIED),
+    ("revoked key", DENIED),
+    ("truncated key", DENIED),
+    ("key with an extra character", DENIED),
+    ("key with a changed character", DENIED),
+    ("key of another prefix", DENIED),
+    ("key in capitals", DENIED),
     ("every scope", ALL),
     ("every scope of another organization", ELSEWHERE),
     ("no scope", KEY),
@@ -147,25 +146,25 @@ const TABLE: &[(&str, Row)] = &[
     ("DEPARTMENT_HEAD", TOKEN),
     ("ADMIN", USER),
     ("SUPERADMIN", USER),
-    ("role in small letters", TOKEN),
+    ("role in lower case", TOKEN),
     ("unknown role", TOKEN),
-    ("good token", USER),
-    ("expired", NOBODY),
+    ("valid token", USER),
+    ("expired", DENIED),
     ("expired within the leeway", USER),
-    ("expired long ago", NOBODY),
-    ("not yet valid", NOBODY),
+    ("expired long ago", DENIED),
+    ("not yet valid", DENIED),
     ("not yet valid within the leeway", USER),
-    ("without exp", NOBODY),
-    ("exp in words", NOBODY),
-    ("without sub", NOBODY),
-    ("HS384", NOBODY),
-    ("HS512", NOBODY),
-    ("none", NOBODY),
-    ("none in other letters", NOBODY),
-    ("HS256 without a signature", NOBODY),
-    ("wrong key", NOBODY),
-    ("another token's signature", NOBODY),
-    ("two of three parts", NOBODY),
+    ("without exp", DENIED),
+    ("exp as text", DENIED),
+    ("without sub", DENIED),
+    ("HS384", DENIED),
+    ("HS512", DENIED),
+    ("none", DENIED),
+    ("none in mixed case", DENIED),
+    ("HS256 without a signature", DENIED),
+    ("wrong key", DENIED),
+    ("another token's signature", DENIED),
+    ("two of three parts", DENIED),
     ("SALES_REP on own id", TOKEN),
     ("DEPARTMENT_HEAD on own id", TOKEN),
     ("ADMIN on own id", USER),
@@ -204,23 +203,23 @@ const TABLE: &[(&str, Row)] = &[
     ("SUPERADMIN of no organization", USER),
     ("right issuer and audience", USER),
     ("audience in a list", USER),
-    ("wrong issuer", NOBODY),
-    ("without issuer", NOBODY),
-    ("wrong audience", NOBODY),
-    ("without audience", NOBODY),
+    ("wrong issuer", DENIED),
+    ("without issuer", DENIED),
+    ("wrong audience", DENIED),
+    ("without audience", DENIED),
     ("RS256", USER),
     ("ES256", USER),
     ("EdDSA", USER),
-    ("RS256 of an unknown key", NOBODY),
-    ("RS256 naming a key of another kind", NOBODY),
-    ("RS384 by a key for RS256", NOBODY),
-    ("PS256 by a key for RS256", NOBODY),
-    ("a token that brings its own key", NOBODY),
-    ("HS256 with the RSA public key", NOBODY),
-    ("HS256 with the trimmed RSA public key", NOBODY),
-    ("HS256 with the RSA modulus", NOBODY),
-    ("HS256 with the secret of another server", NOBODY),
-    ("none where public keys are wanted", NOBODY),
+    ("RS256 of an unknown key", DENIED),
+    ("RS256 naming a key of another kind", DENIED),
+    ("RS384 by a key for RS256", DENIED),
+    ("PS256 by a key for RS256", DENIED),
+    ("token with an embedded key", DENIED),
+    ("HS256 with the RSA public key", DENIED),
+    ("HS256 with the trimmed RSA public key", DENIED),
+    ("HS256 with the RSA modulus", DENIED),
+    ("HS256 with the secret of another server", DENIED),
+    ("none on the server with public keys", DENIED),
 ];
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
@@ -232,7 +231,7 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
 }
 
 #[actix_web::test]
-async fn every_operation_answers_every_credential_as_the_table_says() {
+async fn every_operation_responds_to_every_credential_as_in_the_table() {
     let world = World::new().await;
     let credentials = world.credentials().await;
     let names: BTreeSet<&str> = credentials.iter().map(|one| one.name.as_str()).collect();
@@ -240,7 +239,7 @@ async fn every_operation_answers_every_credential_as_the_table_says() {
     assert_eq!(
         names.len(),
         credentials.len(),
-        "each credential has a name of its own"
+        "each credential has its own name"
     );
     assert_eq!(rows.len(), TABLE.len(), "each credential has one row");
     assert_eq!(names, rows);
@@ -256,7 +255,7 @@ async fn every_operation_answers_every_credential_as_the_table_says() {
             let target = if operation.path.contains("{id}") {
                 target(app).await
             } else {
-                NO_KEY.to_owned()
+                UNKNOWN_KEY_ID.to_owned()
             };
             let response = call(&world, credential, (operation, &target), None).await;
             if response.status != row[column(operation)] {
@@ -276,13 +275,13 @@ fn column(operation: &Operation) -> usize {
         .unwrap()
 }
 
-/// The id of a new key of the tests' organization, for the operations on one.
+/// Creates a key of the test organization, for operations on one key. Returns its id.
 async fn target(app: &TestApp) -> String {
     let key = app.api_key(&[Scope::ApiKeysWrite]).await;
     app.key_id(&key).await.to_string()
 }
 
-/// All that a request could change.
+/// Returns everything that a request could change.
 async fn everything(app: &TestApp) -> (Organization, Vec<AuditEntry>, Vec<ApiKey>) {
     (
         app.stored().await,
@@ -323,7 +322,7 @@ fn the_table_has_a_column_for_every_operation_of_both_specs() {
 }
 
 #[test]
-fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
+fn spec_and_program_have_the_same_scopes_and_operations_require_no_others() {
     let known: BTreeSet<&str> = Scope::VARIANTS
         .iter()
         .map(|scope| scope.into_str())
@@ -342,7 +341,7 @@ fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
         assert_eq!(
             operation.scheme,
             Some("bearerAuth"),
-            "{} asks for nothing",
+            "{} requires no credential",
             operation.id
         );
         assert!(
@@ -365,7 +364,7 @@ fn scopes_of_spec_and_program_are_the_same_and_every_demand_is_among_them() {
 }
 
 #[test]
-fn what_the_program_demands_is_what_the_spec_says() {
+fn the_program_requires_the_scopes_and_roles_of_the_spec() {
     for operation in operations() {
         let spec = if operation.path.starts_with("/v1/") {
             &*spec::AGENT_MESSAGE
@@ -386,7 +385,7 @@ fn what_the_program_demands_is_what_the_spec_says() {
 }
 
 #[actix_web::test]
-async fn the_credential_is_judged_before_the_body_is_looked_at() {
+async fn the_credential_is_checked_before_the_body() {
     let world = World::new().await;
     let credentials = world.credentials().await;
     let bodies = [
@@ -398,12 +397,12 @@ async fn the_credential_is_judged_before_the_body_is_looked_at() {
         let credential = credentials.iter().find(|one| one.name == *name).unwrap();
         for operation in operations().filter(|operation| takes_body(operation)) {
             let column = column(operation);
-            // An unknown organization is found out only after the body was read.
+            // An unknown organization is found only after the body was read.
             if ![401, 403].contains(&row[column]) {
                 continue;
             }
             for body in bodies {
-                let called = (operation, NO_KEY);
+                let called = (operation, UNKNOWN_KEY_ID);
                 let response = call(&world, credential, called, Some(body)).await;
                 assert_eq!(
                     response.status, row[column],
@@ -416,7 +415,7 @@ async fn the_credential_is_judged_before_the_body_is_looked_at() {
 }
 
 #[actix_web::test]
-async fn a_key_of_another_organization_reads_and_changes_its_own_only() {
+async fn a_key_of_another_organization_reads_and_changes_only_its_own() {
     let world = World::new().await;
     let credentials = world.credentials().await;
     let wanted = "every scope of another organization";
@@ -433,14 +432,14 @@ async fn a_key_of_another_organization_reads_and_changes_its_own_only() {
     assert_eq!(everything(app).await, before);
 }
 
-/// The id of a key that nobody has.
-const NO_KEY: &str = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
+/// Id without a key.
+const UNKNOWN_KEY_ID: &str = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3";
 
 fn takes_body(operation: &Operation) -> bool {
     matches!(operation.method, "PATCH" | "PUT" | "POST")
 }
 
-/// A body that would change something, if the operation reads one.
+/// Returns a body that would change something, if the operation reads one.
 fn body_of(operation: &Operation) -> &'static str {
     match (operation.path.starts_with("/v1/"), operation.method) {
         (true, "POST") => r#"{"label": "New", "scopes": ["apikeys:write"]}"#,
@@ -461,7 +460,7 @@ async fn call(
         .replace("{id}", target);
     assert!(
         !path.contains('{'),
-        "{path} has a parameter that this table does not know"
+        "{path} has an unknown parameter: add it here"
     );
     let method: Method = operation.method.parse().unwrap();
     let mut request = world.app(credential.server).request(method, &path);
@@ -495,7 +494,7 @@ fn agent_message_error(response: &Response) -> Value {
         401 => ("UNAUTHORIZED", "authentication failed"),
         403 => ("FORBIDDEN", "missing required scope"),
         404 => ("NOT_FOUND", "not found"),
-        status => panic!("{status} is no refusal of a credential"),
+        status => panic!("unexpected status {status} for a refused credential"),
     };
     let request_id = response.header("x-request-id");
     json!({
@@ -515,6 +514,6 @@ fn tether_error(status: u16) -> Value {
             "error": "Organization not found",
             "details": "No organization exists with the provided id",
         }),
-        status => panic!("{status} is no refusal of a credential"),
+        status => panic!("unexpected status {status} for a refused credential"),
     }
 }

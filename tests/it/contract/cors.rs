@@ -1,4 +1,4 @@
-//! Which pages of other origins may read the answers, as the browser is told.
+//! CORS: the pages of other origins that may read responses.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -40,7 +40,7 @@ fn cors_headers(response: &Response) -> Vec<&str> {
         .collect()
 }
 
-/// `(path, credential)` with answers of all kinds.
+/// Returns `(path, credential)` for responses of all kinds.
 async fn requests(app: &TestApp) -> Vec<(String, String)> {
     let (key, token) = (app.api_key(Scope::VARIANTS).await, app.jwt(Role::SalesRep));
     vec![
@@ -55,7 +55,7 @@ async fn requests(app: &TestApp) -> Vec<(String, String)> {
 }
 
 #[actix_web::test]
-async fn without_a_list_there_is_no_such_thing() {
+async fn without_a_list_there_are_no_cors_headers() {
     let app = TestApp::new().await;
     for (path, credential) in requests(&app).await {
         let request = app.request(Method::GET, &path).bearer(&credential);
@@ -72,7 +72,7 @@ async fn without_a_list_there_is_no_such_thing() {
 }
 
 #[actix_web::test]
-async fn every_answer_to_a_listed_origin_may_be_read_errors_included() {
+async fn a_listed_origin_may_read_every_response_including_errors() {
     let app = open().await;
     for (path, credential) in requests(&app).await {
         let plain = app.request(Method::GET, &path).bearer(&credential);
@@ -97,7 +97,7 @@ async fn every_answer_to_a_listed_origin_may_be_read_errors_included() {
 }
 
 #[actix_web::test]
-async fn a_preflight_of_a_listed_origin_names_the_methods_and_headers_on_any_path() {
+async fn a_preflight_of_a_listed_origin_gets_the_methods_and_headers_of_any_path() {
     let app = open().await;
     for path in [PATH, &app.missed_call_path(), "/v1/nothing", "/healthz"] {
         let response = preflight(&app, path, LISTED, "PATCH").await;
@@ -122,7 +122,7 @@ async fn a_preflight_of_a_listed_origin_names_the_methods_and_headers_on_any_pat
 }
 
 #[actix_web::test]
-async fn an_origin_that_is_not_listed_is_served_as_if_there_were_no_list() {
+async fn an_unlisted_origin_is_served_as_without_a_list() {
     let app = open().await;
     let origins = [
         OTHER,
@@ -158,7 +158,7 @@ async fn an_origin_that_is_not_listed_is_served_as_if_there_were_no_list() {
 }
 
 #[actix_web::test]
-async fn a_preflight_for_what_is_not_allowed_is_answered_with_what_is() {
+async fn a_preflight_for_another_method_gets_the_allowed_methods() {
     let app = open().await;
     for method in ["TRACE", "x y", ""] {
         let response = preflight(&app, PATH, LISTED, method).await;
@@ -168,5 +168,9 @@ async fn a_preflight_for_what_is_not_allowed_is_answered_with_what_is() {
     }
     let options = app.request(Method::OPTIONS, PATH).header("origin", LISTED);
     let options = options.send().await;
-    assert_eq!(options.header("allow"), "GET, PATCH", "no preflight");
+    assert_eq!(
+        options.header("allow"),
+        "GET, PATCH",
+        "OPTIONS without preflight headers"
+    );
 }

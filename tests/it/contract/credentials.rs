@@ -1,5 +1,5 @@
-//! Every kind of credential, good and bad, by the name that the authorization table gives it.
-//! What each of them opens is in the table.
+//! Every kind of valid and invalid credential, by its name in the authorization table. The table
+//! has the permissions of each.
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
@@ -20,31 +20,31 @@ use strum::VariantArray as _;
 use crate::support::TestApp;
 use crate::support::app::{EXTERNAL_ID, JWT_SECRET, now};
 
-/// Public keys and tokens that were made with another implementation.
+/// Public keys and tokens from another implementation.
 const FIXTURES: &str = include_str!("../../../src/auth/jwt/fixtures.json");
 
-/// Ten minutes into the hour for which the fixtures' tokens are valid.
+/// Ten minutes into the hour in which the tokens of the fixtures are valid.
 const FIXTURE_TIME: i64 = 1_770_000_600;
 
-/// The organization that the fixtures' tokens name.
+/// Organization in the tokens of the fixtures.
 const FIXTURE_ORGANIZATION: &str = "org-1";
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "quietline";
 const OTHER_EXTERNAL_ID: &str = "65f0c1d2e3a4b5c6d7e8f902";
 
-/// Which server a credential is shown to.
+/// Server that receives a credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Server {
     /// Verifies tokens with a shared secret.
     Plain,
-    /// Demands an issuer and an audience as well.
+    /// Also requires an issuer and an audience.
     Strict,
     /// Verifies tokens with public keys only.
     PublicKeys,
 }
 
-/// What a request carries, and which organization its path names where it names one.
+/// Headers of a request, and the organization in its path if the path has one.
 #[derive(Debug)]
 pub struct Credential {
     pub name: String,
@@ -53,7 +53,7 @@ pub struct Credential {
     pub path_organization: String,
 }
 
-/// The three servers and the organizations on them.
+/// The three servers and their organizations.
 pub struct World {
     plain: TestApp,
     strict: TestApp,
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// Every credential there is.
+    /// Returns every kind of credential.
     pub async fn credentials(&self) -> Vec<Credential> {
         let mut all = self.unreadable().await;
         all.extend(self.keys().await);
@@ -133,17 +133,17 @@ impl World {
             self.plain("scheme and spaces", &["Bearer   "]),
             self.plain("another scheme", &["Basic dXNlcjpwYXNzd29yZA=="]),
             self.plain(
-                "another scheme with a good key",
+                "another scheme with a valid key",
                 &[&key.replace("Bearer", "Token")],
             ),
             self.plain(
-                "another scheme with a good token",
+                "another scheme with a valid token",
                 &[&token.replace("Bearer", "JWT")],
             ),
             self.plain("neither key nor token", &["Bearer garbage"]),
-            self.plain("two good keys", &[&key, &key]),
-            self.plain("two good tokens", &[&token, &token]),
-            self.plain("good key and good token", &[&key, &token]),
+            self.plain("two valid keys", &[&key, &key]),
+            self.plain("two valid tokens", &[&token, &token]),
+            self.plain("valid key and valid token", &[&key, &token]),
         ]
     }
 
@@ -160,10 +160,13 @@ impl World {
             self.plain("every scope of another organization", &[&bearer(&of_other)]),
             self.plain("unknown key", &[&bearer(&unknown)]),
             self.plain("revoked key", &[&bearer(&revoked)]),
-            self.plain("key cut short", &[&bearer(&good[..good.len() - 1])]),
-            self.plain("key with a character more", &[&bearer(&format!("{good}0"))]),
+            self.plain("truncated key", &[&bearer(&good[..good.len() - 1])]),
             self.plain(
-                "key with a character exchanged",
+                "key with an extra character",
+                &[&bearer(&format!("{good}0"))],
+            ),
+            self.plain(
+                "key with a changed character",
                 &[&bearer(&exchanged(&good))],
             ),
             self.plain(
@@ -194,17 +197,14 @@ impl World {
             let token = self.plain.jwt(role);
             all.push(self.plain(role.into_str(), &[&bearer(&token)]));
         }
-        for (name, role) in [
-            ("role in small letters", "admin"),
-            ("unknown role", "OWNER"),
-        ] {
+        for (name, role) in [("role in lower case", "admin"), ("unknown role", "OWNER")] {
             let token = hs256(&self.claims(&[("accessRole", json!(role))]));
             all.push(self.plain(name, &[&bearer(&token)]));
         }
         all
     }
 
-    /// The claims of a good token of an ADMIN, with some of them replaced.
+    /// Returns the claims of a valid ADMIN token, with some of them replaced.
     fn claims(&self, replaced: &[(&str, Value)]) -> Value {
         let mut claims = json!({
             "sub": "user-1",
@@ -234,7 +234,7 @@ impl World {
         let other_secret = JWT_SECRET.to_uppercase();
         let wrong_key = signed(Algorithm::HS256, other_secret.as_bytes(), &good);
         let table = [
-            ("good token", hs256(&good)),
+            ("valid token", hs256(&good)),
             ("expired", timed("exp", -31)),
             ("expired within the leeway", timed("exp", -29)),
             ("expired long ago", timed("exp", -1_000_000)),
@@ -242,14 +242,14 @@ impl World {
             ("not yet valid within the leeway", timed("nbf", 29)),
             ("without exp", hs256(&self.without("exp"))),
             (
-                "exp in words",
+                "exp as text",
                 hs256(&self.claims(&[("exp", json!("tomorrow"))])),
             ),
             ("without sub", hs256(&self.without("sub"))),
             ("HS384", by(Algorithm::HS384)),
             ("HS512", by(Algorithm::HS512)),
             ("none", unsigned("none", &good)),
-            ("none in other letters", unsigned("nOnE", &good)),
+            ("none in mixed case", unsigned("nOnE", &good)),
             ("HS256 without a signature", unsigned("HS256", &good)),
             ("wrong key", wrong_key),
             ("another token's signature", edited),
@@ -357,7 +357,7 @@ impl World {
             ("RS384 by a key for RS256", text("/tokens/RS384").to_owned()),
             ("PS256 by a key for RS256", text("/tokens/PS256").to_owned()),
             (
-                "a token that brings its own key",
+                "token with an embedded key",
                 text("/tokens/embedded_jwk").to_owned(),
             ),
             ("HS256 with the RSA public key", by_hmac(pem)),
@@ -371,7 +371,7 @@ impl World {
                 by_hmac(JWT_SECRET),
             ),
             (
-                "none where public keys are wanted",
+                "none on the server with public keys",
                 unsigned("none", &claims),
             ),
         ];
@@ -432,7 +432,7 @@ fn signed(algorithm: Algorithm, secret: &[u8], claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &key).unwrap()
 }
 
-/// A token that claims an algorithm and has an empty signature.
+/// Returns a token with this algorithm in its header and an empty signature.
 fn unsigned(algorithm: &str, claims: &Value) -> String {
     let header = json!({"alg": algorithm, "typ": "JWT"}).to_string();
     format!(
@@ -442,7 +442,7 @@ fn unsigned(algorithm: &str, claims: &Value) -> String {
     )
 }
 
-/// The header and claims of one token with the signature of another.
+/// Joins the header and claims of one token to the signature of another.
 fn splice(claims: &str, signature: &str) -> String {
     let (unsigned, _) = claims.rsplit_once('.').unwrap();
     let (_, signature) = signature.rsplit_once('.').unwrap();

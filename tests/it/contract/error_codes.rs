@@ -1,5 +1,5 @@
-//! Every way to fail has its answer in both dialects, and the answers are those of the specs.
-//! When a failure occurs is tested per operation.
+//! Every error has a response in both dialects that matches the specs. The tests of each operation
+//! cover when an error occurs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::support::spec;
 
-/// Stands in every text that must not leave the process.
+/// Marker in every text that must not leave the process.
 const SECRET: &str = "canary";
 
 fn every_refusal() -> Vec<Refusal> {
@@ -26,7 +26,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::ResellerHasBrands,
         Refusal::ApiKeyRevoked,
     ];
-    // A new refusal stops this from compiling; it belongs into the list.
+    // A new refusal fails to compile here. Add it to the list.
     all.iter().for_each(|refusal| match refusal {
         Refusal::AttestationRequired
         | Refusal::ResellerNotEligible
@@ -37,7 +37,7 @@ fn every_refusal() -> Vec<Refusal> {
 }
 
 fn every_rejection() -> Vec<Rejection> {
-    // The generated crate makes violations; here they come from a body that breaks a rule.
+    // Violations are private to the generated crate, so take them from an invalid body.
     let violations = || vec![runtime_violation()];
     let all = vec![
         Rejection::UnsupportedMediaType,
@@ -54,7 +54,7 @@ fn every_rejection() -> Vec<Rejection> {
         },
         Rejection::Internal(SECRET.to_owned()),
     ];
-    // A new rejection stops this from compiling; it belongs into the list.
+    // A new rejection fails to compile here. Add it to the list.
     all.iter().for_each(|rejection| match rejection {
         Rejection::UnsupportedMediaType
         | Rejection::BodyTooLarge
@@ -95,7 +95,7 @@ fn every_error() -> Vec<Error> {
         Error::internal(SECRET),
     ];
     all.extend(every_refusal().into_iter().map(Error::Refused));
-    // A new error stops this from compiling; it belongs into the list.
+    // A new error fails to compile here. Add it to the list.
     all.iter().for_each(|error| match error {
         Error::Unauthenticated(_)
         | Error::Forbidden(_)
@@ -121,7 +121,7 @@ fn every_failure() -> Vec<Failure> {
     all
 }
 
-/// Status, headers as text, and body of what `render` makes of `failure`.
+/// Returns the status, the headers as text and the body that `render` makes of `failure`.
 async fn rendered(
     render: impl Fn(&HttpRequest, Failure) -> HttpResponse,
     failure: Failure,
@@ -144,7 +144,7 @@ async fn emitted() -> BTreeSet<(u16, String)> {
     emitted
 }
 
-/// Status and code of every example of an error response of the AgentMessage spec.
+/// Returns status and code of every error example in the AgentMessage spec.
 fn documented() -> BTreeSet<(u16, String)> {
     let spec = &*spec::AGENT_MESSAGE;
     let mut documented = BTreeSet::new();
@@ -174,12 +174,12 @@ async fn codes_of_spec_examples_and_program_are_the_same() {
     let listed: BTreeSet<&str> = listed.map(|code| code.as_str().unwrap()).collect();
     let generated: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(generated, listed);
-    assert_eq!(codes(&emitted().await), listed, "the server's");
-    assert_eq!(codes(&documented()), listed, "the examples'");
+    assert_eq!(codes(&emitted().await), listed, "codes of the server");
+    assert_eq!(codes(&documented()), listed, "codes of the examples");
 }
 
 #[actix_web::test]
-async fn every_code_comes_with_the_statuses_that_are_documented() {
+async fn every_code_has_its_documented_statuses() {
     assert_eq!(emitted().await, documented());
 }
 
@@ -191,13 +191,13 @@ fn the_description_of_the_codes_names_each_with_its_statuses() {
     for code in codes(&documented) {
         let pairs = documented.iter().filter(|(_, of)| of == code);
         let statuses: Vec<String> = pairs.map(|(status, _)| status.to_string()).collect();
-        let words = format!("- `{code}` ({}): ", statuses.join(", "));
-        assert!(description.contains(&words), "{words}");
+        let line = format!("- `{code}` ({}): ", statuses.join(", "));
+        assert!(description.contains(&line), "{line}");
     }
 }
 
 #[actix_web::test]
-async fn no_answer_holds_what_is_for_the_log_only() {
+async fn no_response_contains_details_meant_for_the_log() {
     for failure in every_failure() {
         let name = format!("{failure:?}");
         let (_, headers, body) = rendered(agentmessage::envelope::render, failure).await;
@@ -264,7 +264,7 @@ async fn tether_errors_are_two_strings_with_a_documented_status() {
 }
 
 #[actix_web::test]
-async fn a_wait_is_told_in_whole_seconds_and_never_too_short() {
+async fn retry_after_is_in_whole_seconds_rounded_up() {
     for (wait, seconds) in [(1, "1"), (1000, "1"), (1001, "2"), (59_999, "60")] {
         let error = || Error::RateLimited(Duration::from_millis(wait));
         let request = TestRequest::get().to_http_request();

@@ -1,6 +1,6 @@
-//! Every settable field of both specs, walked from the spec. Goal: a field that is forgotten in one
-//! place fails here. Method: each is set alone, and has to change the response, the stored row and
-//! the audit log, each in its own place only.
+//! Every settable field of both specs, read from the spec. Goal: a field that is missing from one
+//! layer fails here. Method: set each field alone. It must change the response, the stored row and
+//! the audit log, each only in its own position.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use super::isolation::COLUMNS;
 use crate::support::TestApp;
 use crate::support::spec::{AGENT_MESSAGE, TETHER, resolve};
 
-/// A field that a request can set.
+/// Field that a request can set.
 struct Leaf {
-    /// JSON pointer, in the request and in the resource alike.
+    /// JSON pointer, the same in the request and in the resource.
     pointer: String,
     schema: &'static Value,
 }
@@ -25,7 +25,7 @@ impl Leaf {
         self.pointer.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The request that sets this field alone.
+    /// Returns the request that sets this field alone.
     fn request(&self, value: &Value) -> Value {
         let names = self.pointer.split('/').skip(1).collect::<Vec<_>>();
         names
@@ -34,8 +34,8 @@ impl Leaf {
             .fold(value.clone(), |inner, name| json!({ *name: inner }))
     }
 
-    /// A value that the schema admits, other than the present one, and of no other text in
-    /// `resource`: two times of a window have to differ.
+    /// Returns a valid value other than the present one. Its text must not occur in `resource`,
+    /// because the two times of a window must differ.
     fn other_value(&self, present: &Value, resource: &Value) -> Value {
         let schema = self.schema;
         let types = match &schema["type"] {
@@ -59,7 +59,7 @@ impl Leaf {
     }
 }
 
-/// All leaves below `schema`, objects resolved.
+/// Returns all leaves below `schema`, with objects resolved.
 fn leaves(spec: &'static Value, schema: &'static Value, pointer: &str) -> Vec<Leaf> {
     let schema = resolve(spec, schema);
     let Some(properties) = schema["properties"].as_object() else {
@@ -72,10 +72,10 @@ fn leaves(spec: &'static Value, schema: &'static Value, pointer: &str) -> Vec<Le
     inner.collect()
 }
 
-/// Columns that every change moves, and the id, which is not text.
+/// Columns that every change updates, and the id, which is not text.
 const BOOKKEEPING: [&str; 5] = ["id", "version", "audit_length", "audit_head", "updated_at"];
 
-/// The stored row of the one organization, by column, as text.
+/// Returns the stored row of the only organization, as text by column.
 fn stored_row(app: &TestApp) -> BTreeMap<String, String> {
     let mut columns = app.database.columns("organizations");
     columns.retain(|column| !BOOKKEEPING.contains(&column.as_str()));
@@ -88,7 +88,7 @@ fn stored_row(app: &TestApp) -> BTreeMap<String, String> {
     columns.into_iter().map(read).collect()
 }
 
-/// Sets `leaf` alone by `method` on `path` and checks all three places. Returns the column.
+/// Sets `leaf` alone by `method` on `path` and checks all three effects. Returns the column.
 async fn check(app: &TestApp, leaf: &Leaf, (method, path, token): (Method, &str, &str)) -> String {
     let resource = |body: &Value| body.get("data").unwrap_or(body).clone();
     let before = resource(&app.get(path, token).await.json());
@@ -102,7 +102,7 @@ async fn check(app: &TestApp, leaf: &Leaf, (method, path, token): (Method, &str,
     assert_eq!(response.status, 200, "{}: {response:?}", leaf.pointer);
 
     let mut expected = before.clone();
-    *expected.pointer_mut(&leaf.pointer).expect("it was there") = value.clone();
+    *expected.pointer_mut(&leaf.pointer).expect("a column") = value.clone();
     assert_eq!(resource(&response.json()), expected, "{}", leaf.pointer);
 
     let row_after = stored_row(app);
@@ -130,8 +130,8 @@ fn snake_case(name: &str) -> String {
     letters.collect()
 }
 
-/// Switching auto replies off takes two fields, the switch and the attestation: they are set here,
-/// so that every other field can be set alone.
+/// Disables auto replies. That takes two fields, the switch and the attestation, and every other
+/// field can be set alone afterwards.
 async fn disable_auto_replies(app: &TestApp, key: &str) {
     let attestation = "We handle HELP and STOP ourselves.";
     let auto_replies = json!({ "enabled": false, "attestation": attestation });
@@ -144,7 +144,7 @@ async fn disable_auto_replies(app: &TestApp, key: &str) {
     assert_eq!(payload["after"], auto_replies);
 }
 
-/// Every leaf of both requests but the attestation, which changes nothing by itself.
+/// Returns every leaf of both requests except the attestation, which alone changes nothing.
 fn every_leaf() -> (Vec<Leaf>, Vec<Leaf>) {
     let schema = &AGENT_MESSAGE["components"]["schemas"]["UpdateOrganizationRequest"];
     let mut patched = leaves(&AGENT_MESSAGE, schema, "");

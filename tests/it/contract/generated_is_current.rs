@@ -1,5 +1,5 @@
-//! The generated crate was made from the specs of the repository. Whether it was made by the
-//! present templates is checked by the build itself.
+//! The generated crate is made from the specs of the repository. The build itself checks that the
+//! templates are current.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_transcode::{Transcoder, transcode};
 /// Old and new text.
 type Edit = (&'static str, &'static str);
 
-/// Edits that make OpenAPI 3.1 of Tether's document, each in one place.
+/// Edits that turn Tether's document into OpenAPI 3.1, each in one position.
 const TETHER_IN_3_1: [Edit; 2] = [
     (r#""openapi":"3.0.3""#, r#""openapi":"3.1.0""#),
     (
@@ -23,7 +23,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The spec `name` as JSON without white space, keys in its own order.
+/// Returns the spec `name` as JSON without white space, with its keys in order.
 fn yaml_as_json(name: &str) -> String {
     let text = fs::read_to_string(root().join("openapi").join(name)).unwrap();
     let json = serde_saphyr::with_deserializer_from_str(&text, |yaml| {
@@ -41,7 +41,7 @@ fn without_white_space(json: &str) -> String {
 }
 
 #[test]
-fn the_specs_inside_the_program_are_the_documents_of_the_repository() {
+fn the_embedded_specs_are_the_documents_of_the_repository() {
     let table: [(&str, &str, &[Edit]); 2] = [
         (agentmessage::SPEC_JSON, "agentmessage.yaml", &[]),
         (tether_relay::SPEC_JSON, "tether-relay.yaml", &TETHER_IN_3_1),
@@ -62,7 +62,7 @@ fn the_specs_inside_the_program_are_the_documents_of_the_repository() {
 }
 
 #[test]
-fn every_generated_file_says_so_in_its_first_line() {
+fn the_first_line_of_every_generated_file_says_that_it_is_generated() {
     let mut folders = vec![root().join("generated/src")];
     let mut files: Vec<PathBuf> = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -75,7 +75,7 @@ fn every_generated_file_says_so_in_its_first_line() {
             }
         }
     }
-    // JSON has no comments.
+    // JSON does not have comments.
     files.retain(|path| path.extension().is_none_or(|extension| extension != "json"));
     assert!(files.len() > 8, "{files:?}");
     for path in files {
@@ -85,7 +85,7 @@ fn every_generated_file_says_so_in_its_first_line() {
 }
 
 #[test]
-fn the_generator_is_recorded_with_what_it_read_and_wrote() {
+fn the_record_names_the_generator_its_inputs_and_its_outputs() {
     let digest = fs::read_to_string(root().join("generated/.digest")).unwrap();
     let names: Vec<&str> = digest
         .lines()

@@ -1,17 +1,17 @@
 //! Isolation of organizations. Goal: random calls by 50 credentials of 10 organizations read and
-//! write nothing across organizations, whatever they name, guess or repeat. Method: every text that
-//! an organization stores holds a marker, and a model of each organization is kept of nothing but
-//! what its own callers sent and were told. Each answer is held against it when it comes, and all
-//! rows of the database when it is over.
+//! write nothing across organizations, whatever ids they name, guess or repeat. Method: every text
+//! that an organization stores contains a marker. A model of each organization is built only from
+//! the requests and responses of its own callers. Each response is checked against the model when
+//! it arrives, and all rows of the database at the end.
 //!
-//! The calls of one organization come one after another, so that the model is exact, and those of
-//! several at once. Superadmins are left out: they act on every organization by right.
-//! `ISOLATION_CALLS` says how many calls there are, `ISOLATION_SEED` which.
+//! The calls of one organization are sequential, so that the model is exact. Different
+//! organizations call concurrently. Superadmins are left out, because they may act on every
+//! organization. `ISOLATION_CALLS` sets the number of calls, `ISOLATION_SEED` the seed.
 
-mod answers;
 mod bodies;
 mod calls;
 mod dice;
+mod responses;
 mod rows;
 mod tenant;
 
@@ -30,21 +30,21 @@ use crate::support::response::Response;
 
 pub use rows::COLUMNS;
 
-use answers::check;
 use calls::{Call, Target, operations};
 use dice::Dice;
+use responses::check;
 use tenant::{Names, ORGANIZATIONS, Tenant};
 
-/// How many clients call at the same time, each for some of the organizations.
+/// Number of concurrent clients. Each calls for some of the organizations.
 const WORKERS: usize = 5;
 
-/// Fewer calls than this need not have seen everything.
+/// Shorter runs may miss some kinds of calls.
 const ENOUGH_CALLS: usize = 3_000;
 
-/// Milliseconds between two calls of a worker at most. Ten keys a minute are sometimes too many.
+/// Longest time between two calls of a worker, in milliseconds. Some runs exceed ten keys a minute.
 const STEP_MS: usize = 1_500;
 
-/// How often the time jumps by an hour, in calls; idempotency records grow old.
+/// Number of calls between jumps of one hour, which let idempotency records expire.
 const JUMP: usize = 200;
 
 #[expect(clippy::disallowed_methods, reason = "how thorough this test is")]
@@ -55,7 +55,7 @@ fn setting(name: &str, default: u64) -> u64 {
     })
 }
 
-/// Says how to see a failure again.
+/// Prints how to reproduce a failure.
 struct Trace {
     seed: u64,
     calls: usize,
@@ -71,10 +71,10 @@ impl Drop for Trace {
     }
 }
 
-/// How many calls of each operation succeeded, and how many aimed at another organization.
+/// Number of successful calls of each operation, and of calls that target another organization.
 type Tally = BTreeMap<&'static str, [usize; 2]>;
 
-/// Calls for some organizations, each on a server of its own with a clock of its own.
+/// Client that calls for some organizations, each on its own server with its own clock.
 struct Worker<'a> {
     app: &'a TestApp,
     names: &'a [Names],
@@ -99,7 +99,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// One call of somebody of `own`.
+    /// Sends one call of a caller of `own`.
     async fn call(&mut self, own: &mut Tenant, trace: &mut Trace) {
         let jump = if self.dice.below(JUMP) == 0 {
             3_600_000
@@ -177,7 +177,8 @@ async fn no_call_reads_or_writes_across_organizations() {
     }
 }
 
-/// A run in which nothing succeeds, or nobody tries, shows nothing.
+/// Asserts that operations succeeded and that calls targeted other organizations. Otherwise the run
+/// would prove nothing.
 fn check_tally(tallies: &[Tally]) {
     for operation in operations() {
         let of_it = || tallies.iter().filter_map(|tally| tally.get(operation.id));
@@ -185,6 +186,11 @@ fn check_tally(tallies: &[Tally]) {
         let foreign: usize = of_it().map(|[_, foreign]| foreign).sum();
         let can_name_others = operation.path.contains('{') || operation.id.starts_with("list");
         assert!(succeeded > 0, "{} never succeeded", operation.id);
-        assert_eq!(foreign > 0, can_name_others, "{} at others", operation.id);
+        assert_eq!(
+            foreign > 0,
+            can_name_others,
+            "{}: calls that target another organization",
+            operation.id
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! HEAD and OPTIONS, on every path of both specs and on the paths that no spec has.
+//! HEAD and OPTIONS on every path of both specs and on paths outside the specs.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -10,7 +10,7 @@ use crate::support::TestApp;
 use crate::support::response::Response;
 use crate::support::spec;
 
-/// Every path of both specs that a request can be sent to, with what the spec says of it.
+/// Returns every path of both specs with its path item, ready for a request.
 fn paths(app: &TestApp) -> Vec<(String, &'static Value)> {
     let specs = [&*spec::AGENT_MESSAGE, &*spec::TETHER];
     let items = specs
@@ -21,7 +21,7 @@ fn paths(app: &TestApp) -> Vec<(String, &'static Value)> {
         .collect()
 }
 
-/// A path with `id` for each parameter.
+/// Fills each parameter of a path with `id`.
 fn filled(template: &str, id: &str) -> String {
     let segments = template.split('/').map(|segment| {
         let is_parameter = segment.starts_with('{');
@@ -30,7 +30,7 @@ fn filled(template: &str, id: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// The methods that a path item declares, in capitals and sorted.
+/// Returns the methods of a path item, in capitals and sorted.
 fn declared(item: &Value) -> String {
     let known = ["delete", "get", "patch", "post", "put"];
     let methods = known
@@ -40,7 +40,7 @@ fn declared(item: &Value) -> String {
     methods.collect::<Vec<_>>().join(", ")
 }
 
-/// The headers that do not differ from one answer to the next, as sorted text.
+/// Returns the headers that are equal in all responses, as sorted text.
 fn lasting_headers(response: &Response) -> Vec<String> {
     let mut headers: Vec<String> = response
         .headers
@@ -71,6 +71,7 @@ async fn options_of_every_path_of_both_specs_lists_exactly_its_methods() {
     }
 }
 
+/// RFC 9110, section 9.3.2: HEAD has the headers of GET.
 #[actix_web::test]
 async fn head_of_every_path_with_get_has_its_status_and_its_headers() {
     let app = TestApp::new().await;
@@ -88,7 +89,7 @@ async fn head_of_every_path_with_get_has_its_status_and_its_headers() {
         } else {
             &key
         };
-        // With a credential, and with one that is not accepted.
+        // Use a valid and an invalid credential.
         for credential in [own.as_str(), "x"] {
             let get = app.get(&path, credential).await;
             let head = app.request(Method::HEAD, &path).bearer(credential);
@@ -102,7 +103,7 @@ async fn head_of_every_path_with_get_has_its_status_and_its_headers() {
 }
 
 #[actix_web::test]
-async fn a_conditional_head_is_answered_as_the_conditional_get() {
+async fn a_conditional_head_responds_as_the_conditional_get() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     let path = "/v1/organization";
@@ -115,21 +116,21 @@ async fn a_conditional_head_is_answered_as_the_conditional_get() {
 }
 
 #[actix_web::test]
-async fn a_head_of_the_tether_dialect_that_fails_has_failed_to_read() {
+async fn a_failed_head_of_the_tether_dialect_has_the_error_of_get() {
     let app = TestApp::new().await;
     app.database
         .execute_unchecked("ALTER TABLE organizations RENAME TO elsewhere");
     let token = app.jwt(Role::Admin);
     for method in [Method::GET, Method::HEAD] {
         let request = app.request(method.clone(), &app.missed_call_path());
-        let answer = request.bearer(&token).send().await;
-        assert_eq!(answer.status, 500, "{method}");
-        assert_eq!(answer.text("/error"), "Failed to read configuration");
+        let response = request.bearer(&token).send().await;
+        assert_eq!(response.status, 500, "{method}");
+        assert_eq!(response.text("/error"), "Failed to read configuration");
     }
 }
 
 #[actix_web::test]
-async fn options_of_probes_documents_and_page_lists_get_and_head() {
+async fn options_of_probes_documents_and_docs_page_lists_get_and_head() {
     let app = TestApp::new().await;
     for path in [
         "/healthz",

@@ -1,4 +1,4 @@
-//! What holds for every operation of both specs.
+//! Rules for every operation of both specs.
 
 mod audit_coverage;
 mod authorization_table;

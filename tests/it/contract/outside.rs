@@ -1,5 +1,5 @@
-//! What no operation of the specs describes: probes, unknown paths, headers of every answer, and
-//! faults of the server itself.
+//! Behaviour outside the operations of the specs: probes, unknown paths, common headers, and
+//! internal errors of the server.
 
 use actix_web::http::Method;
 use diesel::connection::SimpleConnection;
@@ -29,7 +29,7 @@ fn assert_agent_message(response: &Response, status: u16, code: &str, message: &
 }
 
 #[actix_web::test]
-async fn the_probes_answer_without_a_credential() {
+async fn the_probes_respond_without_a_credential() {
     let app = TestApp::new().await;
     for path in ["/healthz", "/readyz"] {
         let response = send(&app, &Method::GET, path).await;
@@ -48,7 +48,7 @@ async fn the_probes_answer_without_a_credential() {
 }
 
 #[actix_web::test]
-async fn a_server_that_stops_is_alive_and_not_ready() {
+async fn a_draining_server_is_alive_but_not_ready() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     app.state.begin_draining();
@@ -64,12 +64,12 @@ async fn a_server_that_stops_is_alive_and_not_ready() {
     assert_eq!(
         app.get(ORGANIZATION, &key).await.status,
         200,
-        "what still comes is served"
+        "requests are still served"
     );
 }
 
 #[actix_web::test]
-async fn an_unknown_path_is_not_found_in_the_words_of_its_dialect() {
+async fn an_unknown_path_is_not_found_in_the_envelope_of_its_dialect() {
     let app = TestApp::new().await;
     let agent_message = [
         "//",
@@ -112,7 +112,7 @@ async fn an_unknown_path_is_not_found_in_the_words_of_its_dialect() {
     }
 }
 
-/// Requests of all kinds: good ones, refused ones, ones for nobody.
+/// Returns responses of all kinds: successful, refused and not found.
 async fn all_kinds(app: &TestApp) -> Vec<Response> {
     let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
     let token = app.jwt(Role::Admin);
@@ -157,7 +157,7 @@ async fn all_kinds(app: &TestApp) -> Vec<Response> {
 }
 
 #[actix_web::test]
-async fn every_answer_has_a_request_id_of_its_own_and_an_error_repeats_it() {
+async fn every_response_has_its_own_request_id_and_an_error_repeats_it() {
     let app = TestApp::new().await;
     let mut ids = Vec::new();
     for response in all_kinds(&app).await {
@@ -180,7 +180,7 @@ async fn every_answer_has_a_request_id_of_its_own_and_an_error_repeats_it() {
 }
 
 #[actix_web::test]
-async fn no_answer_may_be_cached_and_every_body_is_json() {
+async fn no_response_may_be_cached_and_every_body_is_json() {
     let app = TestApp::new().await;
     for response in all_kinds(&app).await {
         assert_eq!(response.header("cache-control"), "no-store", "{response:?}");
@@ -193,7 +193,7 @@ async fn no_answer_may_be_cached_and_every_body_is_json() {
 }
 
 #[actix_web::test]
-async fn every_answer_says_that_browsers_may_do_nothing_with_it() {
+async fn every_response_has_strict_browser_security_headers() {
     let app = TestApp::new().await;
     let mut responses = all_kinds(&app).await;
     responses.push(send(&app, &Method::GET, "/docs").await);
@@ -222,7 +222,7 @@ async fn every_answer_says_that_browsers_may_do_nothing_with_it() {
 }
 
 #[actix_web::test]
-async fn a_request_id_of_the_client_is_not_taken_over() {
+async fn a_request_id_of_the_client_is_ignored() {
     let app = TestApp::new().await;
     let theirs = "01JTBQH2FZ8K1RXC0WJ4Z9P3VM";
     for path in ["/healthz", ORGANIZATION, "/api/x"] {
@@ -234,13 +234,13 @@ async fn a_request_id_of_the_client_is_not_taken_over() {
 }
 
 #[actix_web::test]
-async fn a_fault_of_the_server_is_500_without_a_word_about_its_inside() {
+async fn an_internal_error_is_500_without_internal_details() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
     let token = app.jwt(Role::Admin);
     app.database
         .execute("ALTER TABLE organizations RENAME TO hidden");
-    let answers = [
+    let responses = [
         (app.get(ORGANIZATION, &key).await, None),
         (app.patch(&key, json!({"name": "New"})).await, None),
         (
@@ -252,7 +252,7 @@ async fn a_fault_of_the_server_is_500_without_a_word_about_its_inside() {
             Some("Failed to update configuration"),
         ),
     ];
-    for (response, tether) in answers {
+    for (response, tether) in responses {
         match tether {
             None => assert_agent_message(&response, 500, "INTERNAL", "internal error"),
             Some(error) => {
@@ -272,12 +272,12 @@ async fn a_fault_of_the_server_is_500_without_a_word_about_its_inside() {
     assert_eq!(
         app.get(ORGANIZATION, &key).await.status,
         200,
-        "and goes on afterwards"
+        "reads succeed afterwards"
     );
     assert_eq!(app.patch(&key, json!({"name": "New"})).await.status, 200);
 }
 
-/// Keeps every write of the organizations waiting until it is dropped.
+/// Lock that blocks every write to organizations until it is released.
 enum Lock {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -309,7 +309,7 @@ impl Lock {
 }
 
 #[actix_web::test]
-async fn a_database_that_takes_no_write_is_503_with_retry_after_and_reads_go_on() {
+async fn a_blocked_write_is_503_with_retry_after_and_reads_continue() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
     let token = app.jwt(Role::Admin);
@@ -337,7 +337,11 @@ async fn a_database_that_takes_no_write_is_503_with_retry_after_and_reads_go_on(
     let failing = json!({"status": "ready", "writes": "failing"});
     assert_eq!((ready.status, ready.json()), (200, failing));
     lock.release();
-    assert_eq!(app.stored().await, before, "nothing was changed");
+    assert_eq!(
+        app.stored().await,
+        before,
+        "the refused write changed nothing"
+    );
     assert_eq!(app.patch(&key, json!({"name": "New"})).await.status, 200);
     assert_eq!(app.audit().await.len(), 1);
     let ready = send(&app, &Method::GET, "/readyz").await;

@@ -1,4 +1,4 @@
-//! `/`: where it leads a browser and a program, with the docs and without.
+//! `/`: the responses to browsers and programs, with the docs and without.
 
 use actix_web::http::Method;
 use quietline::http::Options;
@@ -27,7 +27,7 @@ fn links(description: &Response) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_browser_is_led_to_the_docs_page() {
+async fn a_browser_is_redirected_to_the_docs_page() {
     let app = TestApp::new().await;
     for accept in [
         OF_A_BROWSER,
@@ -43,7 +43,7 @@ async fn a_browser_is_led_to_the_docs_page() {
 }
 
 #[actix_web::test]
-async fn a_program_is_told_which_server_this_is_and_each_link_holds() {
+async fn a_program_gets_a_description_of_the_server_with_valid_links() {
     let app = TestApp::new().await;
     let without = app.request(Method::GET, "/").send().await;
     for accept in [
@@ -72,7 +72,7 @@ async fn a_program_is_told_which_server_this_is_and_each_link_holds() {
 }
 
 #[actix_web::test]
-async fn it_is_only_read() {
+async fn only_get_and_head_are_allowed_on_the_root() {
     let app = TestApp::new().await;
     for (accept, status) in [(OF_A_BROWSER, 307), ("*/*", 200)] {
         let head = app.request(Method::HEAD, "/").header("accept", accept);
@@ -91,7 +91,7 @@ async fn it_is_only_read() {
 }
 
 #[actix_web::test]
-async fn without_the_docs_a_browser_is_told_the_same_as_a_program() {
+async fn without_the_docs_a_browser_gets_the_description_too() {
     let app = TestApp {
         options: Options::default(),
         ..TestApp::new().await

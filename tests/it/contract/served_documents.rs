@@ -1,6 +1,6 @@
-//! `/openapi` serves the spec of the program itself, and `/docs` a page over it.
+//! `/openapi` serves the specs of the program, and `/docs` a page that shows them.
 //!
-//! `generated_is_current` proves that this spec is the YAML of the repository.
+//! `generated_is_current` proves that the specs are the YAML of the repository.
 
 use actix_web::http::Method;
 use quietline::http::Options;
@@ -92,7 +92,7 @@ async fn the_page_is_served_with_all_its_files_and_a_policy() {
 }
 
 #[actix_web::test]
-async fn documents_and_page_are_only_read() {
+async fn only_get_and_head_are_allowed_on_documents_and_docs_page() {
     let app = TestApp::new().await;
     for path in [
         "/openapi/agentmessage.json",
@@ -117,7 +117,7 @@ async fn documents_and_page_are_only_read() {
 }
 
 #[actix_web::test]
-async fn nothing_of_it_is_served_when_it_is_switched_off() {
+async fn documents_and_docs_page_are_not_served_when_disabled() {
     let app = TestApp {
         options: Options::default(),
         ..TestApp::new().await
@@ -128,8 +128,11 @@ async fn nothing_of_it_is_served_when_it_is_switched_off() {
         "/docs/swagger-ui.css",
         "/openapi/agentmessage.json",
     ] {
-        let answer = app.request(Method::GET, path).send().await;
-        assert_eq!((answer.status, answer.code().as_str()), (404, "NOT_FOUND"));
-        assert_eq!(answer.header("cache-control"), "no-store");
+        let response = app.request(Method::GET, path).send().await;
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (404, "NOT_FOUND")
+        );
+        assert_eq!(response.header("cache-control"), "no-store");
     }
 }

@@ -1,4 +1,4 @@
-//! The Tether document as it was published stands unchanged inside ours, and what we added says so.
+//! The published Tether document is unchanged inside ours, and our additions are marked.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 const MARK: &str = "x-quietline-extension";
 
-/// SHA-256 of the document as it was published.
+/// SHA-256 of the published document.
 const PUBLISHED: &str = "1223e4266d473b0ac608c75bbcb86c41e25eea224cf9b65f44412edb7dea42d6";
 
-/// Additions that explain and decide nothing.
-const WORDS: [&str; 4] = ["description", "summary", "example", "examples"];
+/// Additions that only explain.
+const EXPLANATIONS: [&str; 4] = ["description", "summary", "example", "examples"];
 
-/// Additions that the vendor states elsewhere (CONTRACT, 2.1) and that are therefore not ours.
+/// Additions from the vendor's other documents (CONTRACT, 2.1), so they are not ours.
 const STATED_ELSEWHERE: [&str; 2] = [
     "#/components/responses/Unauthorized",
     "#/components/headers/X-Request-Id",
@@ -36,7 +36,7 @@ fn ours() -> Value {
     yaml("openapi/tether-relay.yaml")
 }
 
-/// The children of an object or array by key or position; none of anything else.
+/// Returns the children of an object or array by key or position.
 fn children(node: &Value) -> Vec<(String, &Value)> {
     match node {
         Value::Object(map) => map
@@ -58,8 +58,8 @@ fn child<'a>(node: &'a Value, key: &str) -> Option<&'a Value> {
     }
 }
 
-/// Collects where `ours` differs from `theirs` other than by additional properties. A list has
-/// the same items in the same order, each with all that it had; parameters of ours may follow.
+/// Collects the differences between `ours` and `theirs` except for additional properties. A list
+/// must have the same items in the same order. Our parameters may follow.
 fn collect_changes(theirs: &Value, ours: &Value, path: &str, changes: &mut Vec<String>) {
     let is_same_kind = match (theirs, ours) {
         (Value::Object(_), Value::Object(_)) => true,
@@ -82,17 +82,17 @@ fn collect_changes(theirs: &Value, ours: &Value, path: &str, changes: &mut Vec<S
     }
 }
 
-/// A place in our document: keys from the root.
-type Place = Vec<String>;
+/// Position in our document: keys from the root.
+type Position = Vec<String>;
 
-fn below(place: &Place, key: &str) -> Place {
-    [place.as_slice(), &[key.to_owned()]].concat()
+fn below(position: &Position, key: &str) -> Position {
+    [position.as_slice(), &[key.to_owned()]].concat()
 }
 
-/// Whether something on the way from the root to `place`, itself included, is marked as ours.
-fn is_marked(document: &Value, place: &Place) -> bool {
+/// Returns whether a node from the root to `position`, itself included, is marked as ours.
+fn is_marked(document: &Value, position: &Position) -> bool {
     let mut node = document;
-    for key in place {
+    for key in position {
         node = child(node, key).unwrap();
         if node[MARK] == true {
             return true;
@@ -101,57 +101,57 @@ fn is_marked(document: &Value, place: &Place) -> bool {
     false
 }
 
-/// Everything in `ours` that `theirs` does not have; only the topmost node of an addition.
-fn additions(theirs: &Value, ours: &Value, place: &Place, found: &mut Vec<Place>) {
+/// Collects everything in `ours` that `theirs` lacks. Only the topmost node of an addition counts.
+fn additions(theirs: &Value, ours: &Value, position: &Position, found: &mut Vec<Position>) {
     for (key, value) in children(ours) {
         match child(theirs, &key) {
-            Some(theirs) => additions(theirs, value, &below(place, &key), found),
-            None => found.push(below(place, &key)),
+            Some(theirs) => additions(theirs, value, &below(position, &key), found),
+            None => found.push(below(position, &key)),
         }
     }
 }
 
-fn at<'a>(document: &'a Value, place: &Place) -> &'a Value {
+fn at<'a>(document: &'a Value, position: &Position) -> &'a Value {
     let step = |node, key: &String| child(node, key).unwrap();
-    place.iter().fold(document, step)
+    position.iter().fold(document, step)
 }
 
-/// Every place from which `target` is referred to.
-fn referrers(node: &Value, target: &str, place: &Place, found: &mut Vec<Place>) {
+/// Collects every position that refers to `target`.
+fn referrers(node: &Value, target: &str, position: &Position, found: &mut Vec<Position>) {
     if node["$ref"] == target {
-        found.push(place.clone());
+        found.push(position.clone());
     }
     for (key, child) in children(node) {
-        referrers(child, target, &below(place, &key), found);
+        referrers(child, target, &below(position, &key), found);
     }
 }
 
-/// Whether an addition is marked, or only words, or made of such additions alone.
-fn is_declared(document: &Value, place: &Place) -> bool {
-    let key = place.last().unwrap().as_str();
-    let node = at(document, place);
-    if WORDS.contains(&key) || key.starts_with("x-") || is_marked(document, place) {
+/// Returns whether an addition is marked, only explains, or contains only such additions.
+fn is_declared(document: &Value, position: &Position) -> bool {
+    let key = position.last().unwrap().as_str();
+    let node = at(document, position);
+    if EXPLANATIONS.contains(&key) || key.starts_with("x-") || is_marked(document, position) {
         return true;
     }
     if let Some(target) = node["$ref"].as_str() {
-        let component: Place = target[2..].split('/').map(str::to_owned).collect();
+        let component: Position = target[2..].split('/').map(str::to_owned).collect();
         return STATED_ELSEWHERE.contains(&target) || is_marked(document, &component);
     }
-    let is_component = place.len() == 3 && place[0] == "components";
+    let is_component = position.len() == 3 && position[0] == "components";
     if is_component {
-        let target = format!("#/{}", place.join("/"));
+        let target = format!("#/{}", position.join("/"));
         let mut places = Vec::new();
         referrers(document, &target, &Vec::new(), &mut places);
-        let serves_ours = |place: &Place| is_marked(document, place);
+        let serves_ours = |position: &Position| is_marked(document, position);
         return STATED_ELSEWHERE.contains(&target.as_str()) || places.iter().all(serves_ours);
     }
     let children = children(node);
     let mut all = children.iter();
-    !children.is_empty() && all.all(|(key, _)| is_declared(document, &below(place, key)))
+    !children.is_empty() && all.all(|(key, _)| is_declared(document, &below(position, key)))
 }
 
 #[test]
-fn the_published_document_is_kept_byte_for_byte() {
+fn the_published_document_is_unchanged() {
     let digest = Sha256::digest(bytes("openapi/upstream/tether-relay.yaml"));
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, PUBLISHED);
@@ -176,12 +176,12 @@ fn the_comparison_finds_each_kind_of_change() {
         format!("{operation}/requestBody/required"),
         "/components/schemas/UpdateMissedCallMessageRequest/additionalProperties".to_owned(),
     ];
-    for place in places {
+    for position in places {
         let mut changed = ours();
-        *changed.pointer_mut(&place).unwrap() = Value::Null;
+        *changed.pointer_mut(&position).unwrap() = Value::Null;
         let mut changes = Vec::new();
         collect_changes(&published, &changed, "", &mut changes);
-        assert_eq!(changes.len(), 1, "{place}: {changes:?}");
+        assert_eq!(changes.len(), 1, "{position}: {changes:?}");
     }
 }
 
@@ -193,12 +193,12 @@ fn every_addition_to_paths_and_components_is_marked_as_ours() {
     assert!(
         found
             .iter()
-            .all(|place| ["paths", "components"].contains(&place[0].as_str()))
+            .all(|position| ["paths", "components"].contains(&position[0].as_str()))
     );
     let undeclared: Vec<String> = found
         .iter()
-        .filter(|place| !is_declared(&ours, place))
-        .map(|place| place.join(" > "))
+        .filter(|position| !is_declared(&ours, position))
+        .map(|position| position.join(" > "))
         .collect();
     assert!(undeclared.is_empty(), "{undeclared:#?}");
 }

@@ -1,5 +1,5 @@
-//! The database itself refuses to change what is in the audit log. That it takes new entries, all
-//! other tests show.
+//! The database itself refuses changes to the audit log. All other tests show that it accepts new
+//! entries.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// Why the database refuses `sql`; what it does not refuse is undone.
+/// Returns why the database refuses `sql`. Rolls back a statement that is not refused.
 fn refusal(database: &TestDatabase, sql: &str) -> Option<String> {
     let tried = match database {
         TestDatabase::Sqlite(folder) => {
@@ -35,9 +35,10 @@ async fn app_with_log() -> TestApp {
     app
 }
 
-/// A row in a place that SQLite uses for "no place named yet" must not get in everybody's way.
+/// A row at rowid -1, which SQLite's trigger reads as "the statement names no rowid", must not
+/// block other inserts.
 #[actix_web::test]
-async fn a_forged_row_does_not_stop_the_log() {
+async fn a_forged_row_does_not_block_new_entries() {
     let app = app_with_log().await;
     if let TestDatabase::Sqlite(_) = &app.database {
         app.database.execute(

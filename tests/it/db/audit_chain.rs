@@ -1,6 +1,6 @@
-//! Whatever is done to the audit log by hand is found. Goal: no edit, removal, addition or move of
-//! a row goes unnoticed. Method: a few changes through both APIs, one manipulation with plain SQL,
-//! and `verify_all` has to name a fault or be unable to read the log.
+//! Verification finds every manual change of the audit log. Goal: no edit, removal, addition or
+//! move of a row goes unnoticed. Method: a few changes through both APIs and one manipulation in
+//! plain SQL. Then `verify_all` must report an error or fail to read the log.
 
 use quietline::db::Db;
 use quietline::domain::audit::chain::Anchors;
@@ -13,7 +13,7 @@ use super::logs::{COLUMNS, ENTRIES, Logs, insert, is_clean};
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// Does each of `manipulations` to a log that is whole, and demands that it be found.
+/// Applies each of `manipulations` to an intact log and asserts that verification finds it.
 async fn assert_found(manipulations: &[(String, String)]) {
     let logs = Logs::new().await;
     logs.save();
@@ -35,7 +35,7 @@ async fn assert_each_found(manipulations: &[(&str, &str)]) {
 }
 
 #[actix_web::test]
-async fn after_any_mix_of_changes_every_log_is_whole() {
+async fn after_any_mix_of_changes_every_log_is_intact() {
     let logs = Logs::new().await;
     let found = logs.verify().await.unwrap();
     let whole = Summary {
@@ -47,7 +47,7 @@ async fn after_any_mix_of_changes_every_log_is_whole() {
 }
 
 #[actix_web::test]
-async fn every_entry_carries_the_hash_of_itself_and_of_the_one_before() {
+async fn every_entry_has_its_own_hash_and_that_of_the_previous_entry() {
     let logs = Logs::new().await;
     let mut head = ChainHead::default();
     for entry in logs.entries().await {
@@ -87,10 +87,9 @@ async fn an_edit_of_any_column_of_any_row_is_found() {
     assert_found(&manipulations).await;
 }
 
-/// SQLite takes any value in any column. The API would leave such an entry out of what is asked
-/// for.
+/// SQLite stores any value in any column. The filters of the API would miss such an entry.
 #[actix_web::test]
-async fn a_value_that_reads_as_before_but_compares_otherwise_is_found_on_sqlite() {
+async fn a_value_that_reads_the_same_but_compares_differently_is_found_on_sqlite() {
     if matches!(TestDatabase::create(), TestDatabase::Postgres { .. }) {
         return;
     }
@@ -128,7 +127,8 @@ async fn a_value_that_reads_as_before_but_compares_otherwise_is_found_on_sqlite(
     assert_found(&manipulations).await;
 }
 
-/// An organization whose id has another type or length sorts elsewhere, and is not passed over.
+/// An organization id of another type or length sorts elsewhere, and verification must still visit
+/// it.
 #[actix_web::test]
 async fn an_organization_whose_id_is_not_16_bytes_is_found_on_sqlite() {
     if matches!(TestDatabase::create(), TestDatabase::Postgres { .. }) {
@@ -146,7 +146,7 @@ async fn an_organization_whose_id_is_not_16_bytes_is_found_on_sqlite() {
 }
 
 #[actix_web::test]
-async fn small_edits_are_found_like_great_ones() {
+async fn the_smallest_edits_are_found() {
     assert_each_found(&[
         (
             "a shifted time",
@@ -222,7 +222,7 @@ async fn removed_rows_are_found() {
 }
 
 #[actix_web::test]
-async fn moved_and_doubled_rows_are_found() {
+async fn moved_and_duplicate_rows_are_found() {
     let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let copy = |org: &str, seq: &str, from: &str| {
         let rest = columns[2..].join(", ");
@@ -371,7 +371,7 @@ async fn a_forged_entry_with_the_right_hashes_is_found() {
 }
 
 #[actix_web::test]
-async fn a_forged_log_of_an_organization_that_has_none_is_found() {
+async fn a_forged_log_of_an_organization_without_entries_is_found() {
     let app = TestApp::new().await;
     let logs = Logs {
         other: app.org_id,
@@ -389,7 +389,7 @@ async fn a_forged_log_of_an_organization_that_has_none_is_found() {
 }
 
 #[actix_web::test]
-async fn a_log_is_whole_for_another_server_too() {
+async fn another_server_verifies_the_log_too() {
     let logs = Logs::new().await;
     let second = Db::open(&logs.app.database.url(), 1).unwrap();
     assert!(is_clean(&verify_all(&second, Anchors::default()).await));

@@ -1,4 +1,4 @@
-//! Many writers and readers of one organization: nothing is lost, nothing half done is seen.
+//! Many concurrent writers and readers of one organization: no lost updates, no dirty reads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn update(
     let access = superadmin_of(&app.org_id);
     match app::organization::update_settings(&app.state, access, condition, changes, None).await? {
         Outcome::Done(organization) => Ok(organization),
-        Outcome::Replayed(answer) => panic!("replayed without a key: {answer:?}"),
+        Outcome::Replayed(response) => panic!("replayed without an Idempotency-Key: {response:?}"),
     }
 }
 
@@ -49,7 +49,7 @@ fn payload(entry: &quietline::domain::audit::entry::AuditEntry) -> Value {
 }
 
 #[actix_web::test]
-async fn of_64_writers_at_once_none_loses_its_change() {
+async fn concurrent_writes_of_64_writers_are_all_kept() {
     let app = TestApp::new().await;
     let versions = in_parallel(64, async |number| {
         let changes = rename(&format!("writer {number}"));
@@ -63,18 +63,19 @@ async fn of_64_writers_at_once_none_loses_its_change() {
     assert_eq!(
         versions,
         (2..=65).collect::<Vec<i64>>(),
-        "each change has a version of its own"
+        "each change has its own version"
     );
     assert_eq!(app.stored().await.version, 65);
     let entries = app.audit().await;
     let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, (1..=64).collect::<Vec<i64>>());
+    // Each entry starts from the value of the previous entry, so no change was overwritten unseen.
     let mut name = json!("Acme Health, Inc.");
     for entry in &entries {
         let payload = payload(entry);
         assert_eq!(
             payload["before"]["name"], name,
-            "entry {} continues the last",
+            "entry {} follows the previous one",
             entry.seq
         );
         name = payload["after"]["name"].clone();
@@ -83,7 +84,7 @@ async fn of_64_writers_at_once_none_loses_its_change() {
 }
 
 #[actix_web::test]
-async fn writers_that_toggle_one_switch_count_only_what_they_changed() {
+async fn writers_that_toggle_one_switch_record_only_real_changes() {
     let app = TestApp::new().await;
     in_parallel(64, async |number| {
         let enabled = Some(number % 2 == 0);
@@ -148,7 +149,7 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
 }
 
 #[actix_web::test]
-async fn of_writers_with_the_same_condition_exactly_one_wins() {
+async fn exactly_one_writer_with_the_same_condition_wins() {
     let app = TestApp::new().await;
     for round in 1..=5 {
         let before = app.stored().await;
@@ -168,7 +169,7 @@ async fn of_writers_with_the_same_condition_exactly_one_wins() {
 }
 
 #[actix_web::test]
-async fn of_patches_with_the_same_if_match_one_is_answered_200_and_the_others_412() {
+async fn one_patch_with_the_same_if_match_succeeds_and_the_others_get_412() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead, Scope::OrgAdminWrite]).await;
     let etag = app
@@ -200,7 +201,7 @@ async fn of_patches_with_the_same_if_match_one_is_answered_200_and_the_others_41
 }
 
 #[actix_web::test]
-async fn two_servers_on_one_database_write_without_refusals_or_losses() {
+async fn two_servers_write_to_one_database_without_refusals_or_lost_updates() {
     let app = TestApp::new().await;
     let second = Db::open(&app.database.url(), 4).unwrap();
     in_parallel(8, async |number| {
@@ -222,7 +223,7 @@ async fn two_servers_on_one_database_write_without_refusals_or_losses() {
     assert_eq!(stored.version, 201);
 }
 
-/// Sets name and billing address to the same number, in two statements.
+/// Sets name and billing address to the same number in two statements.
 fn set_both(
     conn: &mut DbConn,
     organization: &OrganizationRef,
@@ -242,7 +243,7 @@ fn set_both(
 }
 
 #[actix_web::test]
-async fn a_reader_never_sees_half_a_change_or_one_that_is_undone() {
+async fn a_reader_never_sees_a_partial_or_rolled_back_change() {
     let app = TestApp::new().await;
     let organization = OrganizationRef::Id(app.org_id);
     let first = organization.clone();
@@ -273,7 +274,7 @@ async fn a_reader_never_sees_half_a_change_or_one_that_is_undone() {
             let settings = app.stored().await.settings;
             let (name, email) = (settings.name.as_str(), settings.billing_email.unwrap());
             assert_eq!(format!("{name}@acme.example"), email.as_str());
-            assert!(!name.starts_with('-'), "{name} was undone");
+            assert!(!name.starts_with('-'), "{name} was rolled back");
             reads += 1;
         }
         reads

@@ -1,4 +1,4 @@
-//! Many requests about the keys of one organization at the same moment.
+//! Concurrent requests about the API keys of one organization.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|seen| **seen == status).count()
 }
 
-/// The whole log follows from its first entry, and says how many keys were issued.
+/// Asserts that the hash chain is intact and records `issued` keys.
 async fn assert_log(app: &TestApp, issued: usize) {
     let org_id = app.org_id;
     let verified = operator::audit::verify::verify(&app.state.db, org_id, Vec::new())
@@ -52,9 +52,10 @@ async fn assert_log(app: &TestApp, issued: usize) {
     assert_eq!(of_keys.count(), issued);
 }
 
-/// Goal: ten keys a minute are ten, on however many servers. Method: twenty requests, on two.
+/// Goal: the limit of ten keys a minute holds across servers. Method: twenty concurrent requests on
+/// two servers.
 #[actix_web::test]
-async fn of_20_keys_created_at_once_on_two_servers_10_are() {
+async fn concurrent_creation_of_20_keys_on_two_servers_creates_10() {
     let app = TestApp::new().await;
     let key = app.api_key(&SCOPES).await;
     let second = state_of(Db::open(&app.database.url(), 4).unwrap());
@@ -73,7 +74,7 @@ async fn of_20_keys_created_at_once_on_two_servers_10_are() {
 }
 
 #[actix_web::test]
-async fn a_key_that_is_rotated_by_many_at_once_becomes_one() {
+async fn concurrent_rotations_of_a_key_create_one_key() {
     let app = TestApp::new().await;
     let key = app.api_key(&SCOPES).await;
     let old = app.api_key(&[Scope::OrgRead]).await;
@@ -87,7 +88,7 @@ async fn a_key_that_is_rotated_by_many_at_once_becomes_one() {
 }
 
 #[actix_web::test]
-async fn a_key_that_rotates_itself_many_times_at_once_becomes_one() {
+async fn concurrent_rotations_of_a_key_by_itself_create_one_key() {
     let app = TestApp::new().await;
     let key = app.api_key(&SCOPES).await;
     let id = app.key_id(&key).await.to_string();
@@ -98,10 +99,10 @@ async fn a_key_that_rotates_itself_many_times_at_once_becomes_one() {
     assert_log(&app, 1).await;
 }
 
-/// Goal: a revocation is final. Method: rotations and deletions of one key at once; whoever is
-/// first, at most one key comes of it, and the old one is dead.
+/// Goal: a revocation is final. Method: concurrent rotations and deletions of one key. In any order
+/// at most one new key results, and the old key is revoked.
 #[actix_web::test]
-async fn a_key_that_is_rotated_and_deleted_at_once_is_dead() {
+async fn a_key_that_is_rotated_and_deleted_concurrently_is_revoked() {
     for _ in 0..5 {
         let app = TestApp::new().await;
         let key = app.api_key(&SCOPES).await;
@@ -124,8 +125,8 @@ async fn a_key_that_is_rotated_and_deleted_at_once_is_dead() {
     }
 }
 
-/// Goal: nothing is changed with a key after it was revoked, also by requests that were let in
-/// before. Method: five clients that change something until they are refused, and one who revokes.
+/// Goal: a revoked key changes nothing more, even in requests authenticated before the revocation.
+/// Method: five clients change settings until they are refused, and one client revokes the key.
 #[actix_web::test]
 async fn no_change_of_a_key_is_recorded_after_its_revocation() {
     let app = TestApp::new().await;
@@ -136,6 +137,7 @@ async fn no_change_of_a_key_is_recorded_after_its_revocation() {
         let changes = AtomicUsize::new(0);
         in_parallel(6, async |number| match number {
             0 => {
+                // Let the others change something first.
                 while changes.load(Ordering::Relaxed) < 20 {
                     std::thread::sleep(Duration::from_millis(1));
                 }
@@ -157,7 +159,7 @@ async fn no_change_of_a_key_is_recorded_after_its_revocation() {
     }
 }
 
-/// Changes the name until the key is refused, and counts how often that went well.
+/// Changes the name until the key is refused, and counts the successful changes.
 async fn change_until_refused(app: &TestApp, key: &str, client: &str, changes: &AtomicUsize) {
     for number in 0..10_000 {
         let request = app.request(Method::PATCH, "/v1/organization").bearer(key);
@@ -171,12 +173,13 @@ async fn change_until_refused(app: &TestApp, key: &str, client: &str, changes: &
     panic!("the key is never refused");
 }
 
-/// Goal: a lost key cannot be used to get another one. Method: a server that still has the key in
-/// its cache gets a request for a new key, after another server has revoked the old one.
+/// Goal: a stolen key cannot create another key after its revocation. Method: another server
+/// revokes the key. A server with the key still cached gets a request for a new key.
 #[actix_web::test]
-async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
+async fn a_key_that_another_server_has_revoked_creates_no_new_key() {
     let app = TestApp::new().await;
     let key = app.api_key(&SCOPES).await;
+    // Fill the cache, so that this server would still accept the key.
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
@@ -189,10 +192,10 @@ async fn a_key_that_another_server_has_revoked_leaves_no_new_one_behind() {
     assert_eq!((app.stored_keys().await, app.whole_audit().await), before);
 }
 
-/// Goal: a key that another server has revoked is refused within a second, also while it and others
-/// are always in use. Method: keys that are used without a pause for longer than they are cached.
+/// Goal: a key that another server has revoked is refused within a second under constant load.
+/// Method: keys that are used continuously for longer than they are cached.
 #[actix_web::test]
-async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_second() {
+async fn a_revoked_key_in_constant_use_is_refused_within_a_second() {
     let app = TestApp::new().await;
     let mut keys = Vec::new();
     for _ in 0..40 {
@@ -210,6 +213,7 @@ async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_seco
             }
         }
     };
+    // Almost as long as a key is cached, so that the cache must refresh while the keys are in use.
     use_for(Duration::from_millis(700), false).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
     operator::api_key::revoke(&elsewhere, &app.state.clock, id)
@@ -223,10 +227,10 @@ async fn of_keys_that_are_always_in_use_the_revoked_one_is_refused_within_a_seco
 }
 
 /// Goal: a client that disconnects while it revokes a key has revoked it. Method: the request is
-/// begun and dropped. Once the revocation is stored, the key is refused long before its cache entry
-/// ends.
+/// started and dropped. Once the revocation is stored, the key is refused long before its cache
+/// entry expires.
 #[actix_web::test]
-async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
+async fn a_key_is_refused_although_the_revoking_client_disconnected() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     let id = app.key_id(&key).await;
@@ -234,6 +238,7 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
     let access = superadmin_of(&app.org_id).access;
     let (keys, clock) = (&app.state.keys, &app.state.clock);
     let mut revocation = Box::pin(app::api_key::delete(keys, clock, access, id));
+    // Start the revocation and disconnect. It continues in its own task.
     assert!(futures_util::poll!(&mut revocation).is_pending());
     drop(revocation);
     for _ in 0..50_000 {
@@ -251,7 +256,7 @@ async fn a_key_is_refused_although_whoever_revoked_it_did_not_wait() {
 }
 
 #[actix_web::test]
-async fn a_request_that_was_let_in_before_its_key_was_revoked_changes_nothing() {
+async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgAdminWrite]).await;
     let id = app.key_id(&key).await;

@@ -1,4 +1,4 @@
-//! Two organizations' audit logs, made through both APIs, to be tampered with.
+//! Audit logs of two organizations, made through both APIs, for tampering tests.
 
 use quietline::db::{self, Lane};
 use quietline::domain::actor::Role;
@@ -38,14 +38,14 @@ pub const COLUMNS: [(&str, &str); 15] = [
     ),
 ];
 
-/// An application whose two organizations have a few entries each, made through both APIs. Nothing
-/// in its database hinders tampering.
+/// Application with two organizations that have a few entries each, made through both APIs. Its
+/// database has no triggers against tampering.
 pub struct Logs {
     pub app: TestApp,
     pub other: OrgId,
 }
 
-/// Entries in the first organization's log: two keys and six changes.
+/// Number of entries in the first organization's log: two keys and six changes.
 pub const ENTRIES: i64 = 8;
 
 impl Logs {
@@ -80,7 +80,7 @@ impl Logs {
         Self { app, other }
     }
 
-    /// Runs SQL as somebody with full control of the database could, in one transaction.
+    /// Runs SQL in one transaction, as an attacker with full control of the database could.
     pub fn execute(&self, sql: &str) {
         self.app
             .database
@@ -101,7 +101,7 @@ impl Logs {
         verify_all(&self.app.state.db, Anchors::default()).await
     }
 
-    /// Puts every row back as it was.
+    /// Restores every row.
     pub fn restore(&self) {
         self.execute(
             "DELETE FROM audit_log; DELETE FROM organizations; \
@@ -118,7 +118,7 @@ impl Logs {
     }
 }
 
-/// SQL that adds `entry` with a hash that fits it.
+/// Returns SQL that adds `entry` with a matching hash.
 pub fn insert(entry: &AuditEntry) -> String {
     let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
@@ -146,7 +146,7 @@ pub fn insert(entry: &AuditEntry) -> String {
     )
 }
 
-/// Whether everything was found in order.
+/// Returns whether verification found no errors.
 pub fn is_clean(found: &Result<Summary, Error>) -> bool {
     matches!(found, Ok(found) if found.faults.is_empty())
 }

@@ -1,4 +1,4 @@
-//! One schema on two databases. What the program does with it is tested elsewhere.
+//! The schemas of both databases are equal. Other tests cover how the program uses them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +30,7 @@ fn names(folder: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What can be asked of either database, each row as one text.
+/// Queries on the schema of one database. Each row is one text.
 struct Queries {
     tables: &'static str,
     columns: &'static str,
@@ -90,7 +90,7 @@ const POSTGRES: Queries = Queries {
          WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace",
 };
 
-/// Names of column types: in `schema.rs`, in SQLite, in PostgreSQL.
+/// Names of column types in `schema.rs`, in SQLite and in PostgreSQL.
 const TYPES: [(&str, &str, &str); 7] = [
     ("Text", "TEXT", "text"),
     ("Int4", "INTEGER", "integer"),
@@ -101,7 +101,7 @@ const TYPES: [(&str, &str, &str); 7] = [
     ("Timestamptz", "BIGINT", "timestamp with time zone"),
 ];
 
-/// A schema as lists of texts, with the types named as the database names them.
+/// Schema as lists of texts, with the type names of the database.
 #[derive(Debug, PartialEq, Eq)]
 struct Schema {
     tables: Vec<String>,
@@ -131,17 +131,17 @@ fn schema_of(database: &TestDatabase) -> Schema {
     }
 }
 
-/// The name in `database` of a type of `schema.rs`.
+/// Translates a type of `schema.rs` to its name in `database`.
 fn type_in(database: &TestDatabase, diesel_type: &str) -> &'static str {
     let known = TYPES.iter().find(|(name, _, _)| *name == diesel_type);
     match (known, database) {
         (Some((_, sqlite, _)), TestDatabase::Sqlite(_)) => sqlite,
         (Some((_, _, postgres)), TestDatabase::Postgres { .. }) => postgres,
-        (None, _) => panic!("{diesel_type} is new here"),
+        (None, _) => panic!("{diesel_type} is unknown: add it to TYPES"),
     }
 }
 
-/// What `src/db/tables/schema.rs` says, as it should stand in `database`.
+/// Returns the schema that `src/db/tables/schema.rs` expects in `database`.
 fn schema_of_program(database: &TestDatabase) -> Schema {
     let mut schema = Schema {
         tables: vec![],
@@ -201,7 +201,7 @@ fn the_program_s_schema_is_that_of_sqlite() {
     assert_eq!(schema_of(&database), schema_of_program(&database));
 }
 
-/// PostgreSQL where the environment names one.
+/// Uses PostgreSQL if the environment names a server.
 #[test]
 fn the_program_s_schema_is_that_of_the_configured_database() {
     let database = migrated(TestDatabase::create());
@@ -240,7 +240,7 @@ fn both_databases_have_the_same_indexes_and_foreign_keys() {
 }
 
 #[test]
-fn no_primary_key_admits_null() {
+fn every_primary_key_rejects_null() {
     for database in [
         migrated(TestDatabase::sqlite()),
         migrated(TestDatabase::create()),
@@ -283,7 +283,7 @@ where
 }
 
 #[test]
-fn every_migration_can_be_undone_and_done_again() {
+fn every_migration_can_be_reverted_and_repeated() {
     for database in [TestDatabase::sqlite(), TestDatabase::create()] {
         match database.url() {
             DatabaseUrl::Sqlite(path) => {
@@ -302,7 +302,7 @@ fn every_migration_can_be_undone_and_done_again() {
 }
 
 #[test]
-fn servers_that_start_together_on_an_empty_database_migrate_it_once_and_share_a_secret() {
+fn servers_started_together_on_an_empty_database_migrate_it_once_and_share_a_secret() {
     let rounds = match TestDatabase::create() {
         TestDatabase::Sqlite(_) => 25,
         TestDatabase::Postgres { .. } => 4,
@@ -312,7 +312,7 @@ fn servers_that_start_together_on_an_empty_database_migrate_it_once_and_share_a_
         let opened = in_parallel(8, async |_| {
             let db = Db::open(&database.url(), 1).map_err(|error| format!("{error:?}"))?;
             db.check().await.map_err(|error| format!("{error:?}"))?;
-            // Two servers with one key make the same cursor.
+            // Servers with the same secret issue the same cursor.
             let list = ListName::new("list", &OrgId::LEAST, &[]);
             Ok::<_, String>(db.cursor_key().seal(&list, "1"))
         });
@@ -323,7 +323,7 @@ fn servers_that_start_together_on_an_empty_database_migrate_it_once_and_share_a_
 }
 
 #[actix_web::test]
-async fn opening_a_database_again_keeps_everything() {
+async fn reopening_a_database_keeps_everything() {
     let app = TestApp::new().await;
     let before = app.stored().await;
     for _ in 0..3 {
@@ -338,9 +338,9 @@ async fn opening_a_database_again_keeps_everything() {
     assert_eq!(app.database.values(RECORDED).len(), names("sqlite").len());
 }
 
-/// A server that is rolled back meets the schema of its successor.
+/// A server that is rolled back finds the schema of the newer version.
 #[actix_web::test]
-async fn a_migration_that_this_version_does_not_know_is_left_alone() {
+async fn an_unknown_migration_is_ignored() {
     let app = TestApp::new().await;
     let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000'); \
                  ALTER TABLE organizations ADD COLUMN later TEXT";

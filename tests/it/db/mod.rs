@@ -10,7 +10,7 @@ mod logs;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
-mod same_answers;
+mod same_responses;
 mod silence;
 mod statements;
 mod tampering;

@@ -1,10 +1,10 @@
-//! Work on many threads at the same moment, each with a runtime of its own.
+//! Parallel work on several threads, each with its own runtime.
 
 use std::sync::Barrier;
 
 use actix_web::rt::System;
 
-/// Runs `work(0)` to `work(count - 1)`, each on a thread of its own, and collects what they return.
+/// Runs `work(0)` to `work(count - 1)`, each on its own thread, and collects the results.
 pub fn in_parallel<T, F>(count: usize, work: impl Fn(usize) -> F + Sync) -> Vec<T>
 where
     T: Send,

@@ -1,5 +1,5 @@
-//! What sessions of PostgreSQL may and may not do, and how the server gets along with it. On SQLite
-//! there is nothing to test.
+//! Privileges and settings of PostgreSQL sessions that the server must work with. These tests do
+//! nothing on SQLite.
 
 use diesel::connection::SimpleConnection;
 use quietline::db::{DatabaseUrl, Db, Lane};
@@ -10,7 +10,7 @@ use quietline::operator::audit::verify::verify_all;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// An application on a schema of PostgreSQL, if that is what is tested.
+/// Starts an application on a PostgreSQL schema, if the tests run on PostgreSQL.
 async fn on_postgres() -> Option<(TestApp, String)> {
     let app = TestApp::new().await;
     match &app.database {
@@ -36,7 +36,7 @@ async fn write(db: &Db) -> Result<()> {
 }
 
 #[actix_web::test]
-async fn a_role_that_owns_nothing_and_makes_nothing_can_serve() {
+async fn a_role_without_ownership_or_create_privileges_can_serve() {
     let Some((app, schema)) = on_postgres().await else {
         return;
     };
@@ -53,7 +53,7 @@ async fn a_role_that_owns_nothing_and_makes_nothing_can_serve() {
 }
 
 #[actix_web::test]
-async fn the_audit_log_is_verified_in_a_session_that_may_not_write() {
+async fn a_read_only_session_verifies_the_audit_log() {
     let Some((app, _)) = on_postgres().await else {
         return;
     };
@@ -68,7 +68,7 @@ async fn the_audit_log_is_verified_in_a_session_that_may_not_write() {
 }
 
 #[actix_web::test]
-async fn a_session_from_when_the_server_was_read_only_is_not_kept() {
+async fn a_read_only_session_is_replaced_after_a_failed_write() {
     let Some((app, _)) = on_postgres().await else {
         return;
     };
@@ -84,7 +84,7 @@ async fn a_session_from_when_the_server_was_read_only_is_not_kept() {
 }
 
 #[actix_web::test]
-async fn the_isolation_that_changes_rely_on_is_set_whatever_the_default_is() {
+async fn writes_use_read_committed_regardless_of_the_default_isolation() {
     let Some((app, _)) = on_postgres().await else {
         return;
     };

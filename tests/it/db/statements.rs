@@ -1,6 +1,6 @@
-//! Statements stay prepared. Goal: in steady state no operation prepares one. Method: Diesel
-//! tells of every query that it runs and of every one that it puts into a connection's cache; what
-//! runs and never was put there is prepared anew each time.
+//! Statements stay prepared. Goal: in steady state no operation prepares a statement. Method:
+//! Diesel reports every query that it runs and every query that it adds to a connection's cache. A
+//! query that runs but never enters the cache is prepared again on each run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -18,16 +18,16 @@ use strum::VariantArray as _;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// What one connection to a watched database did.
+/// Events of one connection to a watched database.
 #[derive(Default)]
 struct Seen {
     cached: BTreeSet<String>,
-    /// How often a statement was put into the cache that was there before.
+    /// Number of times that a cached statement was added again.
     again: usize,
     run: BTreeMap<String, usize>,
 }
 
-/// Connections to databases whose URL holds one of the watched names.
+/// Events of connections to databases whose URL contains a watched name.
 static SEEN: Mutex<BTreeMap<usize, Seen>> = Mutex::new(BTreeMap::new());
 static WATCHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -68,7 +68,7 @@ impl Watch {
     }
 }
 
-/// Without parameters and results: sent as text, there is nothing to prepare.
+/// Statements without parameters and results. They are sent as text and never prepared.
 const SENT_AS_TEXT: [&str; 5] = ["BEGIN", "COMMIT", "ROLLBACK", "SELECT 1", "PRAGMA"];
 
 async fn every_operation(app: &TestApp, turn: i32, with_keys: &OrgId) {
@@ -87,18 +87,18 @@ async fn every_operation(app: &TestApp, turn: i32, with_keys: &OrgId) {
     keys_and_log(app, with_keys).await;
 }
 
-/// Of an organization that issues no other keys: ten are all it may.
+/// Uses its own organization, because the limit is ten new keys a minute.
 async fn keys_and_log(app: &TestApp, org_id: &OrgId) {
     let key = app.api_key_of(org_id, Scope::VARIANTS).await;
     let send = async |method: Method, path: &str, status: u16| {
         let request = app.request(method.clone(), path).bearer(&key);
         let body = json!({ "label": "New", "scopes": ["org:read"] });
-        let answer = match method {
+        let response = match method {
             Method::POST => request.json(&body).send().await,
             _ => request.send().await,
         };
-        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-        answer
+        assert_eq!(response.status, status, "{method} {path}: {response:?}");
+        response
     };
     let created = send(Method::POST, "/v1/api-keys", 201).await;
     let path = format!("/v1/api-keys/{}", created.text("/data/id"));
@@ -128,7 +128,7 @@ async fn no_operation_prepares_a_statement_twice_on_one_connection() {
     for _ in 0..=5 {
         organizations.push(app.organization(OrganizationKind::Commercial).await.id);
     }
-    // The first turn, and the migrations before it, fill the caches.
+    // Ignore the first round and the migrations: they fill the caches.
     every_operation(&app, 0, &organizations[0]).await;
     SEEN.lock()
         .unwrap()
@@ -139,9 +139,9 @@ async fn no_operation_prepares_a_statement_twice_on_one_connection() {
     }
     let seen = SEEN.lock().unwrap();
     let runs: usize = seen.values().flat_map(|seen| seen.run.values()).sum();
-    assert!(runs >= 20, "{runs} statements of 20 requests were seen");
+    assert!(runs >= 20, "only {runs} statements in 20 requests");
     for seen in seen.values() {
-        assert_eq!(seen.again, 0, "a statement was put into the cache twice");
+        assert_eq!(seen.again, 0, "a statement was added to the cache twice");
         let is_text = |sql: &str| SENT_AS_TEXT.iter().any(|text| sql.starts_with(text));
         let uncached: Vec<&String> = seen
             .run

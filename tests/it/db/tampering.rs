@@ -1,7 +1,8 @@
-//! One thousand manipulations of the audit log, at random. Goal: `audit verify` finds every one;
-//! where a chain was rewritten as a whole, its anchors do. Method: somebody with full control of
-//! the database (its triggers are dropped) writes other rows into it, more or less cunningly. Then
-//! the logs in that database are verified by what the command calls, and so is an export of them.
+//! One thousand random manipulations of the audit log. Goal: `audit verify` finds every one. Where
+//! a chain was rewritten completely, its anchors reveal the change. Method: an attacker with full
+//! control of the database (its triggers are dropped) writes other rows and covers the traces more
+//! or less well. Then the database and an export of its logs are verified by the functions that the
+//! command calls.
 
 use quietline::domain::audit::chain::Anchors;
 use quietline::domain::audit::entry::{AuditEntry, ChainHead};
@@ -14,29 +15,29 @@ use rand::{RngExt, SeedableRng};
 
 use super::logs::{Logs, insert};
 
-/// Decides what is done to which rows; the ids in them are new every time.
+/// Seed of the manipulations and of the affected rows. The ids in the rows are new in every run.
 const SEED: u64 = 20_261_121;
 const MANIPULATIONS: usize = 1_000;
 
-/// What somebody does to hide a manipulation.
+/// Measure that hides a manipulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cover {
-    /// Nothing.
+    /// Changes nothing else.
     None,
-    /// Gives the rows that were touched hashes that fit them.
+    /// Recomputes the hashes of the changed rows.
     Reseal,
-    /// Numbers all rows anew, and makes each continue the one before.
+    /// Renumbers all rows and links each row to the previous one.
     Rechain,
-    /// The same, and sets the organization's head to the end. Nothing is left to see.
+    /// Rechains and sets the organization's head to the end. The chain is then consistent.
     Rewrite,
 }
 
-/// One organization's log as it stands in the database.
+/// Log of one organization as stored in the database.
 #[derive(Debug, Clone, PartialEq)]
 struct Log {
     org_id: OrgId,
     entries: Vec<AuditEntry>,
-    /// `None`: the organization's row is gone.
+    /// `None` if the organization's row was deleted.
     head: Option<ChainHead>,
 }
 
@@ -74,7 +75,7 @@ impl Log {
         }
     }
 
-    /// SQL that makes the rows of an organization whose log is empty these.
+    /// Returns SQL that inserts these rows into an empty log.
     fn sql(&self) -> String {
         let mut statements: Vec<String> = self.entries.iter().map(insert).collect();
         let condition = format!("WHERE id = $id:{}", self.org_id);
@@ -89,7 +90,7 @@ impl Log {
     }
 }
 
-/// Makes the rows of the database these.
+/// Replaces the rows of the database.
 fn write(logs: &Logs, [one, other]: &[Log; 2]) {
     logs.execute(&format!(
         "DELETE FROM audit_log; DELETE FROM organizations; \
@@ -103,7 +104,7 @@ fn reseal(entry: &mut AuditEntry) {
     entry.hash = entry.digest();
 }
 
-/// Sets one column to another value; `column` counts those of the table from 0.
+/// Sets one column to another value. `column` is the column's index in the table.
 fn edit(entry: &mut AuditEntry, column: usize, random: &mut StdRng) {
     let change = |text: &mut String, random: &mut StdRng| {
         let at = random.random_range(0..=text.chars().count());
@@ -141,7 +142,7 @@ fn edit(entry: &mut AuditEntry, column: usize, random: &mut StdRng) {
     }
 }
 
-/// A number that no entry of these logs has.
+/// Returns a number that no entry of these logs has.
 fn far_away(random: &mut StdRng) -> i64 {
     match random.random_range(0..5) {
         0 => 0,
@@ -152,7 +153,7 @@ fn far_away(random: &mut StdRng) -> i64 {
     }
 }
 
-/// A cover that does not undo the manipulation itself.
+/// Picks a cover that does not undo the manipulation itself.
 fn any_cover(random: &mut StdRng) -> Cover {
     [Cover::None, Cover::Reseal, Cover::Rechain, Cover::Rewrite][random.random_range(0..4)]
 }
@@ -191,8 +192,8 @@ fn delete_some(log: &mut Log, random: &mut StdRng) -> Cover {
     cover
 }
 
-/// A forged entry in front, in between, or behind; one behind that is covered up entirely would be
-/// an entry like any other.
+/// Inserts a forged entry before, between or after the others. A forged last entry with full cover
+/// would be indistinguishable from a real entry.
 fn insert_one(log: &mut Log, random: &mut StdRng) -> Cover {
     let cover = any_cover(random);
     let length = log.entries.len();
@@ -270,7 +271,7 @@ fn replace_by_copy(log: &mut Log, other: &Log, random: &mut StdRng) -> Cover {
     cover
 }
 
-/// Does one thing to the logs, each kind in turn.
+/// Manipulates the logs. Each kind of manipulation has its turn.
 fn manipulate(number: usize, [one, other]: &mut [Log; 2], random: &mut StdRng) -> Cover {
     let (log, other) = if random.random() {
         (one, other)
@@ -289,7 +290,7 @@ fn manipulate(number: usize, [one, other]: &mut [Log; 2], random: &mut StdRng) -
     }
 }
 
-/// What is found in the database, which has to be what is found in an export of it.
+/// Verifies the database and an export of it, and asserts that the results are equal.
 async fn verify(logs: &Logs, anchors: &Anchors) -> Summary {
     let db = &logs.app.state.db;
     let found = verify_all(db, anchors.clone()).await.unwrap();
@@ -335,7 +336,7 @@ async fn one_thousand_manipulations_at_random_are_all_found() {
         }
     }
     assert!((100..500).contains(&rewrites), "{rewrites} rewrites");
-    // What the test itself writes is whole when it changes nothing.
+    // Without changes, the rows that the test itself writes are intact.
     write(&logs, &whole);
     assert_eq!(verify(&logs, &anchors).await.faults, []);
 }

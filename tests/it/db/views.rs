@@ -1,4 +1,4 @@
-//! Views for people (`deploy/views`) show what the API shows.
+//! Views for operators (`deploy/views`) show the same values as the API.
 
 use chrono::{DateTime, Utc};
 use quietline::domain::scope::Scope;
@@ -37,7 +37,7 @@ fn columns(database: &TestDatabase, table: &str) -> Vec<String> {
     })
 }
 
-/// Asserts that `view` shows the values that `shown` has at these columns.
+/// Asserts that `view` has the values of `shown` in these columns.
 fn assert_shows(database: &TestDatabase, view: &str, shown: &Value, columns: &[&str]) {
     for column in columns {
         let sql = format!("SELECT {column} AS value FROM {view}");

@@ -1,4 +1,4 @@
-//! SQLite's write-ahead log: short, however much is written.
+//! Size of SQLite's write-ahead log under continuous writes.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use quietline::error::Result;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// Each is some 600 bytes, so that they fill about 30 pages.
+/// Number of organizations. Each takes about 600 bytes, so together they fill about 30 pages.
 const ORGANIZATIONS: usize = 200;
 const WRITERS: usize = 4;
 const WRITES_EACH: usize = 1_500;
@@ -31,14 +31,14 @@ fn log_of(app: &TestApp) -> PathBuf {
 }
 
 #[actix_web::test]
-async fn the_log_stays_within_64_mib_while_writers_never_rest() {
+async fn the_wal_stays_within_64_mib_under_continuous_writes() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
     write_without_rest(&app).await;
 }
 
-/// The command line opens the database as a server does, and may take its time.
+/// The command line opens the database as a server does, and may keep it open for long.
 #[actix_web::test]
-async fn and_also_while_another_program_has_the_database_open() {
+async fn the_wal_stays_within_64_mib_while_another_program_has_the_database_open() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
     let _another = Db::open(&app.database.url(), 1).unwrap();
     write_without_rest(&app).await;
@@ -67,12 +67,12 @@ async fn write_without_rest(app: &TestApp) {
     assert!(length <= 64 * MIB, "{} MiB", length / MIB);
     let stored = app.stored().await;
     let writes = i64::try_from(WRITERS * WRITES_EACH).unwrap();
-    assert_eq!(stored.version, 1 + writes, "and nothing is lost");
+    assert_eq!(stored.version, 1 + writes, "every write is stored");
 }
 
-/// A server at rest holds no read transaction open.
+/// An idle server must not hold a read transaction open.
 #[actix_web::test]
-async fn an_operator_can_empty_the_log_of_a_server_at_rest() {
+async fn an_operator_can_truncate_the_wal_of_an_idle_server() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
     app.state.db.write(Lane::OPERATOR, touch_all).await.unwrap();
     let log = log_of(&app);

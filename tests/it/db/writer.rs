@@ -1,4 +1,4 @@
-//! Writes that wait together: each stands or falls alone, and what was accepted is done.
+//! Group commit: each write succeeds or fails alone, and accepted writes are durable.
 
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use quietline::operator;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// An organization called `name`, which is like `pattern` otherwise.
+/// Returns an organization with another name, and otherwise equal to `pattern`.
 fn named(pattern: &Organization, name: &str) -> Organization {
     let mut organization = pattern.clone();
     organization.id = OrgId::generate();
@@ -40,7 +40,7 @@ async fn stored_names(db: &Db) -> Vec<String> {
         .collect()
 }
 
-/// Keeps the writer busy until the sender is used or dropped.
+/// Blocks the writer until the sender is used or dropped.
 fn block(db: &Db) -> (BoxFuture<'static, Result<()>>, Sender<()>) {
     let (release, released) = channel::<()>();
     let db = db.clone();
@@ -57,7 +57,7 @@ fn block(db: &Db) -> (BoxFuture<'static, Result<()>>, Sender<()>) {
 }
 
 #[actix_web::test]
-async fn a_write_that_fails_or_panics_undoes_itself_and_none_of_its_neighbours() {
+async fn a_write_that_fails_or_panics_rolls_back_only_itself() {
     let app = TestApp::new().await;
     let pattern = app.stored().await;
     let (blocked, release) = block(&app.state.db);
@@ -74,7 +74,7 @@ async fn a_write_that_fails_or_panics_undoes_itself_and_none_of_its_neighbours()
         };
         writes.push(async move { db.write(Lane::OPERATOR, work).await }.boxed());
     }
-    // Polled last, when all the others are waiting for the writer.
+    // Poll this write last, when all the others wait for the writer.
     writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());
     let outcomes = join_all(writes).await;
     let done: Vec<bool> = outcomes[1..=18].iter().map(Result::is_ok).collect();
@@ -87,7 +87,7 @@ async fn a_write_that_fails_or_panics_undoes_itself_and_none_of_its_neighbours()
 }
 
 #[actix_web::test]
-async fn after_a_panic_the_database_goes_on_reading_and_writing() {
+async fn reads_and_writes_work_after_a_panic() {
     let app = TestApp::new().await;
     let pattern = app.stored().await;
     for number in 0..10 {
@@ -105,7 +105,7 @@ async fn after_a_panic_the_database_goes_on_reading_and_writing() {
 }
 
 #[actix_web::test]
-async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
+async fn a_failed_statement_rolls_back_only_its_own_write() {
     let app = TestApp::new().await;
     let pattern = app.stored().await;
     let first = named(&pattern, "first");
@@ -135,7 +135,7 @@ async fn a_statement_that_fails_inside_a_write_undoes_that_write_alone() {
 }
 
 #[actix_web::test]
-async fn what_was_answered_before_the_database_is_closed_is_durable() {
+async fn writes_acknowledged_before_the_database_is_closed_are_durable() {
     let TestApp {
         state, database, ..
     } = TestApp::on(TestDatabase::sqlite()).await;
@@ -158,21 +158,21 @@ async fn what_was_answered_before_the_database_is_closed_is_durable() {
 }
 
 #[actix_web::test]
-async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
+async fn a_write_whose_caller_disconnected_is_complete_or_absent() {
     let app = TestApp::new().await;
     let pattern = app.stored().await;
     for number in 0..200 {
         let pair = ["a", "b"].map(|half| named(&pattern, &format!("{number}{half}")));
         let work = move |conn: &mut DbConn| pair.iter().try_for_each(|one| insert(conn, one));
         let mut write = Box::pin(app.state.db.write(Lane::OPERATOR, work));
-        // Accepted; then its caller goes away, but for some.
+        // The writer has accepted these writes. Drop most of their callers now.
         match write.as_mut().now_or_never() {
             Some(outcome) => outcome.unwrap(),
             None if number % 7 == 0 => write.await.unwrap(),
             None => {}
         }
     }
-    // Later than everything that was accepted before.
+    // The writer reaches this write after everything that it accepted before.
     app.state
         .db
         .write(Lane::OPERATOR, |_| Ok(()))
@@ -180,7 +180,7 @@ async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
         .unwrap();
     let mut names = stored_names(&app.state.db).await;
     names.retain(|name| name != "Acme Health, Inc.");
-    assert!(names.len() >= 2 * 29, "what was waited for is done");
+    assert!(names.len() >= 2 * 29, "awaited writes are complete");
     assert!(
         names
             .chunks(2)
@@ -189,7 +189,7 @@ async fn a_write_whose_caller_has_gone_is_done_whole_or_not_at_all() {
 }
 
 #[actix_web::test]
-async fn another_programs_lock_refuses_a_write_after_four_seconds_and_not_those_that_came_later() {
+async fn a_lock_of_another_program_refuses_writes_after_four_seconds_but_not_later_writes() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
     let path = app.database.url_text().replace("sqlite://", "");
     let mut other = SqliteConnection::establish(&path).unwrap();
@@ -210,7 +210,7 @@ async fn another_programs_lock_refuses_a_write_after_four_seconds_and_not_those_
 }
 
 #[actix_web::test]
-async fn too_many_waiting_writes_are_refused_at_once_and_the_others_are_done() {
+async fn excess_waiting_writes_are_refused_at_once_and_the_others_succeed() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
     let pattern = app.stored().await;
     let (blocked, release) = block(&app.state.db);
@@ -225,7 +225,7 @@ async fn too_many_waiting_writes_are_refused_at_once_and_the_others_are_done() {
             .boxed(),
         );
     }
-    // Polled last, when all the others wait or are refused.
+    // Poll this write last, when all the others wait or are refused.
     writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());
     let outcomes = join_all(writes).await;
     let is_refused = |outcome: &&Result<()>| matches!(outcome, Err(Error::Unavailable(_)));
@@ -234,7 +234,7 @@ async fn too_many_waiting_writes_are_refused_at_once_and_the_others_are_done() {
         .iter()
         .filter(|outcome| outcome.is_ok())
         .count();
-    assert!(refused > 0, "3000 writes wait");
+    assert!(refused > 0, "no write was refused");
     assert_eq!(done + refused, 3_000);
     assert_eq!(stored_names(&app.state.db).await.len(), 1 + done);
 }

@@ -1,4 +1,4 @@
-//! Which address a request counts for: what a client says of itself has no effect.
+//! Client addresses of the rate limits: headers of an untrusted client have no effect.
 
 use actix_web::http::Method;
 use quietline::domain::scope::Scope;
@@ -6,7 +6,7 @@ use quietline::limits::LimitSettings;
 
 use super::{Limited, ORGANIZATION, per_minute};
 
-/// One request a minute for each address, behind these proxies.
+/// Server behind these proxies that allows each address one request a minute.
 struct Server {
     limited: Limited,
     key: String,
@@ -25,7 +25,7 @@ impl Server {
         Self { limited, key }
     }
 
-    /// The status of a request over a connection from `peer` with these headers.
+    /// Returns the status of a request over a connection from `peer` with these headers.
     async fn status(&self, peer: &str, headers: &[(&str, &str)]) -> u16 {
         let request = self.limited.app.request(Method::GET, ORGANIZATION);
         let request = request.bearer(&self.key).from(peer);
@@ -37,7 +37,7 @@ impl Server {
 }
 
 #[actix_web::test]
-async fn without_a_trusted_proxy_nobody_gets_a_new_address_by_naming_one() {
+async fn without_a_trusted_proxy_headers_do_not_change_the_client_address() {
     let server = Server::behind(&[]).await;
     assert_eq!(server.status("192.0.2.1", &[]).await, 200);
     for headers in [
@@ -47,13 +47,13 @@ async fn without_a_trusted_proxy_nobody_gets_a_new_address_by_naming_one() {
     ] {
         assert_eq!(server.status("192.0.2.1", &headers).await, 429);
     }
-    // Nor can anybody use up what belongs to another.
+    // An attacker cannot use up the quota of another address either.
     assert_eq!(server.status("198.51.100.1", &[]).await, 200);
     assert_eq!(server.status("198.51.100.2", &[]).await, 200);
 }
 
 #[actix_web::test]
-async fn behind_trusted_proxies_the_last_address_that_is_none_of_them_counts() {
+async fn behind_trusted_proxies_the_last_untrusted_address_counts() {
     let server = Server::behind(&["10.0.0.0/8", "2001:db8:ffff::/48"]).await;
     let proxy = "10.0.0.1";
     let forwarded_for = |chain| [("x-forwarded-for", chain)];
@@ -97,7 +97,7 @@ async fn behind_trusted_proxies_the_last_address_that_is_none_of_them_counts() {
 }
 
 #[actix_web::test]
-async fn a_chain_that_cannot_be_believed_counts_for_the_proxy() {
+async fn an_invalid_chain_counts_for_the_proxy() {
     let server = Server::behind(&["10.0.0.1/32"]).await;
     let proxy = "10.0.0.1";
     assert_eq!(server.status(proxy, &[]).await, 200);
@@ -122,7 +122,7 @@ async fn a_chain_that_cannot_be_believed_counts_for_the_proxy() {
 }
 
 #[actix_web::test]
-async fn all_addresses_of_an_ipv6_network_are_one_client() {
+async fn all_addresses_of_one_ipv6_network_are_one_client() {
     let server = Server::behind(&[]).await;
     assert_eq!(server.status("2001:db8:1:2::1", &[]).await, 200);
     for same in ["2001:db8:1:2::2", "2001:db8:1:2:ffff:ffff:ffff:ffff"] {

@@ -1,10 +1,10 @@
-//! What the specs say of the fields that limits add to answers.
+//! The rate-limit headers of responses in the specs.
 
 use serde_json::Value;
 
 use crate::support::spec;
 
-/// Every operation of both specs, with the spec it is in.
+/// Returns every operation of both specs, with its spec.
 fn operations() -> Vec<(&'static Value, &'static Value)> {
     let mut operations = Vec::new();
     for spec in [&*spec::AGENT_MESSAGE, &*spec::TETHER] {
@@ -17,7 +17,7 @@ fn operations() -> Vec<(&'static Value, &'static Value)> {
 }
 
 #[test]
-fn every_answer_of_an_operation_may_say_what_is_left() {
+fn every_response_of_an_operation_may_have_the_rate_limit_headers() {
     assert!(operations().len() >= 4);
     for (spec, operation) in operations() {
         let id = &operation["operationId"];
@@ -26,7 +26,7 @@ fn every_answer_of_an_operation_may_say_what_is_left() {
         for (status, response) in responses {
             let headers = &spec::resolve(spec, response)["headers"];
             let declared = ["RateLimit-Policy", "RateLimit"].map(|name| headers[name].is_object());
-            // A method that the path does not have is no operation, and is not counted.
+            // A 405 does not belong to an operation and does not count.
             assert_eq!(declared, [status != "405"; 2], "{id} {status}");
         }
     }

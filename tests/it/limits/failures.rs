@@ -1,4 +1,4 @@
-//! The limit of requests without a valid credential, per address.
+//! Limit of requests without a valid credential, per address.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -21,7 +21,7 @@ async fn server() -> Limited {
 }
 
 #[actix_web::test]
-async fn an_address_that_has_failed_too_often_is_not_listened_to_in_either_dialect() {
+async fn an_address_with_too_many_failures_is_refused_in_both_dialects() {
     let server = server().await;
     let app = &server.app;
     let key = app.api_key(&[Scope::OrgRead]).await;
@@ -29,7 +29,7 @@ async fn an_address_that_has_failed_too_often_is_not_listened_to_in_either_diale
     assert_eq!(server.read("x").await.status, 401);
     assert_eq!(server.read(unknown).await.status, 401);
     assert_eq!(server.read_message("x.y.z").await.status, 401);
-    // A valid credential gets the same answer as any other, so that none can be told.
+    // A valid credential gets the same response. Otherwise a success would confirm a guess.
     for credential in [key.as_str(), unknown, "x", ""] {
         let refused = server.read(credential).await;
         assert_refused(&refused, LIMIT, 20);
@@ -43,15 +43,15 @@ async fn an_address_that_has_failed_too_often_is_not_listened_to_in_either_diale
 }
 
 #[actix_web::test]
-async fn it_is_listened_to_again_after_the_time_it_was_told() {
+async fn the_address_is_accepted_again_after_retry_after() {
     let server = server().await;
     let key = server.app.api_key(&[Scope::OrgRead]).await;
     for _ in 0..3 {
         assert_eq!(server.read("x").await.status, 401);
     }
-    server.pass(19_999);
+    server.advance(19_999);
     assert_refused(&server.read(&key).await, LIMIT, 1);
-    server.pass(1);
+    server.advance(1);
     for _ in 0..5 {
         assert_eq!(server.read(&key).await.status, 200);
     }
@@ -76,7 +76,7 @@ async fn only_failures_count_and_only_those_of_the_same_address() {
 }
 
 #[actix_web::test]
-async fn a_missing_right_is_no_failure() {
+async fn a_missing_permission_does_not_count_as_a_failure() {
     let server = server().await;
     let key = server.app.api_key(&[Scope::AuditRead]).await;
     let token = server.app.jwt(Role::SalesRep);
@@ -86,10 +86,11 @@ async fn a_missing_right_is_no_failure() {
     }
 }
 
-/// Goal: guessing many times at once finds out no more than guessing one after the other. Method: a
-/// valid key among them is answered like all others once the failures are used up.
+/// Goal: concurrent guesses reveal no more than sequential guesses. Method: concurrent requests
+/// with one valid key among them. Once the failures are used up, the valid key gets the same
+/// response.
 #[actix_web::test]
-async fn of_many_failures_at_once_no_more_are_answered_than_are_allowed() {
+async fn concurrent_failures_do_not_exceed_the_limit() {
     let server = server().await;
     let app = &server.app;
     let statuses = in_parallel(20, async |_| {

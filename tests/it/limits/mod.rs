@@ -1,4 +1,4 @@
-//! Rate limits: who is refused, when, and in which words; and for how long.
+//! Rate limits: the refused requests, their messages and the time to wait.
 
 mod addresses;
 mod documented;
@@ -20,7 +20,7 @@ use crate::support::response::Response;
 
 const ORGANIZATION: &str = "/v1/organization";
 
-/// A server with limits, and its clock.
+/// Server with rate limits, and its clock.
 struct Limited {
     app: TestApp,
     millis: Arc<AtomicU64>,
@@ -40,22 +40,22 @@ impl Limited {
         }
     }
 
-    /// Lets time pass.
-    fn pass(&self, millis: u64) {
+    /// Moves the clock forward.
+    fn advance(&self, millis: u64) {
         self.millis.fetch_add(millis, Ordering::Relaxed);
     }
 
-    /// GET of the organization with an API key.
+    /// Sends GET of the organization with an API key.
     async fn read(&self, key: &str) -> Response {
         self.app.get(ORGANIZATION, key).await
     }
 
-    /// GET of the missed-call message with a token.
+    /// Sends GET of the missed-call message with a token.
     async fn read_message(&self, token: &str) -> Response {
         self.app.get(&self.app.missed_call_path(), token).await
     }
 
-    /// GET of the organization with an API key over a connection from `address`.
+    /// Sends GET of the organization with an API key over a connection from `address`.
     async fn read_from(&self, address: &str, key: &str) -> Response {
         let request = self.app.request(Method::GET, ORGANIZATION).bearer(key);
         request.from(address).send().await
@@ -66,12 +66,12 @@ fn per_minute(quota: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(quota)
 }
 
-/// The two fields of the draft, `RateLimit-Policy` first.
+/// Returns the two header fields of the rate-limit draft, `RateLimit-Policy` first.
 fn limit_fields(response: &Response) -> [&str; 2] {
     ["ratelimit-policy", "ratelimit"].map(|name| response.header(name))
 }
 
-/// Refused by the limit `policy` for so many seconds, in the words of its dialect.
+/// Asserts a refusal by the limit `policy` for so many seconds, in the envelope of its dialect.
 fn assert_refused(response: &Response, (policy, quota): (&str, u32), seconds: u64) {
     assert_eq!(response.status, 429, "{response:?}");
     assert_eq!(response.header("retry-after"), seconds.to_string());

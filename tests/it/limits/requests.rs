@@ -1,4 +1,4 @@
-//! Limits of requests, per credential, per organization and per address.
+//! Rate limits per credential, per organization and per address.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -30,7 +30,7 @@ async fn per_organization(quota: u32) -> Limited {
 }
 
 #[actix_web::test]
-async fn a_credential_is_refused_in_its_own_envelope_when_its_minute_is_used_up() {
+async fn a_credential_over_its_limit_is_refused_in_its_own_envelope() {
     let server = per_credential(3).await;
     let key = server.app.api_key(&[Scope::OrgRead]).await;
     let token = server.app.jwt(Role::Admin);
@@ -39,10 +39,10 @@ async fn a_credential_is_refused_in_its_own_envelope_when_its_minute_is_used_up(
             "\"credential\";q=3;w=60".to_owned(),
             format!("\"credential\";r={left};t=20"),
         ];
-        for answer in [server.read(&key).await, server.read_message(&token).await] {
-            assert_eq!(answer.status, 200);
-            assert_eq!(limit_fields(&answer), expected);
-            assert!(!answer.headers.contains_key("retry-after"));
+        for response in [server.read(&key).await, server.read_message(&token).await] {
+            assert_eq!(response.status, 200);
+            assert_eq!(limit_fields(&response), expected);
+            assert!(!response.headers.contains_key("retry-after"));
         }
     }
     let refused = server.read(&key).await;
@@ -54,20 +54,20 @@ async fn a_credential_is_refused_in_its_own_envelope_when_its_minute_is_used_up(
 }
 
 #[actix_web::test]
-async fn requests_come_back_evenly_and_refused_ones_take_nothing() {
+async fn the_quota_refills_evenly_and_refused_requests_use_none() {
     let server = per_credential(3).await;
     let key = server.app.api_key(&[Scope::OrgRead]).await;
     for _ in 0..3 {
         assert_eq!(server.read(&key).await.status, 200);
     }
     for (millis, seconds) in [(0, 20), (500, 20), (600, 19), (18_800, 1)] {
-        server.pass(millis);
+        server.advance(millis);
         assert_refused(&server.read(&key).await, ("credential", 3), seconds);
     }
-    server.pass(100);
+    server.advance(100);
     assert_eq!(server.read(&key).await.status, 200);
     assert_refused(&server.read(&key).await, ("credential", 3), 20);
-    server.pass(60_000);
+    server.advance(60_000);
     for _ in 0..3 {
         assert_eq!(server.read(&key).await.status, 200);
     }
@@ -75,7 +75,7 @@ async fn requests_come_back_evenly_and_refused_ones_take_nothing() {
 }
 
 #[actix_web::test]
-async fn two_credentials_share_nothing() {
+async fn two_credentials_have_separate_limits() {
     let server = per_credential(1).await;
     let app = &server.app;
     let keys = [
@@ -88,7 +88,7 @@ async fn two_credentials_share_nothing() {
     let tokens = [
         app.jwt_of_user("a", Role::Admin, own),
         app.jwt_of_user("b", Role::Admin, own),
-        // The same `sub` of another organization is another user.
+        // The same `sub` in another organization is another user.
         app.jwt_of_user("a", Role::Admin, foreign),
     ];
     for key in &keys {
@@ -140,7 +140,7 @@ async fn all_credentials_of_an_organization_share_its_limit_in_both_dialects() {
 }
 
 #[actix_web::test]
-async fn two_organizations_share_nothing() {
+async fn two_organizations_have_separate_limits() {
     let server = per_organization(1).await;
     let app = &server.app;
     let other = app.organization(OrganizationKind::Commercial).await.id;
@@ -149,11 +149,12 @@ async fn two_organizations_share_nothing() {
     assert_eq!(server.read(&own_key).await.status, 200);
     assert_eq!(server.read(&own_key).await.status, 429);
     assert_eq!(server.read(&other_key).await.status, 200);
-    // Platform staff belong to no organization, and take nothing from the one they look at.
+    // Platform staff belong to no organization, and use no quota of the organization that they
+    // read.
     let staff = app.jwt_of(Role::Superadmin, None);
-    let answer = server.read_message(&staff).await;
-    assert_eq!(answer.status, 200);
-    assert!(!answer.headers.contains_key("ratelimit"));
+    let response = server.read_message(&staff).await;
+    assert_eq!(response.status, 200);
+    assert!(!response.headers.contains_key("ratelimit"));
 }
 
 #[actix_web::test]
@@ -182,7 +183,7 @@ async fn requests_from_one_address_are_limited_whatever_their_credential() {
 }
 
 #[actix_web::test]
-async fn what_is_refused_by_the_address_takes_nothing_from_the_credential() {
+async fn a_refusal_by_address_uses_no_quota_of_the_credential() {
     let server = Limited::new(LimitSettings {
         address_requests: per_minute(1),
         credential_requests: per_minute(2),
@@ -198,14 +199,14 @@ async fn what_is_refused_by_the_address_takes_nothing_from_the_credential() {
     }
     let second = server.read_from("192.0.2.2", &key).await;
     assert_eq!(second.status, 200);
-    // Of several that leave nothing, the one that was looked at last.
+    // If several limits are used up, the last one checked is reported.
     assert_eq!(second.header("ratelimit"), "\"organization\";r=0;t=30");
     let third = server.read_from("192.0.2.3", &key).await;
     assert_refused(&third, ("credential", 2), 30);
 }
 
 #[actix_web::test]
-async fn the_client_is_told_of_the_limit_that_leaves_the_least() {
+async fn the_headers_report_the_limit_with_the_least_quota_left() {
     let server = Limited::new(LimitSettings {
         address_requests: per_minute(600),
         credential_requests: per_minute(60),
@@ -214,9 +215,9 @@ async fn the_client_is_told_of_the_limit_that_leaves_the_least() {
     })
     .await;
     let key = server.app.api_key(&[Scope::OrgRead]).await;
-    let answer = server.read_from("192.0.2.1", &key).await;
+    let response = server.read_from("192.0.2.1", &key).await;
     assert_eq!(
-        limit_fields(&answer),
+        limit_fields(&response),
         ["\"credential\";q=60;w=60", "\"credential\";r=59;t=1"]
     );
 }
@@ -240,7 +241,7 @@ async fn the_limit_comes_before_scopes_and_body_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn head_counts_as_get_and_what_asks_for_no_credential_does_not_count() {
+async fn head_counts_as_get_and_requests_without_an_operation_do_not_count() {
     let server = Limited::new(LimitSettings {
         address_requests: per_minute(1),
         credential_requests: per_minute(1),
@@ -257,9 +258,9 @@ async fn head_counts_as_get_and_what_asks_for_no_credential_does_not_count() {
         (Method::GET, "/docs/", 200),
     ] {
         for _ in 0..2 {
-            let answer = app.request(method.clone(), path).send().await;
-            assert_eq!(answer.status, status, "{method} {path}");
-            assert!(!answer.headers.contains_key("ratelimit"), "{path}");
+            let response = app.request(method.clone(), path).send().await;
+            assert_eq!(response.status, status, "{method} {path}");
+            assert!(!response.headers.contains_key("ratelimit"), "{path}");
         }
     }
     let key = app.api_key(&[Scope::OrgRead]).await;
@@ -269,22 +270,22 @@ async fn head_counts_as_get_and_what_asks_for_no_credential_does_not_count() {
 }
 
 #[actix_web::test]
-async fn without_limits_no_answer_speaks_of_them() {
+async fn unlimited_servers_send_no_rate_limit_headers() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgRead]).await;
     for credential in [key.as_str(), "x"] {
         for _ in 0..50 {
-            let answer = app.get(ORGANIZATION, credential).await;
-            assert!([200, 401].contains(&answer.status));
+            let response = app.get(ORGANIZATION, credential).await;
+            assert!([200, 401].contains(&response.status));
             for name in ["ratelimit", "ratelimit-policy", "retry-after"] {
-                assert!(!answer.headers.contains_key(name), "{name}");
+                assert!(!response.headers.contains_key(name), "{name}");
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn the_limit_of_new_keys_speaks_for_itself_beside_others() {
+async fn the_limit_of_new_keys_reports_itself_next_to_other_limits() {
     let server = Limited::new(LimitSettings {
         credential_requests: per_minute(11),
         ..LimitSettings::default()

@@ -1,4 +1,4 @@
-//! The application under test, with one organization in it, and the callers of that organization.
+//! Application under test with one organization, and the callers of that organization.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -30,23 +30,23 @@ use super::database::TestDatabase;
 use super::request::TestRequest;
 use super::response::Response;
 
-/// The secret that the tests' tokens are signed with.
+/// Secret that signs the tokens of the tests.
 pub const JWT_SECRET: &str = "a secret of the tests, 32 bytes long or more";
 
-/// The external id of the tests' organization.
+/// External id of the test organization.
 pub const EXTERNAL_ID: &str = "65f0c1d2e3a4b5c6d7e8f901";
 
-/// When every test happens.
+/// Returns the fixed time of every test.
 pub fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 1, 4, 12, 0, 0).unwrap()
 }
 
-/// The real application on a database of its own, and one commercial organization.
+/// Application on its own database, with one commercial organization.
 pub struct TestApp {
     pub state: web::Data<AppState>,
     pub options: Options,
     pub org_id: OrgId,
-    // Dropped last: nothing may hold a connection when the data goes.
+    // Last, because fields drop in order: every connection closes before the data is deleted.
     pub database: TestDatabase,
 }
 
@@ -55,12 +55,12 @@ impl TestApp {
         Self::on(TestDatabase::create()).await
     }
 
-    /// On a database of the caller's choice.
+    /// Starts the application on `database`.
     pub async fn on(database: TestDatabase) -> Self {
         Self::start(database, |_| {}).await
     }
 
-    /// Configured by `change`, before anybody has asked for anything.
+    /// Starts the application with a state that `change` has adjusted before the first request.
     pub async fn with(change: impl FnOnce(&mut AppState)) -> Self {
         Self::start(TestDatabase::create(), change).await
     }
@@ -81,7 +81,7 @@ impl TestApp {
         }
     }
 
-    /// The same server at another time.
+    /// Moves the clock of this server to `moment`.
     pub fn at(self, moment: DateTime<Utc>) -> Self {
         let (db, clock) = (self.state.db.clone(), Clock::Fixed(moment));
         let mut state = AppState::new(db, clock, jwt_keys(), Limits::default());
@@ -92,17 +92,17 @@ impl TestApp {
         }
     }
 
-    /// Another organization on the same server.
+    /// Creates another organization on the same server.
     pub async fn organization(&self, kind: OrganizationKind) -> Organization {
         create(&self.state, kind, None).await
     }
 
-    /// A new API key of the tests' organization.
+    /// Creates an API key of the test organization.
     pub async fn api_key(&self, scopes: &[Scope]) -> String {
         self.api_key_of(&self.org_id, scopes).await
     }
 
-    /// A new API key of any organization.
+    /// Creates an API key of any organization.
     pub async fn api_key_of(&self, org_id: &OrgId, scopes: &[Scope]) -> String {
         let plaintext = PlaintextApiKey::generate();
         let shown = plaintext.reveal().to_owned();
@@ -118,20 +118,16 @@ impl TestApp {
         shown
     }
 
-    /// The id of an API key that was made here, of whichever organization.
+    /// Returns the id of an API key of any organization.
     pub async fn key_id(&self, key: &str) -> ApiKeyId {
         let hash = PlaintextApiKey::parse(key).expect("a key").hash();
         let find = move |conn: &mut _| quietline::db::api_key::find_by_hash(conn, &hash);
-        let found = self
-            .state
-            .db
-            .read(Lane::OPERATOR, find)
-            .await
-            .expect("an answer");
+        let found = self.state.db.read(Lane::OPERATOR, find).await;
+        let found = found.expect("a result");
         found.expect("it is there").id
     }
 
-    /// Revokes a key of the tests' organization on this server, which refuses it at once.
+    /// Revokes a key of the test organization on this server, which refuses it at once.
     pub async fn revoke_key(&self, id: ApiKeyId) {
         let access = superadmin_of(&self.org_id).access;
         quietline::app::api_key::delete(&self.state.keys, &self.state.clock, access, id)
@@ -139,23 +135,23 @@ impl TestApp {
             .expect("revoked");
     }
 
-    /// Makes the keys that were issued so far count no more for the limit of keys per minute.
+    /// Takes the existing keys out of the limit of new keys per minute.
     pub fn forget_issued_keys(&self) {
         let sql = "UPDATE api_keys SET created_by = 'command-line'";
         self.database.execute(sql);
     }
 
-    /// A token of a user of the tests' organization.
+    /// Issues a token for a user of the test organization.
     pub fn jwt(&self, role: Role) -> String {
         self.jwt_of(role, Some(&self.org_id.to_string()))
     }
 
-    /// A token of a user of any organization, or of none.
+    /// Issues a token for a user of any organization, or of none.
     pub fn jwt_of(&self, role: Role, organization: Option<&str>) -> String {
         self.jwt_of_user("user-1", role, organization)
     }
 
-    /// A token of a certain user.
+    /// Issues a token for the user `subject`.
     pub fn jwt_of_user(&self, subject: &str, role: Role, organization: Option<&str>) -> String {
         let claims = Claims {
             subject: subject.to_owned(),
@@ -168,7 +164,7 @@ impl TestApp {
             .expect("a token")
     }
 
-    /// Adds a live brand to the tests' organization.
+    /// Adds an active brand to the test organization.
     pub async fn brand(&self) -> Brand {
         let (db, clock) = (&self.state.db, &self.state.clock);
         let (name, status) = ("Brand".to_owned(), RegistrationStatus::Active);
@@ -177,7 +173,7 @@ impl TestApp {
             .expect("a brand")
     }
 
-    /// The tests' organization as it is stored.
+    /// Reads the stored test organization.
     pub async fn stored(&self) -> Organization {
         let name = OrganizationRef::Id(self.org_id);
         quietline::operator::organization::find(&self.state.db, name)
@@ -185,14 +181,14 @@ impl TestApp {
             .expect("it is there")
     }
 
-    /// The audit entries of the tests' organization, oldest first, without those of its API keys.
+    /// Returns the audit entries of the test organization, oldest first, without those of API keys.
     pub async fn audit(&self) -> Vec<AuditEntry> {
         let mut entries = self.whole_audit().await;
         entries.retain(|entry| entry.resource_type != "api_key");
         entries
     }
 
-    /// All audit entries of the tests' organization, oldest first.
+    /// Returns all audit entries of the test organization, oldest first.
     pub async fn whole_audit(&self) -> Vec<AuditEntry> {
         let org_id = self.org_id;
         let newest = quietline::operator::audit::list::newest(&self.state.db, org_id, None, 10_000);
@@ -201,29 +197,29 @@ impl TestApp {
         entries
     }
 
-    /// The API keys of the tests' organization, newest first.
+    /// Returns the API keys of the test organization, newest first.
     pub async fn stored_keys(&self) -> Vec<ApiKey> {
         let org_id = self.org_id;
         let keys = quietline::operator::api_key::list(&self.state.db, org_id, None, 10_000);
         keys.await.expect("keys")
     }
 
-    /// The path of the tests' organization in the Tether dialect.
+    /// Returns the path of the test organization in the Tether dialect.
     pub fn missed_call_path(&self) -> String {
         format!("/api/organizations/{}/missed-call-message", self.org_id)
     }
 
-    /// A request that is sent with [`TestRequest::send`].
+    /// Starts a request. [`TestRequest::send`] sends it.
     pub fn request(&self, method: Method, path: &str) -> TestRequest<'_> {
         TestRequest::new(self, method, path)
     }
 
-    /// GET of `path` with a bearer token.
+    /// Sends GET of `path` with a bearer token.
     pub async fn get(&self, path: &str, token: &str) -> Response {
         self.request(Method::GET, path).bearer(token).send().await
     }
 
-    /// PATCH of the organization with an API key.
+    /// Sends PATCH of the organization with an API key.
     pub async fn patch(&self, key: &str, body: Value) -> Response {
         self.request(Method::PATCH, "/v1/organization")
             .bearer(key)
@@ -232,7 +228,7 @@ impl TestApp {
             .await
     }
 
-    /// PUT of the tests' organization's missed-call message with a token.
+    /// Sends PUT of the missed-call message of the test organization with a token.
     pub async fn put(&self, token: &str, body: Value) -> Response {
         self.request(Method::PUT, &self.missed_call_path())
             .bearer(token)
@@ -242,7 +238,7 @@ impl TestApp {
     }
 }
 
-/// The options of a server with the docs, and with responses for pages of its own origin only.
+/// Returns options with the docs enabled and without CORS origins.
 pub fn with_docs() -> Options {
     static DOCS: LazyLock<Docs> = LazyLock::new(|| Docs::load().expect("served documents"));
     Options {
@@ -251,17 +247,17 @@ pub fn with_docs() -> Options {
     }
 }
 
-/// The state of one more server on a database that is open.
+/// Returns the state of another server on an open database.
 pub fn state_of(db: Db) -> web::Data<AppState> {
     state_with_clock(db, Clock::Fixed(now()))
 }
 
-/// The state of one more server, with a time of its own.
+/// Returns the state of another server with its own clock.
 pub fn state_with_clock(db: Db, clock: Clock) -> web::Data<AppState> {
     web::Data::new(AppState::new(db, clock, jwt_keys(), Limits::default()))
 }
 
-/// The keys of a server that signs its own tokens.
+/// Returns the keys of a server that signs its own tokens.
 fn jwt_keys() -> JwtKeys {
     let settings = JwtSettings {
         secret: Some(Secret::new(JWT_SECRET.to_owned())),
@@ -270,7 +266,7 @@ fn jwt_keys() -> JwtKeys {
     JwtKeys::new(&settings).expect("a good secret")
 }
 
-/// The permission of a superadmin on an organization.
+/// Returns the permission of a superadmin on an organization.
 pub fn superadmin_of(org_id: &OrgId) -> Authorized {
     let credential = Credential::User {
         subject: "superadmin".to_owned(),

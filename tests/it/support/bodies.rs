@@ -1,10 +1,9 @@
-//! What is wrong with a body as such, whichever operation reads it. What is answered is for the
-//! tests to say.
+//! Bodies that are invalid for every operation. Each test checks the response itself.
 
-/// The longest body that is read.
+/// Longest body that is read.
 pub const MAX_BYTES: usize = 65_536;
 
-/// Types that are not JSON in UTF-8.
+/// Media types other than JSON in UTF-8.
 pub const OTHER_TYPES: [&str; 15] = [
     "text/plain",
     "text/json",
@@ -23,7 +22,7 @@ pub const OTHER_TYPES: [&str; 15] = [
     "",
 ];
 
-/// Codings, of which none is undone.
+/// Content codings. The server decodes none of these codings.
 pub const CODINGS: [&str; 7] = [
     "gzip",
     "br",
@@ -34,13 +33,13 @@ pub const CODINGS: [&str; 7] = [
     "unheard-of",
 ];
 
-/// `{"x":[[…]]}` of this many levels, the object being one of them.
+/// Returns `{"x":[[…]]}` with this many levels, the object included.
 pub fn deep(levels: usize) -> String {
     let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
     format!("{{\"x\":{open}{close}}}")
 }
 
-/// `body` with white space after it up to `length`.
+/// Pads `body` with trailing white space to `length`.
 pub fn padded(body: &str, length: usize) -> String {
     format!("{body}{}", " ".repeat(length - body.len()))
 }

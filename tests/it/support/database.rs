@@ -1,4 +1,4 @@
-//! A database of a test's own: a SQLite file in a temporary folder, or a PostgreSQL schema.
+//! Separate database for each test: a SQLite file in a temporary folder, or a PostgreSQL schema.
 
 use std::sync::Once;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,17 +9,17 @@ use diesel::sql_types::Text;
 use quietline::db::DatabaseUrl;
 use tempfile::TempDir;
 
-/// Schemas of runs that crashed are dropped after this time.
+/// Age after which schemas of crashed runs are dropped.
 const LEFTOVER_AGE_SECS: u64 = 60 * 60;
 
-/// Dropping it drops the data.
+/// Database of one test. Dropping this value drops the data.
 pub enum TestDatabase {
     Sqlite(TempDir),
     Postgres { server: String, schema: String },
 }
 
 impl TestDatabase {
-    /// A new, empty database on the server that the environment names, or in a file.
+    /// Creates an empty database on the server that the environment names, or in a file.
     #[expect(clippy::disallowed_methods, reason = "the one setting of the tests")]
     pub fn create() -> Self {
         match std::env::var("TEST_DATABASE_URL") {
@@ -28,7 +28,7 @@ impl TestDatabase {
         }
     }
 
-    /// A SQLite file, whatever the environment says.
+    /// Creates a SQLite file, regardless of the environment.
     pub fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().expect("a temporary folder"))
     }
@@ -41,12 +41,12 @@ impl TestDatabase {
         Self::Postgres { server, schema }
     }
 
-    /// The URL that the program opens.
+    /// Returns the URL that the program opens.
     pub fn url(&self) -> DatabaseUrl {
         self.url_text().parse().expect("a database URL")
     }
 
-    /// The URL as it would stand in the configuration.
+    /// Returns the URL as a configuration states it.
     pub fn url_text(&self) -> String {
         match self {
             Self::Sqlite(folder) => {
@@ -59,8 +59,8 @@ impl TestDatabase {
         }
     }
 
-    /// Runs SQL behind the program's back, as anyone with access to the database could. Ids, times
-    /// and bytes in it are written as [`TestDatabase::dialect`] reads them.
+    /// Runs SQL directly on the database, without the program. Ids, times and bytes use the
+    /// notation of [`TestDatabase::dialect`].
     pub fn execute(&self, sql: &str) {
         let sql = &self.dialect(sql);
         match self {
@@ -77,8 +77,8 @@ impl TestDatabase {
         }
     }
 
-    /// Writes in the SQL of the database in use: `$id:<UUID>` and `$time:<microseconds since 1970>`
-    /// as values, `$text:<column>` as the text of an id, and `$<hexadecimal digits>` as bytes.
+    /// Translates `$id:<UUID>` and `$time:<microseconds since 1970>` to values, `$text:<column>` to
+    /// the text of an id, and `$<hexadecimal digits>` to bytes, in the SQL of the database in use.
     fn dialect(&self, sql: &str) -> String {
         let Some((before, rest)) = sql.split_once('$') else {
             return sql.to_owned();
@@ -112,7 +112,7 @@ impl TestDatabase {
         format!("{before}{written}{}", self.dialect(after))
     }
 
-    /// Runs SQL as [`TestDatabase::execute`] does, without foreign keys and checks.
+    /// Runs SQL as [`TestDatabase::execute`] does, with foreign keys and checks off.
     pub fn execute_unchecked(&self, sql: &str) {
         let unchecked = match self {
             Self::Sqlite(_) => "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
@@ -121,8 +121,8 @@ impl TestDatabase {
         self.execute(&format!("{unchecked}; {sql}"));
     }
 
-    /// Drops the triggers that keep the audit log append-only, as somebody with full control of the
-    /// database would before tampering with it.
+    /// Drops the triggers that keep the audit log append-only, as an attacker with full control of
+    /// the database would do before tampering.
     pub fn drop_audit_triggers(&self) {
         let names = match self {
             Self::Sqlite(_) => "SELECT name AS value FROM sqlite_schema WHERE type = 'trigger'",
@@ -136,7 +136,7 @@ impl TestDatabase {
         }
     }
 
-    /// The names of a table's columns.
+    /// Returns the column names of a table.
     pub fn columns(&self, table: &str) -> Vec<String> {
         self.values(&match self {
             Self::Sqlite(_) => format!("SELECT name AS value FROM pragma_table_info('{table}')"),
@@ -147,8 +147,8 @@ impl TestDatabase {
         })
     }
 
-    /// Returns the texts that `sql` selects as `value`, asked behind the program's back. It is read
-    /// by [`TestDatabase::dialect`] first.
+    /// Returns the texts that `sql` selects as `value`. `sql` uses the notation of
+    /// [`TestDatabase::dialect`].
     pub fn values(&self, sql: &str) -> Vec<String> {
         let sql = &self.dialect(sql);
         let rows: QueryResult<Vec<Value>> = match self {

@@ -1,5 +1,4 @@
-//! What every test stands on: the application, its database, its callers, and a check of every
-//! answer against the spec.
+//! Application, database and callers of every test, and a check of every response against the spec.
 
 pub mod app;
 pub mod bodies;

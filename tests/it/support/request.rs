@@ -1,4 +1,4 @@
-//! A request to the application under test, built step by step.
+//! Builder of requests to the application under test.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use super::app::{TestApp, with_docs};
 use super::response::Response;
 use super::spec;
 
-/// A request to the application under test.
+/// Request to the application under test.
 pub struct TestRequest<'a> {
     app: &'a TestApp,
     other_server: Option<web::Data<AppState>>,
@@ -35,7 +35,7 @@ impl<'a> TestRequest<'a> {
         }
     }
 
-    /// To another server on the same database.
+    /// Sends the request to another server on the same database.
     pub fn on(mut self, state: web::Data<AppState>) -> Self {
         self.other_server = Some(state);
         self
@@ -46,7 +46,7 @@ impl<'a> TestRequest<'a> {
         self
     }
 
-    /// A header whose value need not be ASCII.
+    /// Adds a header whose value may be other than ASCII.
     pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
         let value = HeaderValue::from_bytes(value).expect("bytes that a header may have");
         self.request = self.request.append_header((name, value));
@@ -57,7 +57,7 @@ impl<'a> TestRequest<'a> {
         self.header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))
     }
 
-    /// Over a connection from this address.
+    /// Sets the address of the peer.
     pub fn from(mut self, address: &str) -> Self {
         let address = address.parse().expect("an address");
         self.request = self.request.peer_addr(SocketAddr::new(address, 40_000));
@@ -73,34 +73,34 @@ impl<'a> TestRequest<'a> {
             .payload(body)
     }
 
-    /// A body of which only its length is announced.
+    /// Adds a body without a `Content-Type`.
     pub fn payload(mut self, body: impl Into<web::Bytes>) -> Self {
         self.request = self.request.set_payload(body);
         self
     }
 
-    /// Without a `Content-Length`, as a body that is sent in chunks.
+    /// Sends the body without a `Content-Length`, as chunks.
     pub fn chunked(mut self) -> Self {
         self.is_chunked = true;
         self
     }
 
-    /// Sends it; the answer has been held against the spec.
+    /// Sends the request and checks the response against the spec.
     pub async fn send(self) -> Response {
         let state = self.other_server.as_ref().unwrap_or(&self.app.state);
         let server = TestServer::configured(state.clone(), self.app.options.clone()).await;
         self.send_to(&server).await
     }
 
-    /// Sends it to a server that has been started; the answer has been held against the spec.
+    /// Sends the request to a running server and checks the response against the spec.
     pub async fn send_to(self, server: &TestServer) -> Response {
-        (server.answer)(self.request, self.is_chunked).await
+        (server.respond)(self.request, self.is_chunked).await
     }
 }
 
-/// A server that is started once and asked many times.
+/// Server that is started once for many requests.
 pub struct TestServer {
-    answer: Box<dyn Fn(test::TestRequest, bool) -> LocalBoxFuture<'static, Response>>,
+    respond: Box<dyn Fn(test::TestRequest, bool) -> LocalBoxFuture<'static, Response>>,
 }
 
 impl TestServer {
@@ -110,7 +110,7 @@ impl TestServer {
 
     async fn configured(state: web::Data<AppState>, options: Options) -> Self {
         let service = Rc::new(test::init_service(create_app(state, options)).await);
-        let answer = move |request: test::TestRequest, is_chunked| {
+        let respond = move |request: test::TestRequest, is_chunked| {
             let service = service.clone();
             let mut request = request.to_request();
             if is_chunked {
@@ -118,11 +118,11 @@ impl TestServer {
             }
             async move {
                 let (method, path) = (request.method().clone(), request.path().to_owned());
-                let answer = test::call_service(&*service, request).await;
+                let response = test::call_service(&*service, request).await;
                 let response = Response {
-                    status: answer.status().as_u16(),
-                    headers: answer.headers().clone(),
-                    bytes: test::read_body(answer).await,
+                    status: response.status().as_u16(),
+                    headers: response.headers().clone(),
+                    bytes: test::read_body(response).await,
                 };
                 spec::check(&method, &path, &response);
                 response
@@ -130,7 +130,7 @@ impl TestServer {
             .boxed_local()
         };
         Self {
-            answer: Box::new(answer),
+            respond: Box::new(respond),
         }
     }
 }

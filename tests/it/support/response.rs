@@ -1,10 +1,10 @@
-//! An answer, and short ways to look into it.
+//! Response, and accessors for its parts.
 
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
 use serde_json::Value;
 
-/// What came back.
+/// Response to a request of a test.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -13,13 +13,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// The body, which has to be JSON.
+    /// Parses the body as JSON. Panics if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes)
             .unwrap_or_else(|error| panic!("{error}: {:?}", self.bytes))
     }
 
-    /// A header's text; panics when it is missing.
+    /// Returns the text of a header. Panics if the header is missing.
     pub fn header(&self, name: &str) -> &str {
         let value = self
             .headers
@@ -28,17 +28,17 @@ impl Response {
         value.to_str().expect("visible ASCII")
     }
 
-    /// The error code of the AgentMessage dialect.
+    /// Returns the error code of the AgentMessage dialect.
     pub fn code(&self) -> String {
         self.text("/error/code")
     }
 
-    /// The `details` of the AgentMessage dialect.
+    /// Returns the `details` of the AgentMessage dialect.
     pub fn details(&self) -> Value {
         self.json()["error"]["details"].clone()
     }
 
-    /// A string of the body, by JSON pointer.
+    /// Returns a string of the body by its JSON pointer.
     pub fn text(&self, pointer: &str) -> String {
         let json = self.json();
         let text = json.pointer(pointer).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! Holds an answer against the spec: a documented status, the documented headers, a body that fits.
+//! Checks responses against the spec: the status, the headers and the schema of the body.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -10,25 +10,25 @@ use serde_json::{Value, json};
 
 use super::response::Response;
 
-/// The AgentMessage spec.
+/// AgentMessage spec.
 pub static AGENT_MESSAGE: LazyLock<Value> = LazyLock::new(|| read(agentmessage::SPEC_JSON));
 
-/// The Tether spec.
+/// Tether spec.
 pub static TETHER: LazyLock<Value> = LazyLock::new(|| read(tether_relay::SPEC_JSON));
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).expect("the generated crate holds JSON")
 }
 
-/// Panics unless the spec documents this answer. Paths that no spec knows are not its business.
+/// Panics unless the spec documents this response. Ignores paths outside the specs.
 pub fn check(method: &Method, path: &str, response: &Response) {
-    check_headers_of_every_answer(response);
+    check_headers_of_every_response(response);
     let Some((spec, template)) = find(path) else {
         return;
     };
     let item = &spec["paths"][template];
     let method = match *method {
-        // Answered by the server for every path, without a body.
+        // The server responds to OPTIONS on every path itself, without a body.
         Method::OPTIONS => {
             assert_eq!(
                 (response.status, response.bytes.len()),
@@ -37,13 +37,13 @@ pub fn check(method: &Method, path: &str, response: &Response) {
             );
             return;
         }
-        // The body is left out where the answer is written to the connection.
+        // The connection omits the body of a HEAD response, the application does not.
         Method::HEAD => "get".to_owned(),
         _ => method.as_str().to_ascii_lowercase(),
     };
     let operation = match item.get(&method) {
         Some(operation) => operation,
-        // A method that the path does not have: any operation documents the answer.
+        // The path does not have this method. Every operation of the path documents the 405.
         None => (item.as_object().expect("a path item").values().next())
             .unwrap_or_else(|| panic!("{template} has no operation")),
     };
@@ -63,7 +63,7 @@ pub fn check(method: &Method, path: &str, response: &Response) {
     }
 }
 
-fn check_headers_of_every_answer(response: &Response) {
+fn check_headers_of_every_response(response: &Response) {
     assert_eq!(response.header("x-request-id").len(), 26, "a ULID");
     assert_eq!(response.header("x-content-type-options"), "nosniff");
     let policy = response.header("content-security-policy");
@@ -92,7 +92,7 @@ fn matches(template: &str, path: &str) -> bool {
         })
 }
 
-/// Follows a local `$ref`.
+/// Resolves a local `$ref`.
 pub fn resolve<'a>(spec: &'a Value, node: &'a Value) -> &'a Value {
     match node["$ref"].as_str() {
         Some(target) => spec
@@ -136,7 +136,7 @@ fn assert_fits(validator: &Validator, value: &Value, what: &str) {
     );
 }
 
-/// A validator of `schema`, with formats checked; compiled once.
+/// Compiles a validator of `schema` that checks formats. Each schema is compiled once.
 fn validator(spec: &Value, schema: &Value) -> std::sync::Arc<Validator> {
     static COMPILED: LazyLock<Mutex<HashMap<String, std::sync::Arc<Validator>>>> =
         LazyLock::new(Mutex::default);

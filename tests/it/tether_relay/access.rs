@@ -1,4 +1,4 @@
-//! Which role may do what to which organization, and what the others learn: nothing.
+//! Access by role. Refused callers learn nothing about the organization.
 
 use quietline::domain::actor::Role;
 use serde_json::{Value, json};
@@ -10,13 +10,13 @@ use crate::support::TestApp;
 use crate::support::app::EXTERNAL_ID;
 use crate::support::response::Response;
 
-/// A UUID and an external id that name nobody.
+/// UUID and external id without an organization.
 const UNKNOWN: [&str; 2] = [
     "01900000-0000-7000-8000-000000000000",
     "65f0c1d2e3a4b5c6d7e8ffff",
 ];
 
-/// What cannot be the name of any organization, as it stands in a path.
+/// Returns path segments that cannot name an organization.
 fn garbage() -> Vec<String> {
     let fixed = [
         "x",
@@ -53,16 +53,16 @@ fn garbage() -> Vec<String> {
         .collect()
 }
 
-/// All that a client can see of a refusal but its request id.
-fn face(answer: &Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
-    let mut headers: Vec<(String, String)> = answer
+/// Returns everything that a client sees of a refusal except its request id.
+fn visible_parts(response: &Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut headers: Vec<(String, String)> = response
         .headers
         .iter()
         .filter(|(name, _)| name.as_str() != "x-request-id")
         .map(|(name, value)| (name.to_string(), format!("{value:?}")))
         .collect();
     headers.sort();
-    (answer.status, headers, answer.bytes.to_vec())
+    (response.status, headers, response.bytes.to_vec())
 }
 
 #[actix_web::test]
@@ -75,14 +75,14 @@ async fn an_admin_and_a_superadmin_may_and_other_roles_may_not() {
             (Role::DepartmentHead, 403),
             (Role::SalesRep, 403),
         ] {
-            let answer = call(&app, &method, &app.org_id.to_string(), &app.jwt(role)).await;
-            assert_eq!(answer.status, status, "{method} {role:?}");
+            let response = call(&app, &method, &app.org_id.to_string(), &app.jwt(role)).await;
+            assert_eq!(response.status, status, "{method} {role:?}");
         }
     }
 }
 
 #[actix_web::test]
-async fn every_role_but_superadmin_is_refused_alike_whether_the_other_organization_exists_or_not() {
+async fn every_other_role_is_refused_alike_whether_the_organization_exists_or_not() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
     let before = (app.stored().await, stored(&app, &other).await);
@@ -97,17 +97,17 @@ async fn every_role_but_superadmin_is_refused_alike_whether_the_other_organizati
         for role in [Role::Admin, Role::DepartmentHead, Role::SalesRep] {
             let mut faces = Vec::new();
             for id in &ids {
-                let answer = call(&app, &method, id, &app.jwt(role)).await;
+                let response = call(&app, &method, id, &app.jwt(role)).await;
                 assert_failure(
-                    &answer,
+                    &response,
                     403,
                     "Forbidden",
                     &format!("{method} {role:?} {id:.80}"),
                 );
-                faces.push(face(&answer));
+                faces.push(visible_parts(&response));
             }
             assert!(
-                faces.iter().all(|face| *face == faces[0]),
+                faces.iter().all(|parts| *parts == faces[0]),
                 "{method} {role:?}"
             );
         }
@@ -126,8 +126,12 @@ async fn weaker_roles_are_refused_for_their_own_organization_as_for_any_other() 
             let own = call(&app, &method, &app.org_id.to_string(), &token).await;
             assert_failure(&own, 403, "Forbidden", role.into_str());
             for id in [EXTERNAL_ID, &other.id.to_string(), UNKNOWN[0]] {
-                let answer = call(&app, &method, id, &token).await;
-                assert_eq!(face(&answer), face(&own), "{method} {role:?} {id}");
+                let response = call(&app, &method, id, &token).await;
+                assert_eq!(
+                    visible_parts(&response),
+                    visible_parts(&own),
+                    "{method} {role:?} {id}"
+                );
             }
         }
     }
@@ -135,7 +139,7 @@ async fn weaker_roles_are_refused_for_their_own_organization_as_for_any_other() 
 }
 
 #[actix_web::test]
-async fn a_superadmin_may_reach_every_organization_whatever_the_token_says_of_its_own() {
+async fn a_superadmin_reaches_every_organization_regardless_of_the_organization_claim() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
     let own = app.org_id.to_string();
@@ -155,8 +159,8 @@ async fn a_superadmin_may_reach_every_organization_whatever_the_token_says_of_it
                 &other.id.to_string(),
                 OTHER_EXTERNAL_ID,
             ] {
-                let answer = call(&app, &method, id, &token).await;
-                assert_eq!(answer.status, 200, "{method} {claimed:?} {id}");
+                let response = call(&app, &method, id, &token).await;
+                assert_eq!(response.status, 200, "{method} {claimed:?} {id}");
             }
         }
     }
@@ -169,22 +173,22 @@ async fn a_superadmin_may_reach_every_organization_whatever_the_token_says_of_it
 }
 
 #[actix_web::test]
-async fn a_superadmin_is_told_that_an_organization_does_not_exist() {
+async fn a_superadmin_gets_404_for_an_unknown_organization() {
     let app = TestApp::new().await;
     let before = app.stored().await;
     let token = app.jwt(Role::Superadmin);
     let ids = UNKNOWN.iter().map(|id| (*id).to_owned()).chain(garbage());
     for id in ids {
         for method in METHODS {
-            let answer = call(&app, &method, &id, &token).await;
+            let response = call(&app, &method, &id, &token).await;
             assert_failure(
-                &answer,
+                &response,
                 404,
                 "Organization not found",
                 &format!("{method} {id:.80}"),
             );
             assert_eq!(
-                answer.text("/details"),
+                response.text("/details"),
                 "No organization exists with the provided id"
             );
         }
@@ -193,7 +197,7 @@ async fn a_superadmin_is_told_that_an_organization_does_not_exist() {
 }
 
 #[actix_web::test]
-async fn a_name_that_is_not_percent_encoded_rightly_names_nobody() {
+async fn a_name_with_invalid_percent_encoding_is_unknown() {
     let app = TestApp::new().await;
     for id in ["%", "%2", "%zz", "a%", "%%00"] {
         for (role, status, error) in [
@@ -201,15 +205,15 @@ async fn a_name_that_is_not_percent_encoded_rightly_names_nobody() {
             (Role::Admin, 403, "Forbidden"),
         ] {
             for method in METHODS {
-                let answer = call(&app, &method, id, &app.jwt(role)).await;
-                assert_failure(&answer, status, error, &format!("{method} {role:?} {id}"));
+                let response = call(&app, &method, id, &app.jwt(role)).await;
+                assert_failure(&response, status, error, &format!("{method} {role:?} {id}"));
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn an_admin_without_an_organization_is_refused_everywhere() {
+async fn an_admin_without_a_known_organization_is_refused_everywhere() {
     let app = TestApp::new().await;
     let own = app.org_id.to_string();
     for claimed in [
@@ -223,9 +227,9 @@ async fn an_admin_without_an_organization_is_refused_everywhere() {
         let token = app.jwt_of(Role::Admin, claimed);
         for method in METHODS {
             for id in [own.as_str(), EXTERNAL_ID, "x"] {
-                let answer = call(&app, &method, id, &token).await;
+                let response = call(&app, &method, id, &token).await;
                 assert_failure(
-                    &answer,
+                    &response,
                     403,
                     "Forbidden",
                     &format!("{method} {claimed:?} {id}"),
@@ -236,7 +240,7 @@ async fn an_admin_without_an_organization_is_refused_everywhere() {
 }
 
 #[actix_web::test]
-async fn a_claim_that_is_not_exactly_the_organization_is_another() {
+async fn an_organization_claim_must_match_exactly() {
     let app = TestApp::new().await;
     let own = app.org_id.to_string();
     let simple = own.replace('-', "");
@@ -257,8 +261,8 @@ async fn a_claim_that_is_not_exactly_the_organization_is_another() {
     for claimed in &claims {
         let token = app.jwt_of(Role::Admin, Some(claimed));
         for id in [own.as_str(), EXTERNAL_ID] {
-            let answer = call(&app, &METHODS[1], id, &token).await;
-            assert_failure(&answer, 403, "Forbidden", &format!("{claimed:?} {id}"));
+            let response = call(&app, &METHODS[1], id, &token).await;
+            assert_failure(&response, 403, "Forbidden", &format!("{claimed:?} {id}"));
         }
     }
     assert_eq!(app.stored().await.version, 1);
@@ -293,17 +297,17 @@ async fn the_token_is_checked_before_the_role_and_the_role_before_the_body() {
             let request = token
                 .iter()
                 .fold(request, |request, token| request.bearer(token));
-            let answer = request.body(content_type, body.to_owned()).send().await;
+            let response = request.body(content_type, body.to_owned()).send().await;
             assert_eq!(
-                answer.status, status,
-                "{path} {content_type} {body:.30}: {answer:?}"
+                response.status, status,
+                "{path} {content_type} {body:.30}: {response:?}"
             );
         }
     }
 }
 
 #[actix_web::test]
-async fn a_role_in_the_body_or_in_headers_is_not_seen() {
+async fn a_role_in_the_body_or_in_headers_is_ignored() {
     let app = TestApp::new().await;
     let request = app.request(METHODS[1].clone(), &app.missed_call_path());
     let request = request

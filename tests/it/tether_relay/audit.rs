@@ -1,4 +1,4 @@
-//! What a PUT leaves in the audit log of the organization that it changed.
+//! Audit entries of a PUT, in the log of the changed organization.
 
 use quietline::domain::actor::Role;
 use quietline::domain::audit::entry::AuditEntry;
@@ -15,7 +15,7 @@ fn payload(entry: &AuditEntry) -> Value {
 }
 
 #[actix_web::test]
-async fn an_entry_holds_the_changed_settings_only() {
+async fn an_entry_has_only_the_changed_settings() {
     let app = TestApp::new().await;
     for body in [
         json!({"missedCallMessage": "Hi {{contactName}}"}),
@@ -38,9 +38,9 @@ async fn an_entry_holds_the_changed_settings_only() {
 }
 
 #[actix_web::test]
-async fn an_admin_is_a_customer_who_is_named() {
+async fn an_admin_is_recorded_as_a_named_customer() {
     let app = TestApp::new().await;
-    let answer = call(
+    let response = call(
         &app,
         &METHODS[1],
         &app.org_id.to_string(),
@@ -61,7 +61,7 @@ async fn an_admin_is_a_customer_who_is_named() {
         (entry.resource_type.as_str(), entry.resource_id.as_str()),
         ("organization", app.org_id.to_string().as_str())
     );
-    assert_eq!(entry.request_id, answer.header("x-request-id"));
+    assert_eq!(entry.request_id, response.header("x-request-id"));
     assert_eq!(
         entry.occurred_at.format("%FT%TZ").to_string(),
         "2026-01-04T12:00:00Z"
@@ -70,10 +70,10 @@ async fn an_admin_is_a_customer_who_is_named() {
 }
 
 #[actix_web::test]
-async fn a_superadmin_is_the_platform_whose_identity_is_kept_but_not_shown() {
+async fn a_superadmin_is_recorded_as_the_platform_with_a_hidden_identity() {
     let app = TestApp::new().await;
     let token = app.jwt_of(Role::Superadmin, None);
-    let answer = call(&app, &METHODS[1], &app.org_id.to_string(), &token).await;
+    let response = call(&app, &METHODS[1], &app.org_id.to_string(), &token).await;
     let entries = app.audit().await;
     let [entry] = entries.as_slice() else {
         panic!("{entries:?}")
@@ -83,7 +83,7 @@ async fn a_superadmin_is_the_platform_whose_identity_is_kept_but_not_shown() {
         ("platform", "platform")
     );
     assert!(entry.actor.identity.contains("user-1"), "{entry:?}");
-    assert_eq!(entry.request_id, answer.header("x-request-id"));
+    assert_eq!(entry.request_id, response.header("x-request-id"));
 }
 
 #[actix_web::test]
@@ -110,7 +110,7 @@ async fn the_entry_of_a_superadmin_is_in_the_log_of_the_organization_that_was_ch
 }
 
 #[actix_web::test]
-async fn the_resource_is_named_by_its_own_id_whatever_the_path_says() {
+async fn the_entry_has_the_id_of_the_organization_whichever_name_the_path_has() {
     let app = TestApp::new().await;
     call(&app, &METHODS[1], EXTERNAL_ID, &app.jwt(Role::Admin)).await;
     assert_eq!(app.audit().await[0].resource_id, app.org_id.to_string());
@@ -137,7 +137,7 @@ async fn reads_refusals_and_puts_without_effect_leave_no_entry() {
 }
 
 #[actix_web::test]
-async fn the_chain_of_entries_of_both_dialects_is_whole() {
+async fn the_hash_chain_of_both_dialects_is_intact() {
     let app = TestApp::new().await;
     let key = app.api_key(&[Scope::OrgAdminWrite]).await;
     for round in 31..40 {

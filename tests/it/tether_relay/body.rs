@@ -1,4 +1,4 @@
-//! Bodies that are wrong as such, in the envelope of this dialect.
+//! Invalid bodies, refused in the envelope of this dialect.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -19,13 +19,13 @@ fn putting(app: &TestApp) -> TestRequest<'_> {
 async fn malformed(app: &TestApp, body: impl Into<Vec<u8>>) -> Response {
     let body = body.into();
     let what = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-    let answer = putting(app).body("application/json", body).send().await;
-    assert_failure(&answer, 400, "Validation error", &what);
-    answer
+    let response = putting(app).body("application/json", body).send().await;
+    assert_failure(&response, 400, "Validation error", &what);
+    response
 }
 
 #[actix_web::test]
-async fn what_is_not_one_json_object_is_refused() {
+async fn a_body_other_than_one_json_object_is_refused() {
     let app = TestApp::new().await;
     for body in [
         "",
@@ -57,7 +57,7 @@ async fn what_is_not_one_json_object_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_object_is_told_so() {
+async fn a_body_other_than_an_object_has_its_own_message() {
     let app = TestApp::new().await;
     let details = malformed(&app, "[]").await.text("/details");
     assert_eq!(details, "request body must be a JSON object");
@@ -97,25 +97,25 @@ async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
             if !announced {
                 request = request.chunked();
             }
-            let answer = request.send().await;
-            assert_eq!(answer.status, status, "{length} {announced}");
+            let response = request.send().await;
+            assert_eq!(response.status, status, "{length} {announced}");
             if status == 413 {
-                assert_failure(&answer, 413, "Payload too large", "one byte more");
-                assert_eq!(answer.text("/details"), "The request body exceeds 64 KiB");
+                assert_failure(&response, 413, "Payload too large", "one byte more");
+                assert_eq!(response.text("/details"), "The request body exceeds 64 KiB");
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
+async fn another_media_type_or_coding_is_refused() {
     let app = TestApp::new().await;
     let before = app.stored().await;
     for content_type in OTHER_TYPES {
-        let answer = putting(&app).body(content_type, BODY).send().await;
-        assert_failure(&answer, 415, "Unsupported media type", content_type);
+        let response = putting(&app).body(content_type, BODY).send().await;
+        assert_failure(&response, 415, "Unsupported media type", content_type);
         assert_eq!(
-            answer.text("/details"),
+            response.text("/details"),
             "The body must be application/json, uncompressed"
         );
     }
@@ -132,8 +132,8 @@ async fn a_type_or_a_coding_that_is_not_plain_json_is_refused() {
     );
     for coding in CODINGS {
         let request = putting(&app).body("application/json", BODY);
-        let answer = request.header("content-encoding", coding).send().await;
-        assert_failure(&answer, 415, "Unsupported media type", coding);
+        let response = request.header("content-encoding", coding).send().await;
+        assert_failure(&response, 415, "Unsupported media type", coding);
     }
     assert_eq!(app.stored().await, before);
 }
@@ -145,7 +145,7 @@ async fn json_in_utf_8_is_read_however_its_type_is_written() {
         "application/json; charset=utf-8",
         "APPLICATION/JSON;charset=\"UTF-8\"",
     ] {
-        let answer = putting(&app).body(content_type, BODY).send().await;
-        assert_eq!(answer.status, 200, "{content_type}");
+        let response = putting(&app).body(content_type, BODY).send().await;
+        assert_eq!(response.status, 200, "{content_type}");
     }
 }

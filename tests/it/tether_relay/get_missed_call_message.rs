@@ -10,10 +10,10 @@ use crate::support::TestApp;
 async fn a_new_organization_has_no_message_and_does_not_send_it() {
     let app = TestApp::new().await;
     for role in [Role::Admin, Role::Superadmin] {
-        let answer = app.get(&app.missed_call_path(), &app.jwt(role)).await;
+        let response = app.get(&app.missed_call_path(), &app.jwt(role)).await;
         let expected = json!({"missedCallMessage": null, "missedCallAutoMessageEnabled": false});
-        assert_eq!(answer.status, 200, "{role:?}");
-        assert_eq!(answer.json(), expected, "{role:?}");
+        assert_eq!(response.status, 200, "{role:?}");
+        assert_eq!(response.json(), expected, "{role:?}");
     }
 }
 
@@ -24,8 +24,8 @@ async fn what_was_put_is_shown_and_reading_writes_nothing() {
     change(&app, settings.clone()).await;
     let before = app.stored().await;
     for role in [Role::Admin, Role::Superadmin] {
-        let answer = app.get(&app.missed_call_path(), &app.jwt(role)).await;
-        assert_eq!(answer.json(), settings, "{role:?}");
+        let response = app.get(&app.missed_call_path(), &app.jwt(role)).await;
+        assert_eq!(response.json(), settings, "{role:?}");
     }
     assert_eq!(app.stored().await, before);
     assert_eq!(app.audit().await.len(), 1, "of the PUT");
@@ -42,22 +42,22 @@ async fn query_parameters_are_ignored() {
         "?organizationId=x&organizationId=y",
         "?%ff=%00",
     ] {
-        let answer = app
+        let response = app
             .get(&format!("{}{query}", path(&app.org_id.to_string())), &token)
             .await;
-        assert_eq!(answer.status, 200, "{query}");
-        let answer = app
+        assert_eq!(response.status, 200, "{query}");
+        let response = app
             .get(&format!("{}{query}", path(&app.org_id.to_string())), &other)
             .await;
-        assert_eq!(answer.status, 403, "{query}");
+        assert_eq!(response.status, 403, "{query}");
     }
 }
 
 #[actix_web::test]
-async fn no_answer_may_be_kept_by_a_cache() {
+async fn no_response_may_be_cached() {
     let app = TestApp::new().await;
-    let answer = app
+    let response = app
         .get(&app.missed_call_path(), &app.jwt(Role::Admin))
         .await;
-    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(response.header("cache-control"), "no-store");
 }

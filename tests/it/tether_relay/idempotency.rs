@@ -21,7 +21,7 @@ async fn put(app: &TestApp, path: &str, token: &str, key: &str, body: &str) -> R
 }
 
 #[actix_web::test]
-async fn the_first_answer_is_given_again_and_nothing_is_done() {
+async fn a_retry_gets_the_replayed_response_and_changes_nothing() {
     let app = TestApp::new().await;
     let (token, path) = (app.jwt(Role::Admin), app.missed_call_path());
     let body = r#"{"missedCallMessage":"First"}"#;
@@ -45,7 +45,7 @@ async fn the_first_answer_is_given_again_and_nothing_is_done() {
 }
 
 #[actix_web::test]
-async fn another_body_or_a_header_that_is_no_key_is_400() {
+async fn another_body_or_an_invalid_key_is_400() {
     let app = TestApp::new().await;
     let (token, path) = (app.jwt(Role::Admin), app.missed_call_path());
     put(
@@ -74,7 +74,7 @@ async fn another_body_or_a_header_that_is_no_key_is_400() {
 }
 
 #[actix_web::test]
-async fn a_superadmin_uses_a_key_for_each_organization() {
+async fn a_superadmin_may_reuse_a_key_for_each_organization() {
     let app = TestApp::new().await;
     let other = app.organization(OrganizationKind::Commercial).await;
     let token = app.jwt(Role::Superadmin);
@@ -94,7 +94,7 @@ async fn a_superadmin_uses_a_key_for_each_organization() {
 }
 
 #[actix_web::test]
-async fn both_names_of_an_organization_are_one_organization() {
+async fn both_names_of_an_organization_share_one_record() {
     let app = TestApp::new().await;
     let token = app.jwt(Role::Admin);
     let names = [
@@ -113,7 +113,7 @@ async fn both_names_of_an_organization_are_one_organization() {
 }
 
 #[actix_web::test]
-async fn users_of_one_name_in_two_organizations_are_not_in_each_other_s_way() {
+async fn users_of_one_name_in_two_organizations_do_not_share_records() {
     let app = TestApp::new().await;
     let other = app.organization(OrganizationKind::Commercial).await;
     let server = TestServer::start(app.state.clone()).await;
@@ -125,7 +125,7 @@ async fn users_of_one_name_in_two_organizations_are_not_in_each_other_s_way() {
             .json(&json!({"missedCallMessage": "First"}))
             .send_to(&server)
     });
-    let answers = join_all(puts).await;
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let responses = join_all(puts).await;
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!(statuses, [200, 200]);
 }

@@ -1,4 +1,4 @@
-//! Methods and paths that the Tether dialect does not have.
+//! Methods and paths outside the Tether dialect.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -8,7 +8,7 @@ use super::users::path;
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn another_method_is_405_with_the_methods_that_there_are() {
+async fn another_method_is_405_with_the_allowed_methods() {
     let app = TestApp::new().await;
     let tokens = [None, Some(app.jwt(Role::Superadmin)), Some("x".to_owned())];
     for method in [
@@ -21,12 +21,12 @@ async fn another_method_is_405_with_the_methods_that_there_are() {
             let request = token
                 .iter()
                 .fold(request, |request, token| request.bearer(token));
-            let answer = request.body("text/plain", "{").send().await;
-            assert_eq!(answer.status, 405, "{method} {id}");
-            assert_eq!(answer.header("allow"), "GET, PUT", "{method} {id}");
+            let response = request.body("text/plain", "{").send().await;
+            assert_eq!(response.status, 405, "{method} {id}");
+            assert_eq!(response.header("allow"), "GET, PUT", "{method} {id}");
             let expected =
                 json!({"error": "Method not allowed", "details": "Allowed methods: GET, PUT"});
-            assert_eq!(answer.json(), expected, "{method} {id}");
+            assert_eq!(response.json(), expected, "{method} {id}");
         }
     }
 }
@@ -57,9 +57,9 @@ async fn an_unknown_path_is_404_in_the_envelope_of_this_dialect() {
                 .send()
                 .await;
             let without = app.request(method.clone(), &path).send().await;
-            for answer in [with, without] {
-                assert_eq!(answer.status, 404, "{method} {path}");
-                let body = answer.json();
+            for response in [with, without] {
+                assert_eq!(response.status, 404, "{method} {path}");
+                let body = response.json();
                 let texts = ["error", "details"].map(|name| body[name].is_string());
                 assert_eq!(texts, [true, true], "{method} {path}: {body}");
                 assert_eq!(body.get("success"), None, "{method} {path}: {body}");

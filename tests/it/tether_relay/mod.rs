@@ -1,4 +1,4 @@
-//! Operations of the Tether dialect, and what they have in common.
+//! Operations of the Tether dialect, and their shared rules.
 
 mod access;
 mod audit;

@@ -1,4 +1,4 @@
-//! The two names of an organization, in the path and in the token.
+//! Both names of an organization, in the path and in the token.
 
 use quietline::domain::actor::Role;
 
@@ -18,8 +18,8 @@ async fn an_admin_may_use_either_name_in_the_path_and_in_the_token() {
         let token = app.jwt_of(Role::Admin, Some(claimed));
         for id in [own.as_str(), upper.as_str(), EXTERNAL_ID] {
             for method in METHODS {
-                let answer = call(&app, &method, id, &token).await;
-                assert_eq!(answer.status, 200, "{method} {claimed} {id}");
+                let response = call(&app, &method, id, &token).await;
+                assert_eq!(response.status, 200, "{method} {claimed} {id}");
             }
             let expected = format!("Hi from {id:.20}");
             assert_eq!(
@@ -32,7 +32,7 @@ async fn an_admin_may_use_either_name_in_the_path_and_in_the_token() {
 }
 
 #[actix_web::test]
-async fn neither_name_of_another_organization_opens_anything() {
+async fn neither_name_of_another_organization_gives_access() {
     let app = TestApp::new().await;
     let other = other_organization(&app).await;
     let own = app.org_id.to_string();
@@ -40,9 +40,9 @@ async fn neither_name_of_another_organization_opens_anything() {
         let token = app.jwt_of(Role::Admin, Some(claimed));
         for id in [&other.id.to_string(), OTHER_EXTERNAL_ID] {
             for method in METHODS {
-                let answer = call(&app, &method, id, &token).await;
+                let response = call(&app, &method, id, &token).await;
                 assert_failure(
-                    &answer,
+                    &response,
                     403,
                     "Forbidden",
                     &format!("{method} {claimed} {id}"),
@@ -85,9 +85,9 @@ async fn an_external_id_is_compared_exactly_and_a_uuid_in_its_hyphenated_form() 
         format!("{own}%20"),
     ] {
         for method in METHODS {
-            let answer = call(&app, &method, &id, &token).await;
+            let response = call(&app, &method, &id, &token).await;
             assert_failure(
-                &answer,
+                &response,
                 404,
                 "Organization not found",
                 &format!("{method} {id}"),
@@ -107,8 +107,8 @@ async fn a_name_may_be_percent_encoded() {
     for id in [encoded, hyphens] {
         for role in [Role::Admin, Role::Superadmin] {
             for method in METHODS {
-                let answer = call(&app, &method, &id, &app.jwt(role)).await;
-                assert_eq!(answer.status, 200, "{method} {role:?} {id}");
+                let response = call(&app, &method, &id, &app.jwt(role)).await;
+                assert_eq!(response.status, 200, "{method} {role:?} {id}");
             }
         }
     }
@@ -131,9 +131,9 @@ async fn an_external_id_may_hold_any_visible_characters() {
             app.jwt_of(Role::Admin, uuid_claim),
         ];
         for token in tokens {
-            let answer = call(&app, &METHODS[1], &encoded, &token).await;
-            if answer.status != 200 || stored(&app, &organization).await.version == 1 {
-                unreachable.push((id, answer.status));
+            let response = call(&app, &METHODS[1], &encoded, &token).await;
+            if response.status != 200 || stored(&app, &organization).await.version == 1 {
+                unreachable.push((id, response.status));
             }
         }
     }

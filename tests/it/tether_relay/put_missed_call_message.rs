@@ -1,5 +1,5 @@
-//! PUT /api/organizations/{organizationId}/missed-call-message: what is stored. Who may, is in
-//! `access`; bodies that are wrong as such are in `body`.
+//! PUT /api/organizations/{organizationId}/missed-call-message: the stored values. Permissions are
+//! tested in `access`, invalid bodies in `body`.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -20,16 +20,16 @@ async fn each_property_is_merged_and_keeps_the_other() {
         ("missedCallAutoMessageEnabled", json!(false)),
         ("missedCallMessage", json!("Hello")),
     ] {
-        let answer = change(&app, json!({ property: value })).await;
+        let response = change(&app, json!({ property: value })).await;
         expected[property] = value;
-        assert_eq!(answer, expected, "{property}");
+        assert_eq!(response, expected, "{property}");
     }
     let both = json!({"missedCallMessage": "Hey", "missedCallAutoMessageEnabled": true});
     assert_eq!(change(&app, both.clone()).await, both);
 }
 
 #[actix_web::test]
-async fn any_text_is_stored_as_it_is_sent() {
+async fn any_text_is_stored_unchanged() {
     let app = TestApp::new().await;
     for text in [
         "Hi {{contactName}}, {{agentName}} of {{organizationName}} missed your call.",
@@ -45,8 +45,8 @@ async fn any_text_is_stored_as_it_is_sent() {
         "e\u{301} is not é",
         "null",
     ] {
-        let answer = change(&app, json!({ "missedCallMessage": text })).await;
-        assert_eq!(answer["missedCallMessage"], text);
+        let response = change(&app, json!({ "missedCallMessage": text })).await;
+        assert_eq!(response["missedCallMessage"], text);
         assert_eq!(
             app.stored().await.missed_call.message.as_deref(),
             Some(text)
@@ -59,8 +59,8 @@ async fn a_message_has_at_most_500_code_points() {
     let app = TestApp::new().await;
     for unit in ["a", "é", "😀", "\u{10ffff}", " ", "\n"] {
         let longest = unit.repeat(500);
-        let answer = change(&app, json!({ "missedCallMessage": longest })).await;
-        assert_eq!(answer["missedCallMessage"], longest, "{unit:?}");
+        let response = change(&app, json!({ "missedCallMessage": longest })).await;
+        assert_eq!(response["missedCallMessage"], longest, "{unit:?}");
         refused(
             &app,
             json!({"missedCallMessage": unit.repeat(501)}),
@@ -95,9 +95,9 @@ async fn an_empty_message_clears_the_template_and_leaves_the_switch() {
         json!({"missedCallMessage": "Hi", "missedCallAutoMessageEnabled": true}),
     )
     .await;
-    let answer = change(&app, json!({"missedCallMessage": ""})).await;
+    let response = change(&app, json!({"missedCallMessage": ""})).await;
     assert_eq!(
-        answer,
+        response,
         json!({"missedCallMessage": null, "missedCallAutoMessageEnabled": true})
     );
     assert_eq!(app.stored().await.missed_call, settings(None, true));
@@ -130,7 +130,7 @@ async fn null_and_other_types_are_refused() {
     }
     let null = "missedCallAutoMessageEnabled: cannot be null";
     refused(&app, json!({"missedCallAutoMessageEnabled": null}), null).await;
-    let words = "missedCallAutoMessageEnabled: must be a boolean";
+    let details = "missedCallAutoMessageEnabled: must be a boolean";
     for value in [
         json!("true"),
         json!("false"),
@@ -143,14 +143,14 @@ async fn null_and_other_types_are_refused() {
         refused(
             &app,
             json!({ "missedCallAutoMessageEnabled": value }),
-            words,
+            details,
         )
         .await;
     }
 }
 
 #[actix_web::test]
-async fn all_faults_are_told_at_once_and_nothing_is_stored() {
+async fn all_errors_are_reported_at_once_and_nothing_is_stored() {
     let app = TestApp::new().await;
     for (message, enabled, details) in [
         (
@@ -203,9 +203,9 @@ async fn other_properties_are_ignored_whatever_they_are() {
         "": 1e300,
         "__proto__": {"missedCallAutoMessageEnabled": true},
     });
-    let answer = change(&app, body).await;
+    let response = change(&app, body).await;
     assert_eq!(
-        answer,
+        response,
         json!({"missedCallMessage": "Hi", "missedCallAutoMessageEnabled": false})
     );
     let before = app.stored().await;
@@ -214,7 +214,7 @@ async fn other_properties_are_ignored_whatever_they_are() {
         json!({"message": "Hello", "enabled": true, "name": null}),
     )
     .await;
-    assert_eq!(app.stored().await, before, "nothing but others");
+    assert_eq!(app.stored().await, before, "only ignored properties");
 }
 
 #[actix_web::test]
@@ -244,7 +244,7 @@ async fn a_put_that_changes_nothing_writes_nothing() {
 }
 
 #[actix_web::test]
-async fn the_settings_of_the_other_dialect_stay_as_they_are() {
+async fn the_settings_of_the_other_dialect_are_unchanged() {
     let app = TestApp::new().await;
     let before = app.stored().await;
     change(
@@ -258,15 +258,15 @@ async fn the_settings_of_the_other_dialect_stay_as_they_are() {
 }
 
 #[actix_web::test]
-async fn preconditions_of_the_other_dialect_mean_nothing_here() {
+async fn preconditions_of_the_other_dialect_are_ignored() {
     let app = TestApp::new().await;
     let request = app.request(Method::PUT, &app.missed_call_path());
     let request = request
         .bearer(&app.jwt(Role::Admin))
         .header("if-match", "\"0\"");
-    let answer = request
+    let response = request
         .json(&json!({"missedCallMessage": "Hi"}))
         .send()
         .await;
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
 }

@@ -1,4 +1,4 @@
-//! Tokens in the Authorization header: what is accepted, and that every refusal looks the same.
+//! Tokens in the Authorization header: accepted forms, and equal responses to all refusals.
 
 use actix_web::http::Method;
 use actix_web::web;
@@ -18,7 +18,7 @@ use crate::support::TestApp;
 use crate::support::app::{JWT_SECRET, now};
 use crate::support::response::Response;
 
-/// The claims of a good token, with `changes`; null takes a claim away.
+/// Returns valid claims with `changes`. Null removes a claim.
 fn claims(app: &TestApp, changes: Value) -> Value {
     let mut claims = json!({
         "sub": "user-1", "organizationId": app.org_id.to_string(), "accessRole": "ADMIN",
@@ -50,13 +50,13 @@ async fn get(app: &TestApp, token: &str) -> Response {
     app.get(&app.missed_call_path(), token).await
 }
 
-/// The three parts of a token.
+/// Splits a token into its three parts.
 fn parts(token: &str) -> [&str; 3] {
     let parts: Vec<&str> = token.split('.').collect();
     parts.try_into().expect("three parts")
 }
 
-/// The same server with other settings for tokens.
+/// Returns the same server with other token settings.
 fn with_settings(mut app: TestApp, settings: JwtSettings) -> TestApp {
     let db = Db::open(&app.database.url(), 2).expect("the test's database");
     let keys = JwtKeys::new(&settings).expect("good settings");
@@ -77,7 +77,7 @@ fn with_secret() -> JwtSettings {
 }
 
 #[actix_web::test]
-async fn a_good_token_is_accepted_with_any_further_claims() {
+async fn a_valid_token_is_accepted_with_any_additional_claims() {
     let app = TestApp::new().await;
     for changes in [
         json!({}),
@@ -89,18 +89,19 @@ async fn a_good_token_is_accepted_with_any_further_claims() {
         json!({"sub": "a".repeat(255)}),
     ] {
         for method in METHODS {
-            let answer = call(
+            let response = call(
                 &app,
                 &method,
                 &app.org_id.to_string(),
                 &token(&app, changes.clone()),
             )
             .await;
-            assert_eq!(answer.status, 200, "{method} {changes}");
+            assert_eq!(response.status, 200, "{method} {changes}");
         }
     }
 }
 
+/// RFC 7519, sections 4.1.4 and 4.1.5, allow a leeway for clock skew.
 #[actix_web::test]
 async fn exp_and_nbf_are_checked_with_a_leeway_of_30_seconds() {
     let app = TestApp::new().await;
@@ -152,6 +153,7 @@ async fn a_required_claim_that_is_missing_or_of_another_type_is_refused() {
     }
 }
 
+/// RFC 8725, section 3.1: the server selects the algorithm, not the token.
 #[actix_web::test]
 async fn another_algorithm_or_another_key_is_refused() {
     let app = TestApp::new().await;
@@ -173,6 +175,7 @@ async fn another_algorithm_or_another_key_is_refused() {
     }
 }
 
+/// RFC 8725, section 2.1: attackers set `alg` to `none`.
 #[actix_web::test]
 async fn a_token_without_a_signature_is_refused_whatever_its_header_says() {
     let app = TestApp::new().await;
@@ -202,12 +205,13 @@ async fn a_token_without_a_signature_is_refused_whatever_its_header_says() {
 }
 
 #[actix_web::test]
-async fn a_token_that_was_changed_is_refused() {
+async fn a_modified_token_is_refused() {
     let app = TestApp::new().await;
     let weak = token(&app, json!({"accessRole": "SALES_REP"}));
     let strong = token(&app, json!({"accessRole": "SUPERADMIN"}));
     let [header, payload, signature] = parts(&weak);
     let [_, stolen, _] = parts(&strong);
+    // Change the first character, because the last one has unused bits.
     let flipped = if signature.starts_with('A') { "B" } else { "A" };
     for token in [
         format!("{header}.{stolen}.{signature}"),
@@ -256,18 +260,18 @@ async fn every_refusal_of_a_credential_is_the_same() {
             let request = row.iter().fold(request, |request, value| {
                 request.header("authorization", value)
             });
-            let answer = request
+            let response = request
                 .json(&json!({"missedCallMessage": "Hi"}))
                 .send()
                 .await;
-            assert_unauthorized(&answer, &format!("{method} {row:?}"));
+            assert_unauthorized(&response, &format!("{method} {row:?}"));
         }
     }
     assert_eq!(app.stored().await.version, 1);
 }
 
 #[actix_web::test]
-async fn a_refused_credential_learns_nothing_of_organizations() {
+async fn a_refused_credential_learns_nothing_about_organizations() {
     let app = TestApp::new().await;
     for id in [
         &app.org_id.to_string(),
@@ -278,28 +282,29 @@ async fn a_refused_credential_learns_nothing_of_organizations() {
         "..",
     ] {
         for method in METHODS {
-            let answer = call(&app, &method, id, "x").await;
-            assert_unauthorized(&answer, &format!("{method} {id}"));
+            let response = call(&app, &method, id, "x").await;
+            assert_unauthorized(&response, &format!("{method} {id}"));
         }
     }
 }
 
+/// RFC 9110, section 11.1: the scheme is case-insensitive.
 #[actix_web::test]
 async fn the_scheme_is_read_in_any_case() {
     let app = TestApp::new().await;
     let token = app.jwt(Role::Admin);
     for scheme in ["bearer", "BEARER", "bEARER"] {
         let request = app.request(Method::GET, &app.missed_call_path());
-        let answer = request
+        let response = request
             .header("authorization", &format!("{scheme} {token}"))
             .send()
             .await;
-        assert_eq!(answer.status, 200, "{scheme}");
+        assert_eq!(response.status, 200, "{scheme}");
     }
 }
 
 #[actix_web::test]
-async fn a_role_that_is_none_of_ours_may_do_nothing() {
+async fn an_unknown_role_has_no_permissions() {
     let app = TestApp::new().await;
     let roles = [
         "admin",
@@ -317,8 +322,8 @@ async fn a_role_that_is_none_of_ours_may_do_nothing() {
     for role in roles {
         let token = token(&app, json!({ "accessRole": role }));
         for method in METHODS {
-            let answer = call(&app, &method, &app.org_id.to_string(), &token).await;
-            assert_failure(&answer, 403, "Forbidden", &format!("{method} {role:?}"));
+            let response = call(&app, &method, &app.org_id.to_string(), &token).await;
+            assert_failure(&response, 403, "Forbidden", &format!("{method} {role:?}"));
         }
     }
     assert_eq!(app.stored().await.version, 1);
@@ -357,10 +362,10 @@ async fn iss_and_aud_are_checked_when_they_are_configured() {
         (json!({"iss": iss, "aud": ["other"]}), 401),
         (json!({"iss": iss, "aud": ""}), 401),
     ] {
-        let answer = get(&app, &token(&app, changes.clone())).await;
+        let response = get(&app, &token(&app, changes.clone())).await;
         match status {
-            401 => assert_unauthorized(&answer, &changes.to_string()),
-            _ => assert_eq!(answer.status, status, "{changes}"),
+            401 => assert_unauthorized(&response, &changes.to_string()),
+            _ => assert_eq!(response.status, status, "{changes}"),
         }
     }
 }
@@ -376,8 +381,9 @@ async fn without_any_key_every_token_is_refused() {
     }
 }
 
+/// RFC 8725, section 2.1: attackers sign with the public key as an HMAC secret.
 #[actix_web::test]
-async fn a_public_key_is_not_taken_for_a_shared_secret() {
+async fn a_public_key_is_not_accepted_as_a_shared_secret() {
     let fixtures: Value =
         serde_json::from_str(include_str!("../../../src/auth/jwt/fixtures.json")).expect("JSON");
     let jwks = fixtures["jwks"].to_string();

@@ -1,4 +1,4 @@
-//! Short ways to call the Tether dialect, and the answers that every test knows.
+//! Helpers to call the Tether dialect, and the responses that all its tests share.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::response::Response;
 
-/// The external id of the organization of [`other_organization`].
+/// External id of [`other_organization`].
 pub const OTHER_EXTERNAL_ID: &str = "65f0c1d2e3a4b5c6d7e8f902";
 
 /// Both operations.
 pub const METHODS: [Method; 2] = [Method::GET, Method::PUT];
 
-/// The path of the organization that `id` names.
+/// Returns the path of the organization `id`.
 pub fn path(id: &str) -> String {
     format!("/api/organizations/{id}/missed-call-message")
 }
 
-/// A good request with `token`: a PUT has a body that changes something.
+/// Sends a valid request with `token`. A PUT has a body that changes something.
 pub async fn call(app: &TestApp, method: &Method, id: &str, token: &str) -> Response {
     let request = app.request(method.clone(), &path(id)).bearer(token);
     let body = json!({"missedCallMessage": format!("Hi from {id:.20}")});
@@ -33,12 +33,12 @@ pub async fn call(app: &TestApp, method: &Method, id: &str, token: &str) -> Resp
     }
 }
 
-/// An organization with an external id beside the tests' own.
+/// Creates another organization with an external id.
 pub async fn other_organization(app: &TestApp) -> Organization {
     organization_named(app, OTHER_EXTERNAL_ID).await
 }
 
-/// An organization with this external id.
+/// Creates an organization with this external id.
 pub async fn organization_named(app: &TestApp, external_id: &str) -> Organization {
     let name = OrganizationName::parse("Other, Inc.").expect("a name");
     let new = NewOrganization {
@@ -51,57 +51,58 @@ pub async fn organization_named(app: &TestApp, external_id: &str) -> Organizatio
         .expect("created")
 }
 
-/// What is stored of an organization now.
+/// Reads the stored organization.
 pub async fn stored(app: &TestApp, organization: &Organization) -> Organization {
     let name = OrganizationRef::Id(organization.id);
     organization::find(&app.state.db, name)
         .await
-        .expect("it is there")
+        .expect("the organization exists")
 }
 
-/// PUTs as an admin with success; the answer is what GET then shows, and is returned.
+/// Sends PUT as an admin and asserts success. Asserts that GET then returns the same body, and
+/// returns it.
 pub async fn change(app: &TestApp, body: Value) -> Value {
     let token = app.jwt(Role::Admin);
-    let answer = app.put(&token, body.clone()).await;
-    assert_eq!(answer.status, 200, "{body}: {answer:?}");
+    let response = app.put(&token, body.clone()).await;
+    assert_eq!(response.status, 200, "{body}: {response:?}");
     let shown = app.get(&app.missed_call_path(), &token).await;
-    assert_eq!(answer.json(), shown.json(), "{body}");
-    answer.json()
+    assert_eq!(response.json(), shown.json(), "{body}");
+    response.json()
 }
 
-/// PUTs as an admin in vain: 400 with `details`, and nothing has changed.
+/// Sends PUT as an admin and asserts status 400 with `details` and no change.
 pub async fn refused(app: &TestApp, body: Value, details: &str) {
     let before = app.stored().await;
-    let answer = app.put(&app.jwt(Role::Admin), body.clone()).await;
-    assert_failure(&answer, 400, "Validation error", &body.to_string());
-    assert_eq!(answer.text("/details"), details, "{body}");
+    let response = app.put(&app.jwt(Role::Admin), body.clone()).await;
+    assert_failure(&response, 400, "Validation error", &body.to_string());
+    assert_eq!(response.text("/details"), details, "{body}");
     assert_eq!(app.stored().await, before, "{body}");
 }
 
-/// A bare body with this `error` and a text as `details`, and nothing else.
-pub fn assert_failure(answer: &Response, status: u16, error: &str, what: &str) {
-    assert_eq!(answer.status, status, "{what}: {answer:?}");
-    let details = answer.text("/details");
+/// Asserts a body with exactly this `error` and a text as `details`.
+pub fn assert_failure(response: &Response, status: u16, error: &str, what: &str) {
+    assert_eq!(response.status, status, "{what}: {response:?}");
+    let details = response.text("/details");
     assert!(!details.is_empty(), "{what}");
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"error": error, "details": details}),
         "{what}"
     );
 }
 
-/// The one answer to every request without a good token.
-pub fn assert_unauthorized(answer: &Response, what: &str) {
-    assert_eq!(answer.status, 401, "{what}: {answer:?}");
+/// Asserts the one response to every request without a valid token.
+pub fn assert_unauthorized(response: &Response, what: &str) {
+    assert_eq!(response.status, 401, "{what}: {response:?}");
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"error": "Invalid or expired token"}),
         "{what}"
     );
-    assert_eq!(answer.header("www-authenticate"), "Bearer", "{what}");
+    assert_eq!(response.header("www-authenticate"), "Bearer", "{what}");
 }
 
-/// The settings with this template.
+/// Returns settings with this template.
 pub fn settings(message: Option<&str>, enabled: bool) -> MissedCall {
     MissedCall {
         message: message.map(str::to_owned),

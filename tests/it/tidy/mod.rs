@@ -2,6 +2,7 @@
 //! rules on imports, which have files of their own.
 
 mod circles;
+mod language;
 mod layers;
 mod source;
 mod tree;

@@ -1,8 +1,8 @@
-"""Compares the specs with those of the last release: what would break a client that was written for it?
+"""Compares the specs with those of the last release and reports changes that break existing clients.
 
-What a client sends may only be accepted more widely, what it receives may only be promised more narrowly. Changes that
-are wanted all the same are listed, with a reason each, in accepted-breaking-changes.txt. A checker of our own,
-as the one that npm has (openapi-diff 0.24) does not read OpenAPI 3.1, and PyPI has none.
+Requests may only become less restricted, and responses only more restricted. accepted-breaking-changes.txt lists
+intended breaking changes with their reasons. We wrote this checker because npm's openapi-diff 0.24 does not read
+OpenAPI 3.1 and PyPI has no alternative. Remove it when a published checker reads OpenAPI 3.1.
 """
 
 import argparse
@@ -16,16 +16,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 ACCEPTED = ROOT / "tests" / "outside" / "contract" / "accepted-breaking-changes.txt"
 SPECS = ("agentmessage", "tether-relay")
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")
-# They say something to people and nothing to a validator.
+# Keywords that do not affect validation.
 ANNOTATIONS = {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "xml", "$comment"}
-# Limits: a greater value of the first kind, and a lower one of the second, is more narrow.
+# Limits: a greater lower limit and a smaller upper limit are more restrictive.
 LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
 UPPER = ("maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties")
 COMPARED = {"type", "nullable", "enum", "required", "properties", "additionalProperties", "items", *LOWER, *UPPER}
 
 
 class Comparison:
-    """Two versions of one document, and what breaks on the way from the first to the second."""
+    """Finds the breaking changes between two versions of one document."""
 
     def __init__(self, old, new):
         self.old, self.new = old, new
@@ -59,13 +59,13 @@ class Comparison:
         self.responses(where, old["responses"], new["responses"])
 
     def security(self, where, old, new):
-        """Every way in that was enough must be enough still."""
+        """Checks that every former combination of credentials is still sufficient."""
         for way in old:
             enough = any(
                 set(other) <= set(way) and all(set(other[name]) <= set(way[name]) for name in other) for other in new
             )
             if not enough and (new or way):
-                self.found(where, f"credential no longer enough: {way}")
+                self.found(where, f"credential no longer sufficient: {way}")
 
     def parameters(self, where, old, new):
         for key, parameter in old.items():
@@ -74,7 +74,7 @@ class Comparison:
                 self.found(label, "removed")
             else:
                 if new[key].get("required", False) and not parameter.get("required", False):
-                    self.found(label, "is required now")
+                    self.found(label, "is now required")
                 self.schema(label, parameter.get("schema"), new[key].get("schema"), "request")
         for key, parameter in new.items():
             if key not in old and parameter.get("required", False):
@@ -84,13 +84,13 @@ class Comparison:
         where = f"{where} request"
         if old is None:
             if new is not None and new.get("required", False):
-                self.found(where, "body is required now")
+                self.found(where, "body is now required")
             return
         if new is None:
             self.found(where, "body removed")
             return
         if new.get("required", False) and not old.get("required", False):
-            self.found(where, "body is required now")
+            self.found(where, "body is now required")
         self.content(where, old["content"], new["content"], "request")
 
     def responses(self, where, old, new):
@@ -101,7 +101,7 @@ class Comparison:
                 self.response(f"{where} {status}", resolve(self.old, response), resolve(self.new, new[status]))
         for status in new:
             if status not in old and not status.startswith(("4", "5")):
-                self.found(f"{where} {status}", "new status that is no failure")
+                self.found(f"{where} {status}", "new status other than an error")
 
     def response(self, where, old, new):
         for name, header in old.get("headers", {}).items():
@@ -111,7 +111,7 @@ class Comparison:
                 continue
             header, other = resolve(self.old, header), resolve(self.new, new["headers"][name])
             if header.get("required", False) and not other.get("required", False):
-                self.found(label, "no longer always there")
+                self.found(label, "no longer always present")
             self.schema(label, header.get("schema"), other.get("schema"), "response")
         self.content(where, old.get("content", {}), new.get("content", {}), "response")
 
@@ -122,7 +122,7 @@ class Comparison:
             else:
                 self.schema(where, content.get("schema"), new[media_type].get("schema"), direction)
         if direction == "response" and not old and new:
-            self.found(where, "has a body now")
+            self.found(where, "now has a body")
 
     def schema(self, where, old, new, direction):
         """Compares two schemas, keyword by keyword."""
@@ -150,7 +150,7 @@ class Comparison:
         # Every integer is a number.
         missing = {name for name in wider - narrower if not (name == "integer" and "number" in narrower)}
         if missing:
-            change = "no longer accepted" if direction == "request" else "new in what is sent"
+            change = "no longer accepted" if direction == "request" else "new in responses"
             self.found(where, f"type {', '.join(sorted(missing))} {change}")
 
     def enumeration(self, where, old, new, direction):
@@ -160,7 +160,7 @@ class Comparison:
         if direction == "response":
             for value in new or []:
                 if old is not None and value not in old:
-                    self.found(where, f"enum value {value!r} new in what is sent")
+                    self.found(where, f"enum value {value!r} new in responses")
         if (old is None) != (new is None) and (new is not None) == (direction == "request"):
             self.found(where, "enum added" if new is not None else "enum removed")
 
@@ -184,22 +184,22 @@ class Comparison:
                 continue
             required, required_now = name in old.get("required", []), name in new.get("required", [])
             if direction == "request" and required_now and not required:
-                self.found(label, "is required now")
+                self.found(label, "is now required")
             if direction == "response" and required and not required_now:
-                self.found(label, "no longer always there")
+                self.found(label, "no longer always present")
             self.schema(label, schema, after[name], direction)
         for name in new.get("required", []):
             if direction == "request" and name not in before:
                 self.found(f"{where} {name}", "new and required")
         if direction == "request" and new.get("additionalProperties", True) is False:
             if old.get("additionalProperties", True) is not False:
-                self.found(where, "other properties are refused now")
+                self.found(where, "other properties are now refused")
         elif isinstance(old.get("additionalProperties"), dict):
             self.schema(f"{where}.*", old["additionalProperties"], new.get("additionalProperties", True), direction)
 
 
 def resolve(document, node):
-    """Follows references within the document."""
+    """Resolves references within the document."""
     while isinstance(node, dict) and "$ref" in node:
         target = document
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -209,7 +209,7 @@ def resolve(document, node):
 
 
 def types(schema):
-    """The types that a schema allows; all of them if it does not say."""
+    """Returns the types that a schema allows, which are all types if `type` is absent."""
     named = schema.get("type")
     if named is None:
         return {"null", "boolean", "number", "integer", "string", "array", "object"}
@@ -221,24 +221,24 @@ def security(document, operation):
 
 
 def parameters(document, item, operation):
-    """From (place, name) to the parameter; those of the operation win over those of the path."""
+    """Returns the parameters by (location, name). The operation overrides the path."""
     listed = [resolve(document, node) for node in (*item.get("parameters", []), *operation.get("parameters", []))]
     return {(parameter["in"], parameter["name"]): parameter for parameter in listed}
 
 
 def compare(old, new):
-    """What breaks a client of `old` when it meets `new`."""
+    """Returns the changes in `new` that break clients of `old`."""
     return Comparison(old, new).run()
 
 
 def accepted():
-    """From each accepted finding to its reason."""
+    """Returns the reasons of the accepted findings, by finding."""
     lines = {}
     for line in ACCEPTED.read_text().splitlines() if ACCEPTED.exists() else ():
         if line.strip() and not line.startswith("#"):
             finding, _, reason = line.partition(" # ")
             if not reason.strip():
-                sys.exit(f"{ACCEPTED.relative_to(ROOT)}: no reason given for: {line}")
+                sys.exit(f"{ACCEPTED.relative_to(ROOT)}: reason missing in: {line}")
             lines[finding.strip()] = reason.strip()
     return lines
 
@@ -248,23 +248,23 @@ def git(*arguments):
 
 
 def released(tag, name):
-    """The document as it was released; None if it was not there yet."""
+    """Returns the document of a release, or None if the release does not have it."""
     shown = git("show", f"{tag}:openapi/{name}.yaml")
     return yaml.safe_load(shown.stdout) if shown.returncode == 0 else None
 
 
 def check_known(since):
-    """Ends the program if there is no such tag or commit: nothing would be compared."""
+    """Exits if the tag or commit does not exist, because nothing would be compared."""
     if git("rev-parse", "--verify", "--quiet", f"{since}^{{commit}}").returncode != 0:
-        sys.exit(f"breaking changes: there is no tag or commit {since!r}")
+        sys.exit(f"breaking changes: tag or commit {since!r} does not exist")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--since", help="a tag or commit; the last tag v* by default")
+    parser.add_argument("--since", help="tag or commit to compare with (default: the last tag v*)")
     since = parser.parse_args().since or git("describe", "--tags", "--abbrev=0", "--match", "v*").stdout.strip()
     if not since:
-        print("breaking changes: nothing has been released yet (no tag v*), so nothing can break")
+        print("breaking changes: nothing to compare, because no tag v* exists")
         return 0
     check_known(since)
     allowed = accepted()
@@ -280,7 +280,7 @@ def main():
     for finding in broken:
         print(f"breaks clients of {since}: {finding}")
     for finding in stale:
-        print(f"accepted, but no change since {since}; remove it from {ACCEPTED.relative_to(ROOT)}: {finding}")
+        print(f"accepted, but unchanged since {since}, so remove it from {ACCEPTED.relative_to(ROOT)}: {finding}")
     print(f"breaking changes since {since}: {len(broken)}, and {len(findings) - len(broken)} accepted")
     return 1 if broken or stale else 0
 

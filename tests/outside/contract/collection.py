@@ -1,9 +1,9 @@
-"""Writes Postman collections (format 2.1, which Bruno imports as well) of both specs, with the demonstration's
-credentials as variables: a folder for each operation, a request for each example of its body.
+"""Writes Postman collections of both specs (format 2.1, which Bruno can import too), with the credentials of the
+demo as variables. A collection has a folder for each operation and a request for each example of its body.
 
     python3 tests/outside/contract/collection.py --url URL --demo FILE [--send]
 
-FILE is what `quietline demo --json` prints. --send also sends every request to URL, which must accept them all.
+FILE is the output of `quietline demo --json`. --send also sends every request to URL and fails unless all succeed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUT = ROOT / "target" / "collection"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 METHODS = ("get", "put", "post", "patch", "delete")
-# The next request can then send the entity tag of this response in If-Match or If-None-Match, and name what was made.
+# Keeps the entity tag and the id of a new resource, so that the next request can use them.
 KEEP = [
     "const etag = pm.response.headers.get('ETag');",
     "if (etag) { pm.collectionVariables.set('etag', etag); }",
@@ -28,7 +28,7 @@ KEEP = [
 
 
 def resolve(document, node):
-    """Follows a reference within the document."""
+    """Resolves a reference within the document."""
     if "$ref" not in node:
         return node
     for part in node["$ref"].removeprefix("#/").split("/"):
@@ -37,7 +37,7 @@ def resolve(document, node):
 
 
 def url_of(document, path, operation):
-    """A Postman URL: `{organizationId}` becomes the path variable `:organizationId`. What is optional is switched off."""
+    """Returns a Postman URL with `:organizationId` for `{organizationId}`. Optional parameters are disabled."""
     parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
     names = [part[1:] for part in parts if part.startswith(":")]
     return {
@@ -57,7 +57,7 @@ def url_of(document, path, operation):
 
 
 def headers_of(document, operation, body):
-    """The headers of an operation. Preconditions are there to be switched on."""
+    """Returns the headers of an operation. Preconditions are disabled."""
     headers = [{"key": "Content-Type", "value": "application/json"}] if body is not None else []
     for parameter in operation.get("parameters", []):
         parameter = resolve(document, parameter)
@@ -70,7 +70,7 @@ def headers_of(document, operation, body):
 
 
 def requests_of(document, path, method, operation):
-    """One Postman request for each example of the body; one if there is no body."""
+    """Yields one Postman request for each example of the body, or one request without a body."""
     examples = {"": {"summary": operation["summary"], "value": None}}
     if "requestBody" in operation:
         examples = resolve(document, operation["requestBody"])["content"]["application/json"]["examples"]
@@ -114,7 +114,7 @@ def collection(document, variables):
 
 
 def send_all(made):
-    """Sends every request as Postman would; returns the refusals."""
+    """Sends every request as Postman would. Returns the refusals."""
     variables = {variable["key"]: variable["value"] for variable in made["variable"]}
     refusals = []
     for item in (item for folder in made["item"] for item in folder["item"]):
@@ -134,7 +134,7 @@ def send_all(made):
 
 
 def patiently(send):
-    """Sends a request again for as long as the server says "not now"."""
+    """Sends a request, and retries it while the server responds with 429."""
     response = send()
     while response.status_code == 429:
         time.sleep(int(response.headers["Retry-After"]))
@@ -143,7 +143,7 @@ def patiently(send):
 
 
 def write(url, demo, out=OUT, send=False):
-    """Writes both collections to `out`; returns how many requests they hold."""
+    """Writes both collections to `out`. Returns the number of requests."""
     out.mkdir(parents=True, exist_ok=True)
     common = {"baseUrl": url, "organizationId": demo["organization"]["id"], "etag": "*", "id": ""}
     credentials = {"agentmessage": demo["keys"]["admin"], "tether-relay": demo["tokens"]["admin"]}
@@ -153,7 +153,7 @@ def write(url, demo, out=OUT, send=False):
         made = collection(document, common | {"credential": credential})
         refusals = send_all(made) if send else []
         if refusals:
-            sys.exit(f"{name}: the server refuses requests of the collection:\n" + "\n".join(refusals))
+            sys.exit(f"{name}: the server refused requests of the collection:\n" + "\n".join(refusals))
         path = out / f"{name}.postman_collection.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")
@@ -168,7 +168,7 @@ def main():
     parser.add_argument("--send", action="store_true")
     arguments = parser.parse_args()
     count = write(arguments.url, json.loads(arguments.demo.read_text()), send=arguments.send)
-    print(f"{count} requests in {OUT.relative_to(ROOT)}/, to import in Postman or Bruno")
+    print(f"{count} requests written to {OUT.relative_to(ROOT)}/: import them in Postman or Bruno")
 
 
 if __name__ == "__main__":

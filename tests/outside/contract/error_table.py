@@ -1,4 +1,4 @@
-"""Writes the table of error codes in docs/CLIENTS.md from the specs; --check only says whether it is what they say."""
+"""Writes the table of error codes in docs/CLIENTS.md from the specs. --check only fails if the table differs."""
 
 import pathlib
 import re
@@ -11,17 +11,17 @@ GUIDE = ROOT / "docs" / "CLIENTS.md"
 BEGIN = "<!-- error codes: written by tests/outside/contract/error_table.py from openapi/ -->\n"
 END = "<!-- end of error codes -->\n"
 METHODS = ("get", "put", "post", "patch", "delete")
-# What to do about a status; whoever adds a status to a spec adds it here.
+# Advice for each status. A new status in a spec needs advice here.
 ADVICE = {
-    400: "correct the request", 401: "renew the credential", 403: "ask for the right", 404: "check the identifier",
-    405: "correct the request", 408: "repeat", 409: "repeat in a moment", 412: "read again, decide again", 413: "send less",
-    415: "correct the request", 422: "correct the fields in `details`", 429: "repeat after `Retry-After`",
-    500: "repeat, then report the request id", 503: "repeat after `Retry-After`",
+    400: "correct the request", 401: "renew the credential", 403: "ask for the scope or role", 404: "check the identifier",
+    405: "correct the request", 408: "retry", 409: "retry in a moment", 412: "read again, decide again",
+    413: "send less", 415: "correct the request", 422: "correct the fields in `details`",
+    429: "retry after `Retry-After`", 500: "retry, then report the request id", 503: "retry after `Retry-After`",
 }
-# What to do about a rule that refuses.
+# Advice for a business rule that refuses.
 RULE = "meet the rule, or leave the field out"
 RULES = {
-    "API_KEY_REVOKED": "create a new key", "IDEMPOTENCY_KEY_REUSED": "take a key of its own for each change",
+    "API_KEY_REVOKED": "create a new key", "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
 }
 
 
@@ -30,7 +30,7 @@ def spec(name):
 
 
 def resolve(document, node):
-    """Follows a reference within the document."""
+    """Resolves a reference within the document."""
     if "$ref" not in node:
         return node
     for part in node["$ref"].removeprefix("#/").split("/"):
@@ -39,7 +39,7 @@ def resolve(document, node):
 
 
 def failures(document):
-    """From status to the failing responses, the methods of the operations that declare it, and those operations."""
+    """Returns the error responses by status, each with the methods and ids of the operations that declare it."""
     found = {}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -53,18 +53,18 @@ def failures(document):
 
 
 def examples(response):
-    """The error codes that a response shows."""
+    """Returns the error codes in the examples of a response."""
     media = response["content"]["application/json"]
     shown = [example["value"] for example in media.get("examples", {}).values()] or [media["example"]]
     return {example["error"]["code"] for example in shown}
 
 
 def codes(document):
-    """(code, status, meaning) as the description of ErrorCode lists them; it must name every value."""
+    """Returns (code, status, meaning) from the description of ErrorCode, which must list every value."""
     schema = document["components"]["schemas"]["ErrorCode"]
     listed = re.findall(r"^- `([A-Z_]+)` \((\d{3}(?:, \d{3})*)\): (.+)$", schema["description"], re.MULTILINE)
     if [code for code, _, _ in listed] != schema["enum"]:
-        raise SystemExit("the description of ErrorCode does not list its values in their order")
+        raise SystemExit("the description of ErrorCode must list its values in order")
     return [(code, int(status), meaning) for code, statuses, meaning in listed for status in statuses.split(", ")]
 
 
@@ -72,7 +72,7 @@ def agentmessage():
     document = spec("agentmessage")
     declared = failures(document)
     count = sum(method in METHODS for item in document["paths"].values() for method in item)
-    yield "| status | `error.code` | meaning | of | what to do |"
+    yield "| status | `error.code` | meaning | operations | what to do |"
     yield "|---|---|---|---|---|"
     for code, status, meaning in sorted(codes(document), key=lambda row: row[1]):
         advice = ADVICE[status] if status != 422 or code == "VALIDATION_FAILED" else RULES.get(code, RULE)
@@ -85,7 +85,7 @@ def agentmessage():
 
 
 def tether():
-    yield "| status | `error` | example of `details` | of | what to do |"
+    yield "| status | `error` | example of `details` | methods | what to do |"
     yield "|---|---|---|---|---|"
     for status, (responses, operations, _) in failures(spec("tether-relay")).items():
         rows = {}
@@ -108,7 +108,7 @@ def main():
     updated = guide[:start] + table() + guide[guide.index(END):]
     if "--check" in sys.argv[1:]:
         if updated != guide:
-            sys.exit("docs/CLIENTS.md is not what openapi/ says; write it with: .venv/bin/python3 tests/outside/contract/error_table.py")
+            sys.exit("docs/CLIENTS.md is outdated. Update it with: .venv/bin/python3 tests/outside/contract/error_table.py")
     else:
         GUIDE.write_text(updated)
 

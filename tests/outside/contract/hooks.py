@@ -1,6 +1,6 @@
-"""Checks that schemathesis runs on every response, beside its own: what the prose of the specs promises.
+"""Additional checks of schemathesis on every response, for promises in the prose of the specs.
 
-A response is judged by the request as it was sent, not by what schemathesis meant to send.
+The checks use the request as it was sent, not as schemathesis planned it.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ OPENAPI = pathlib.Path(__file__).resolve().parents[3] / "openapi"
 AGENTMESSAGE = yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text())
 TETHER = yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text())
 
-# From an error code to its statuses, as the description of ErrorCode lists them.
+# Statuses by error code, from the description of ErrorCode.
 STATUSES = {
     code: {int(status) for status in statuses.split(", ")}
     for code, statuses in re.findall(
@@ -26,15 +26,15 @@ STATUSES = {
         re.MULTILINE,
     )
 }
-# The refusals that look at the organization as well, so that no schema can foretell them.
+# Refusals that depend on the organization, so a schema cannot predict them.
 RULES = {"ATTESTATION_REQUIRED", "RESELLER_NOT_ELIGIBLE", "RESELLER_HAS_BRANDS", "API_KEY_REVOKED"}
 
-# The codes that name single fields.
+# Codes whose errors name single fields.
 WITH_DETAILS = {"VALIDATION_FAILED", "ATTESTATION_REQUIRED"}
 
 
 def request_schema(document, name):
-    """A validator for one component schema of a document."""
+    """Returns a validator for one component schema of a document."""
     return jsonschema_rs.validator_for(
         {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
     )
@@ -44,22 +44,22 @@ UPDATE_ORGANIZATION = request_schema(AGENTMESSAGE, "UpdateOrganizationRequest")
 CREATE_API_KEY = request_schema(AGENTMESSAGE, "CreateApiKeyRequest")
 UPDATE_MISSED_CALL = request_schema(TETHER, "UpdateMissedCallMessageRequest")
 
-# The names of scopes, and those that the key of the run has itself.
+# All scopes, and the scopes of the key that runs the tests.
 SCOPES = list(AGENTMESSAGE["components"]["securitySchemes"]["bearerAuth"]["x-scopes"])
 OWN_SCOPES = ["org:read", "org:admin:write", "apikeys:read", "apikeys:write", "audit:read"]
-# The cursor that the spec shows, which no server gave out.
+# Example cursor of the spec, which no server has issued.
 CURSOR = AGENTMESSAGE["components"]["parameters"]["Cursor"]["example"]
-# The Idempotency-Key that the spec shows, and what one is.
+# Example Idempotency-Key of the spec, and the form of valid keys.
 IDEMPOTENCY_KEY = AGENTMESSAGE["components"]["parameters"]["IdempotencyKey"]["example"]
 IS_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
-# A whole key, as only the answer to whoever made it shows it.
+# Complete API key, which only the response to its creation contains.
 WHOLE_KEY = re.compile(r"am_live_[0-9A-Za-z]{34}")
 
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Scopes that exist, most of the time, no cursor but those of links, and another Idempotency-Key for each body than
-    the one that the spec shows: all else would stop at 400 or 422. And the run keeps its key.
+    """Mostly uses existing scopes, only cursors from links, and a different Idempotency-Key for each body. Otherwise
+    most requests would stop at 400 or 422. Never names the key that runs the tests, which must stay valid.
     """
     operation = case.operation.definition.raw.get("operationId")
     if operation == "createApiKey" and isinstance(case.body, dict):
@@ -78,7 +78,7 @@ def before_call(ctx, case, kwargs):
 
 
 def sent_json(response):
-    """The JSON value of the request's body, or None if it is not declared as JSON or is none."""
+    """Returns the JSON of the request's body, or None if the body is not JSON or not declared as JSON."""
     request = response.request
     if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != "application/json":
         return None
@@ -89,7 +89,7 @@ def sent_json(response):
 
 
 def error_of(response):
-    """The `error` object of an AgentMessage failure."""
+    """Returns the `error` object of an AgentMessage error."""
     return json.loads(response.content)["error"]
 
 
@@ -98,7 +98,7 @@ def is_agentmessage(case):
 
 
 def is_refused_for_its_idempotency_key(response, case):
-    """Whether the key came with another request before, or is none as HTTP carries it, without spaces at its ends."""
+    """Returns whether the key was reused with another request or is invalid. HTTP strips spaces at its ends."""
     sent = response.request.headers.get("Idempotency-Key")
     if sent is None or response.status_code != (422 if is_agentmessage(case) else 400):
         return False
@@ -113,8 +113,8 @@ def is_refused_for_its_idempotency_key(response, case):
 
 
 @schemathesis.check
-def errors_are_what_the_spec_says(ctx, response, case):
-    """The code belongs to the status, the request id is the header's, details come where single fields are at fault."""
+def errors_match_the_spec(ctx, response, case):
+    """The code matches the status, the request id matches the header, and errors of fields have details."""
     if not is_agentmessage(case) or response.status_code < 400 or response.request.method == "HEAD":
         return
     error = error_of(response)
@@ -126,8 +126,8 @@ def errors_are_what_the_spec_says(ctx, response, case):
 
 
 @schemathesis.check
-def a_body_is_refused_exactly_if_the_schema_does(ctx, response, case):
-    """Nothing that breaks the schema is accepted, and what fits it is refused for a rule only."""
+def a_body_is_refused_exactly_if_it_is_invalid(ctx, response, case):
+    """Invalid bodies are refused, and valid bodies are refused only for a violated rule."""
     method = response.request.method
     if method != case.operation.method.upper() or not case.operation.body:
         return
@@ -137,48 +137,48 @@ def a_body_is_refused_exactly_if_the_schema_does(ctx, response, case):
     body = sent_json(response)
     valid = body is not None and validator.is_valid(body)
     if response.status_code in (200, 201):
-        assert valid, "accepted a body that breaks the schema"
+        assert valid, "accepted an invalid body"
     elif valid and is_refused_for_its_idempotency_key(response, case):
         return
     elif valid and method == "POST":
         scopes = body["scopes"]
         known = scopes and len(set(scopes)) == len(scopes) and set(scopes) <= set(SCOPES)
-        assert response.status_code != 422, "refused fields that fit the schema"
-        assert response.status_code != 400 or not known, "refused scopes that there are"
-        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), "refused scopes that the key has"
+        assert response.status_code != 422, "refused valid fields"
+        assert response.status_code != 400 or not known, "refused existing scopes"
+        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), "refused scopes of the key"
     elif valid and response.status_code in (400, 422):
-        assert is_agentmessage(case), "refused a body that fits the schema"
+        assert is_agentmessage(case), "refused a valid body"
         error = error_of(response)
         same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {"quiet_hours.end"}
         assert error["code"] in RULES or (same_times and "quiet_hours" in body), f"refused with {error['code']}"
     elif not valid and body is not None and is_agentmessage(case):
-        assert response.status_code != 412, "looked at If-Match before the fields"
+        assert response.status_code != 412, "checked If-Match before the fields"
 
 
 @schemathesis.check
-def a_whole_key_is_shown_to_whoever_made_it_only(ctx, response, case):
-    """No answer but that to creating or rotating a key holds one."""
+def a_complete_key_is_only_in_the_response_to_its_creation(ctx, response, case):
+    """Only the response to creation or rotation contains a complete key."""
     if response.status_code != 201:
-        assert not WHOLE_KEY.search(response.content.decode(errors="replace")), "a key in an answer"
+        assert not WHOLE_KEY.search(response.content.decode(errors="replace")), "the response contains a complete key"
 
 
 @schemathesis.check
-def pages_are_as_long_as_was_asked(ctx, response, case):
-    """A page has `meta.limit` items at most, newest first; there is a next one only if this one is full."""
+def pages_match_the_request(ctx, response, case):
+    """A page has at most `meta.limit` items, newest first. It has a next page only if it is full."""
     if response.status_code != 200 or not case.path.startswith(("/v1/api-keys", "/v1/audit-log")):
         return
-    answer = json.loads(response.content)
-    if "meta" not in answer:
+    data = json.loads(response.content)
+    if "meta" not in data:
         return
-    meta, times = answer["meta"], [item.get("occurred_at") or item.get("created_at") for item in answer["data"]]
-    assert len(times) <= meta["limit"], "more items than were asked for"
-    assert meta["next_cursor"] is None or len(times) == meta["limit"], "a next page after one that is not full"
+    meta, times = data["meta"], [item.get("occurred_at") or item.get("created_at") for item in data["data"]]
+    assert len(times) <= meta["limit"], "more items than requested"
+    assert meta["next_cursor"] is None or len(times) == meta["limit"], "a next page after an incomplete page"
     assert [time[:19] for time in times] == sorted((time[:19] for time in times), reverse=True), "not newest first"
 
 
 @schemathesis.check
-def preconditions_are_kept(ctx, response, case):
-    """412 and 304 need a precondition that fails, and `*` never fails."""
+def preconditions_are_respected(ctx, response, case):
+    """412 and 304 require a failed precondition, and `*` never fails."""
     sent = response.request.headers
     if response.status_code == 412:
         assert sent.get("If-Match", "*").strip() != "*", "412 without a failing If-Match"
@@ -187,45 +187,45 @@ def preconditions_are_kept(ctx, response, case):
 
 
 @schemathesis.check
-def an_answer_is_given_again_for_a_key_only(ctx, response, case):
-    """Idempotent-Replayed is said of successes, and to those who sent a key."""
+def only_requests_with_a_key_get_replayed_responses(ctx, response, case):
+    """Only successful responses to requests with a key have Idempotent-Replayed."""
     if "idempotent-replayed" in response.headers:
-        assert response.headers["idempotent-replayed"] == ["true"], "not true"
-        assert "Idempotency-Key" in response.request.headers, "given again without a key"
-        assert response.status_code in (200, 201), "a refusal was kept"
+        assert response.headers["idempotent-replayed"] == ["true"], "Idempotent-Replayed must be true"
+        assert "Idempotency-Key" in response.request.headers, "replayed without a key"
+        assert response.status_code in (200, 201), "a refusal was replayed"
 
 
 @schemathesis.check
-def what_was_sent_is_what_comes_back(ctx, response, case):
-    """A success holds every value of the request."""
+def a_success_contains_the_sent_values(ctx, response, case):
+    """A successful response contains every value of the request."""
     body = sent_json(response)
     methods = ("PATCH", "PUT", "POST")
     if response.status_code not in (200, 201) or response.request.method not in methods or not isinstance(body, dict):
         return
     if response.request.method == "POST" and not case.operation.body:
         return
-    answer = json.loads(response.content)
+    data = json.loads(response.content)
     if response.request.method == "POST":
         body["label"] = body["label"].strip()
         body["scopes"] = [scope for scope in SCOPES if scope in body["scopes"]]
-        answer = answer["data"]
+        data = data["data"]
     elif is_agentmessage(case):
         if isinstance(body.get("name"), str):
             body["name"] = body["name"].strip()
         body.get("auto_replies", {}).pop("attestation", None)
-        answer = answer["data"]
+        data = data["data"]
     else:
         known = ("missedCallMessage", "missedCallAutoMessageEnabled")
         body = {name: body[name] for name in known if name in body}
         if body.get("missedCallMessage") == "":
             body["missedCallMessage"] = None
-    assert_contains(answer, body, "")
+    assert_contains(data, body, "")
 
 
-def assert_contains(answer, sent, path):
-    """Every leaf of `sent` is in `answer`."""
+def assert_contains(received, sent, path):
+    """Asserts that every leaf of `sent` is in `received`."""
     for name, value in sent.items():
         if isinstance(value, dict):
-            assert_contains(answer[name], value, f"{path}{name}.")
+            assert_contains(received[name], value, f"{path}{name}.")
         else:
-            assert answer[name] == value, f"{path}{name} is not what was sent"
+            assert received[name] == value, f"{path}{name} differs from the request"

@@ -1,6 +1,6 @@
-"""Starts the real server with a demonstration organization, for the suites that test it from outside.
+"""Starts the real server with a demo organization, for the suites that test it from outside.
 
-It knows the command line and the environment of quietline, and nothing of what is inside.
+It uses only the command line and the environment of quietline.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 @dataclass
 class LiveServer:
-    """A server that listens, and the credentials of its demonstration organization."""
+    """Running server with the credentials of its demo organization."""
 
     url: str
     database: str
@@ -31,18 +31,18 @@ class LiveServer:
     log: pathlib.Path
 
     def command(self, *arguments):
-        """What `quietline ARGUMENTS` prints, run against the database of this server."""
+        """Runs `quietline ARGUMENTS` on the database of this server and returns the output."""
         return subprocess.run(
             [binary(), *arguments], env=self.environment, check=True, capture_output=True, text=True
         ).stdout
 
     def json(self, *arguments):
-        """The data that `quietline ARGUMENTS --json` prints."""
+        """Runs `quietline ARGUMENTS --json` and returns the data."""
         return json.loads(self.command(*arguments, "--json"))
 
 
 def binary():
-    """The server to test: SERVER_BINARY, or what `cargo build` has made."""
+    """Returns the path of the server: SERVER_BINARY, or the binary of `cargo build`."""
     built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
     return os.environ.get("SERVER_BINARY", str(built))
 
@@ -54,7 +54,7 @@ def build():
 
 
 def free_port():
-    """A TCP port of this machine that nobody listens on."""
+    """Returns an unused TCP port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -62,7 +62,7 @@ def free_port():
 
 @contextlib.contextmanager
 def postgres_database():
-    """The URL of a new, empty PostgreSQL database beside TEST_DATABASE_URL; it is dropped in the end."""
+    """Yields the URL of a temporary PostgreSQL database on the server of TEST_DATABASE_URL."""
     url = os.environ["TEST_DATABASE_URL"]
     name = f"outside_in_{os.getpid()}_{secrets.token_hex(4)}"
     psql = ["psql", "--quiet", "--no-psqlrc", url, "--command"]
@@ -75,7 +75,7 @@ def postgres_database():
 
 @contextlib.contextmanager
 def database_url(kind, folder):
-    """The URL of a new, empty database: a SQLite file in `folder`, or a PostgreSQL database."""
+    """Yields the URL of an empty database: a SQLite file in `folder`, or a PostgreSQL database."""
     if kind == "sqlite":
         yield f"sqlite://{folder}/quietline.db"
     else:
@@ -85,7 +85,7 @@ def database_url(kind, folder):
 
 @contextlib.contextmanager
 def live_server(kind):
-    """A LiveServer on a new database of this kind (`sqlite` or `postgres`). It must end well when asked to."""
+    """Yields a LiveServer on a new database (`sqlite` or `postgres`). Its shutdown must succeed."""
     with tempfile.TemporaryDirectory() as folder, database_url(kind, folder) as url:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")}
         environment |= {
@@ -112,7 +112,7 @@ def live_server(kind):
                 found[0], kind, demo["organization"], demo["keys"], demo["tokens"], environment, log
             )
             if server.poll() is not None:
-                raise RuntimeError(f"the server died: {log.read_text()[-4000:]}")
+                raise RuntimeError(f"the server crashed: {log.read_text()[-4000:]}")
         finally:
             server.terminate()
             try:
@@ -121,4 +121,4 @@ def live_server(kind):
                 server.kill()
                 raise
         if status != 0:
-            raise RuntimeError(f"the server ended with status {status}: {log.read_text()[-4000:]}")
+            raise RuntimeError(f"the server exited with status {status}: {log.read_text()[-4000:]}")

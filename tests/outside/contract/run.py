@@ -1,4 +1,4 @@
-"""Runs schemathesis against a real server on one database, with both specs, several seeds and their credentials."""
+"""Runs schemathesis against a real server on one database, with both specs and several seeds."""
 
 import argparse
 import concurrent.futures
@@ -12,13 +12,13 @@ import yaml
 from live_server import ROOT, build, live_server
 
 SEEDS = (1, 2, 3)
-# Here schemathesis finds its settings, and they find what they name.
+# Working directory of schemathesis: the settings and their paths are relative to it.
 OUTSIDE = ROOT / "tests" / "outside"
 OUT = ROOT / "target" / "contract"
 
 
 def spec_with_links(name):
-    """Writes the spec with the links of links.yaml; returns its path."""
+    """Writes the spec with the links of links.yaml. Returns its path."""
     document = yaml.safe_load((ROOT / "openapi" / f"{name}.yaml").read_text())
     links = yaml.safe_load((OUTSIDE / "contract" / "links.yaml").read_text())[name]
     operations = {
@@ -36,7 +36,7 @@ def spec_with_links(name):
 
 
 def schemathesis(server, spec, name, seed, credential, examples):
-    """One run; returns its exit status, its output and its duration."""
+    """Runs schemathesis once and prints the verdict. Returns the completed process."""
     own = server.environment["CONTRACT_KEY_ID"]
     environment = os.environ | {"CONTRACT_CREDENTIAL": credential, "CONTRACT_KEY_ID": own}
     arguments = ["--url", server.url, "--seed", str(seed), "--no-color"]
@@ -54,27 +54,27 @@ def schemathesis(server, spec, name, seed, credential, examples):
 
 
 def verdict(run):
-    """The line of schemathesis' summary that counts the test cases."""
+    """Returns the verdict with the number of test cases from the summary of schemathesis."""
     lines = [line.strip() for line in run.stdout.splitlines()]
     counts = [line for line in lines if "generated" in line]
     return f"{'ok' if run.returncode == 0 else 'FAILED'}: {counts[-1] if counts else 'no summary'}"
 
 
 def spare_keys(server, count):
-    """Ids of keys that the run may read, rotate and revoke; a schema cannot foretell which there are."""
+    """Creates keys that the run may read, rotate and revoke, because a schema cannot predict their ids."""
     new = ("key", "create", "--org", server.organization["id"], "--label", "spare", "--scopes", "org:read")
     ids = [server.json(*new)["id"] for _ in range(count)]
     (OUT / "api-keys.txt").write_text("".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids)))
 
 
 def own_key(server):
-    """The id of the key that the run itself uses, which it must not revoke."""
+    """Returns the id of the key that runs the tests, which they must not revoke."""
     keys = server.json("key", "list", "--org", server.organization["id"])
     return next(key["id"] for key in keys if server.keys["admin"].startswith(key["prefix"]))
 
 
 def contract(kind, seeds, examples):
-    """Every seed with both specs, two at a time; returns the runs that failed."""
+    """Runs every seed with both specs, two runs at a time. Returns the failed runs."""
     with live_server(kind) as server:
         spare_keys(server, 8)
         server.environment["CONTRACT_KEY_ID"] = own_key(server)
@@ -88,7 +88,7 @@ def contract(kind, seeds, examples):
             jobs.append(("agentmessage", seed, server.keys["admin"]))
             jobs.append(("tether-relay", seed, server.tokens[role]))
         specs = {name: spec_with_links(name) for name in ("agentmessage", "tether-relay")}
-        # The two specs share no setting, so that their runs do not disturb each other.
+        # The specs have no settings in common, so their runs do not affect each other.
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             lanes = [
                 pool.submit(lambda name=name: [
@@ -110,7 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", choices=("sqlite", "postgres"))
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS)
-    parser.add_argument("--examples", type=int, help="examples of an operation; schemathesis.toml has the default")
+    parser.add_argument("--examples", type=int, help="examples per operation (default: schemathesis.toml)")
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     build()

@@ -1,4 +1,4 @@
-"""The checker of breaking changes, on mutated copies of the specs."""
+"""Tests the checker of breaking changes on mutated copies of the specs."""
 
 import copy
 import pathlib
@@ -19,7 +19,7 @@ REMOVED = object()
 
 
 def mutated(document, path, value):
-    """A copy with one node set, or removed."""
+    """Returns a copy with one node changed or removed."""
     changed = copy.deepcopy(document)
     node = changed
     for part in path[:-1]:
@@ -33,7 +33,7 @@ def mutated(document, path, value):
     return changed
 
 
-# Document, what is changed in it, to what, and a part of what must be found.
+# Document, path of the changed node, its new value, and a part of the expected finding.
 BREAKING = [
     (AGENTMESSAGE, ORGANIZATION, REMOVED, "operation removed"),
     (AGENTMESSAGE, PATCH, REMOVED, "PATCH /v1/organization: operation removed"),
@@ -42,11 +42,11 @@ BREAKING = [
     (AGENTMESSAGE, (*PATCH, "responses", "412"), REMOVED, "412: status removed"),
     (AGENTMESSAGE, (*PATCH, "responses", "202"), {"description": "Later."}, "202: new status"),
     (AGENTMESSAGE, (*PATCH, "responses", "200", "headers", "ETag"), REMOVED, "200 header ETag: removed"),
-    (AGENTMESSAGE, ("components", "headers", "ETag", "required"), False, "ETag: no longer always there"),
-    (AGENTMESSAGE, ("components", "parameters", "IfMatch", "required"), True, "If-Match: is required now"),
+    (AGENTMESSAGE, ("components", "headers", "ETag", "required"), False, "ETag: no longer always present"),
+    (AGENTMESSAGE, ("components", "parameters", "IfMatch", "required"), True, "If-Match: is now required"),
     (AGENTMESSAGE, (*PATCH, "parameters"), [], "If-Match: removed"),
     (AGENTMESSAGE, (*REQUEST, "properties", "name"), REMOVED, "request name: removed"),
-    (AGENTMESSAGE, (*REQUEST, "required"), ["name"], "request name: is required now"),
+    (AGENTMESSAGE, (*REQUEST, "required"), ["name"], "request name: is now required"),
     (AGENTMESSAGE, (*REQUEST, "properties", "mms_retention_days", "maximum"), 90, "maximum changed from 365 to 90"),
     (AGENTMESSAGE, (*REQUEST, "properties", "mms_retention_days", "minimum"), 31, "minimum changed from 30 to 31"),
     (AGENTMESSAGE, (*REQUEST, "properties", "name", "maxLength"), 100, "maxLength changed from None to 100"),
@@ -54,9 +54,9 @@ BREAKING = [
     (AGENTMESSAGE, (*REQUEST, "properties", "billing_email", "type"), "string", "type null no longer accepted"),
     (AGENTMESSAGE, (*REQUEST, "properties", "is_reseller", "type"), "string", "type boolean no longer accepted"),
     (AGENTMESSAGE, (*SCHEMAS, "QuietHoursMode", "enum"), ["reject"], "enum value 'defer' removed"),
-    (AGENTMESSAGE, (*SCHEMAS, "QuietHoursMode", "enum", 2), "drop", "enum value 'drop' new in what is sent"),
+    (AGENTMESSAGE, (*SCHEMAS, "QuietHoursMode", "enum", 2), "drop", "enum value 'drop' new in responses"),
     (AGENTMESSAGE, (*SCHEMAS, "Organization", "properties", "plan"), REMOVED, "200 data.plan: removed"),
-    (AGENTMESSAGE, (*SCHEMAS, "Organization", "required"), ["id"], "data.name: no longer always there"),
+    (AGENTMESSAGE, (*SCHEMAS, "Organization", "required"), ["id"], "data.name: no longer always present"),
     (AGENTMESSAGE, (*SCHEMAS, "Organization", "properties", "plan", "type"), ["string", "null"], "type null new"),
     (AGENTMESSAGE, (*SCHEMAS, "Organization", "properties", "name", "maxLength"), 300, "from 200 to 300"),
     (AGENTMESSAGE, (*SCHEMAS, "Organization", "properties", "id", "format"), REMOVED, "format changed"),
@@ -64,7 +64,7 @@ BREAKING = [
     (TETHER, (*SCHEMAS, "MissedCallMessageResponse", "properties", "missedCallMessage", "maxLength"), REMOVED, "to None"),
     (TETHER, (*SCHEMAS, "UpdateMissedCallMessageRequest", "additionalProperties"), False, "other properties"),
     (TETHER, (*MISSED_CALL, "put", "requestBody", "content"), {"text/plain": {}}, "application/json removed"),
-    (TETHER, (*MISSED_CALL, "get", "security"), [{"other": []}], "credential no longer enough"),
+    (TETHER, (*MISSED_CALL, "get", "security"), [{"other": []}], "credential no longer sufficient"),
 ]
 
 COMPATIBLE = [

@@ -1,7 +1,7 @@
-"""Makes the client SDKs from the two specs, builds each with its own ecosystem's tools, and tests them on a live server.
+"""Generates the client SDKs from both specs, builds each with its own tools, and tests them on a live server.
 
-Everything it makes is in target/sdk/<language>/<api>. Nothing there is edited by hand: what the
-generator gets wrong is mended in its templates (patches/<language>.patch).
+The output is in target/sdk/<language>/<api>. Do not edit it by hand: patches of the templates
+(patches/<language>.patch) fix errors of the generator.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LANGUAGES = ("typescript", "python", "rust")
 
 
 class Api:
-    """One spec and the names of its clients."""
+    """Spec with the names of its clients."""
 
     def __init__(self, name, package):
         self.name = name
@@ -38,7 +38,7 @@ class Api:
         self.package = package
 
     def options(self, language):
-        """Generator name and additional properties."""
+        """Returns the name of the generator and its additional properties."""
         underscored = self.package.replace("-", "_")
         return {
             "typescript": ("typescript-fetch", {
@@ -56,7 +56,7 @@ APIS = (Api("agentmessage", "agentmessage-client"), Api("tether-relay", "tether-
 
 
 def command(*arguments, **options):
-    """Runs a command; what it prints is shown only if it fails."""
+    """Runs a command and returns its output. Exits with the output if the command fails."""
     run = subprocess.run(
         [str(argument) for argument in arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
@@ -69,14 +69,14 @@ def command(*arguments, **options):
 
 
 def patched_templates(language):
-    """Writes the generator's own templates with our patch to a folder; None if there is no patch."""
+    """Writes the patched templates of the generator to a folder. Returns None if there is no patch."""
     patch = SDK / "patches" / f"{language}.patch"
     if not patch.exists():
         return None
     folder = OUT / language / "templates"
     shutil.rmtree(folder, ignore_errors=True)
     command(GENERATOR, "author", "template", "-g", language, "-o", folder)
-    # Inside a repository, git would skip the paths that do not start at its top.
+    # Inside a repository, git apply skips paths outside the current directory.
     environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
     try:
         command("git", "apply", patch, cwd=folder, env=environment)
@@ -87,7 +87,7 @@ def patched_templates(language):
 
 
 def generate_client(language, api, templates):
-    """Generates one client anew and adds our notes to its README."""
+    """Regenerates one client and adds our notes to its README."""
     name, properties = api.options(language)
     folder = OUT / language / api.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,7 +122,7 @@ def generate(languages):
 
 
 def copy_tests(language):
-    """The tests of a language and the program of docs/CLIENTS.md, beside its clients."""
+    """Copies the tests of a language and the program of docs/CLIENTS.md next to its clients."""
     tests = OUT / language / "tests"
     shutil.rmtree(tests, ignore_errors=True)
     shutil.copytree(SDK / language / "tests", tests, ignore=shutil.ignore_patterns("__pycache__"))
@@ -132,41 +132,41 @@ def copy_tests(language):
     return tests
 
 
-# Where the program of docs/CLIENTS.md goes, by the language of its fence.
+# Path of the program of docs/CLIENTS.md, by the language of its fence.
 GUIDE = {"typescript": ("ts", "src/guide.ts"), "python": ("python", "guide.py"), "rust": ("rust", "examples/guide.rs")}
 
 
 def guide(fence):
-    """The programs of docs/CLIENTS.md in one language, one after the other."""
+    """Returns the programs of docs/CLIENTS.md in one language, joined."""
     text = (ROOT / "docs" / "CLIENTS.md").read_text()
     programs = re.findall(rf"^```{fence}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     if not programs:
-        raise SystemExit(f"docs/CLIENTS.md has no program in {fence}")
+        raise SystemExit(f"docs/CLIENTS.md must have a program in {fence}")
     return "\n".join(programs)
 
 
 def build_typescript():
-    """tsc of package-lock.json, through each package's own build script."""
+    """Builds each package by its own build script, with the tsc of package-lock.json."""
     home = OUT / "typescript"
     tests = copy_tests("typescript")
     modules = home / "node_modules"
     shutil.rmtree(modules, ignore_errors=True)
     modules.mkdir(parents=True)
     for api in APIS:
-        # What npm does for the packages of a workspace, without asking a registry for their tools.
+        # Link the packages as npm workspaces do, without downloading their tools.
         (modules / api.package).symlink_to(f"../{api.name}")
         command("npm", "run", "build", cwd=home / api.name, env=typescript_environment())
     command("npm", "run", "build", cwd=tests, env=typescript_environment())
 
 
 def typescript_environment():
-    """Puts the tools of package-lock.json on the path. npm itself looks for them above target/sdk/ only."""
+    """Puts the tools of package-lock.json on PATH, because npm only searches above target/sdk/."""
     path = os.pathsep.join([str(OUTSIDE / "node_modules" / ".bin"), os.environ["PATH"]])
     return os.environ | {"PATH": path}
 
 
 def build_python():
-    """pip installs both packages, and what requirements.txt pins, into a venv of their own."""
+    """Installs both packages and the pinned requirements.txt into a separate venv."""
     home = OUT / "python"
     copy_tests("python")
     requirements = SDK / "python" / "requirements.txt"
@@ -183,13 +183,13 @@ def build_python():
     command(venv / "bin" / "python3", "-m", "pip", "check", "--disable-pip-version-check")
 
 
-# Without TLS, which a server on this machine does not speak: it would take longer to build than all the rest.
+# Without TLS, because the local server does not use it and it would dominate the build time.
 CARGO_TEST = ("cargo", "test", "--quiet", "--locked", "--workspace", "--no-default-features")
 CARGO_GUIDE = ("cargo", "run", "--quiet", "--locked", "-p", "sdk-tests", "--example", "guide")
 
 
 def build_rust():
-    """cargo builds both crates and their tests as a workspace of its own, with the dependencies of Cargo.lock."""
+    """Builds both crates and their tests as a separate workspace, with the dependencies of Cargo.lock."""
     home = OUT / "rust"
     copy_tests("rust")
     for name in ("Cargo.toml", "Cargo.lock"):
@@ -209,7 +209,7 @@ BUILD = {"typescript": build_typescript, "python": build_python, "rust": build_r
 
 @contextlib.contextmanager
 def prism(api, upstream):
-    """A proxy to the server that fails every request and every response that breaks the spec; yields its URL."""
+    """Starts a proxy that rejects requests and responses that violate the spec. Yields its URL."""
     port = free_port()
     log = OUT / f"prism-{api.name}.log"
     with log.open("w") as output:
@@ -231,10 +231,10 @@ def prism(api, upstream):
 
 
 def wait_until_it_answers(url, process, log):
-    """Until the proxy listens, at most half a minute."""
+    """Waits up to half a minute until the proxy listens."""
     for _ in range(300):
         if process.poll() is not None:
-            raise SystemExit(f"prism ended: {log.read_text()}")
+            raise SystemExit(f"prism exited: {log.read_text()}")
         if "is listening on" in log.read_text():
             return
         time.sleep(0.1)
@@ -242,7 +242,7 @@ def wait_until_it_answers(url, process, log):
 
 
 def credentials(server):
-    """What the tests need to know, as environment variables."""
+    """Returns the environment variables of the tests."""
     personal = server.json("org", "create", "--name", "Personal Tenant", "--kind", "personal")
     organization = server.organization["id"]
     unscoped = ("--org", organization, "--label", "no scope of this API", "--scopes", "billing:read")
@@ -263,7 +263,7 @@ def credentials(server):
 
 
 def key_of(created):
-    """The plaintext of a key that `key create --json` has made."""
+    """Returns the plaintext of a key from the output of `key create --json`."""
     return created["plaintext"]
 
 
@@ -271,7 +271,7 @@ def run_tests(language, environment):
     """Runs the tests of one language in their own folder."""
     home = OUT / language
     commands = {
-        # One file at a time: what one changes would change the entity tag that the other has read.
+        # One file at a time, because a change in one would make the entity tag of the other stale.
         "typescript": [
             "node", "--test", "--test-reporter=spec", "--test-concurrency=1", *sorted(home.glob("tests/dist/*.test.js")),
         ],
@@ -284,7 +284,7 @@ def run_tests(language, environment):
 
 
 def run_guide(language, server, proxies):
-    """Runs the program of docs/CLIENTS.md; the curl lines, which break the spec once, go to the server itself."""
+    """Runs the program of docs/CLIENTS.md. The curl commands bypass the proxy: one violates the spec on purpose."""
     home = OUT / language
     environment = {"API_URL": proxies["SDK_AGENTMESSAGE_URL"], "API_KEY": server.keys["admin"]}
     commands = {
@@ -295,11 +295,11 @@ def run_guide(language, server, proxies):
     base = rust_environment() if language == "rust" else os.environ
     output = command(*commands[language], cwd=home, env=base | environment)
     if "refused: " not in output:
-        raise SystemExit(f"the {language} program of docs/CLIENTS.md met no refusal:\n{output}")
+        raise SystemExit(f"the {language} program of docs/CLIENTS.md was never refused:\n{output}")
 
 
 def run_curl_guide(server):
-    """Runs the curl lines of docs/CLIENTS.md one after the other."""
+    """Runs the curl commands of docs/CLIENTS.md in order."""
     environment = {
         "API_URL": server.url, "API_KEY": server.keys["admin"], "API_TOKEN": server.tokens["admin"],
         "ORGANIZATION_ID": server.organization["id"],
@@ -309,11 +309,11 @@ def run_curl_guide(server):
     replayed = "idempotent-replayed: true"
     for expected in ("304", '"billing_email":null', '"name":"cannot be null"', replayed, "we missed your call"):
         if expected not in output:
-            raise SystemExit(f"the curl lines of docs/CLIENTS.md do not print {expected}:\n{output}")
+            raise SystemExit(f"the curl commands of docs/CLIENTS.md must print {expected}:\n{output}")
 
 
 def test(languages):
-    """Every language on a server of its own, through prism."""
+    """Tests every language on its own server, through prism."""
     build_server()
     for language in languages:
         started = time.monotonic()
@@ -331,14 +331,14 @@ def test(languages):
         passed = re.findall(r"Ran (\d+) tests|pass (\d+)|(\d+) passed", output)
         count = sum(int(number) for numbers in passed for number in numbers if number)
         if count == 0:
-            raise SystemExit(f"no test ran:\n{output}")
+            raise SystemExit(f"tests did not run:\n{output}")
         print(f"{'tested':10}{language:12} {time.monotonic() - started:5.1f} s  {count} tests passed", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("steps", nargs="*", choices=("generate", "build", "test", []), help="all by default")
-    parser.add_argument("--language", choices=LANGUAGES, action="append", help="all by default")
+    parser.add_argument("steps", nargs="*", choices=("generate", "build", "test", []), help="default: all")
+    parser.add_argument("--language", choices=LANGUAGES, action="append", help="default: all")
     arguments = parser.parse_args()
     languages = arguments.language or LANGUAGES
     steps = arguments.steps or ("generate", "build", "test")

@@ -1,4 +1,4 @@
-//! The limit of the HTTP layer: the same 700 bytes of JSON to every request, and no work at all.
+//! Upper limit of the HTTP layer: responds to every request with the same 700 bytes of JSON.
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 

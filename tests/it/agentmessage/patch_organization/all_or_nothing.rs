@@ -1,11 +1,11 @@
-//! A patch with one fault changes nothing of what is right in it.
+//! A patch with one error changes nothing, including its valid fields.
 
 use quietline::domain::registry::RegistrationStatus;
 use serde_json::{Value, json};
 
 use crate::agentmessage::admin::{Admin, assert_error};
 
-/// Sends `fault` together with changes that would be fine without it; the details of the refusal.
+/// Sends `fault` together with valid changes. Returns the details of the refusal.
 async fn refused(admin: &Admin, fault: Value, code: &str) -> Value {
     let (before, entries) = (admin.stored().await, admin.audit().await);
     let mut body = json!({
@@ -42,7 +42,7 @@ async fn one_wrong_field_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn one_broken_rule_changes_nothing() {
+async fn one_violated_rule_changes_nothing() {
     let admin = Admin::new().await;
     refused(
         &admin,
@@ -69,7 +69,7 @@ async fn one_broken_rule_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn of_several_broken_rules_the_first_is_told_and_nothing_changes() {
+async fn only_the_first_violated_rule_is_reported_and_nothing_changes() {
     let reseller = || json!({"is_reseller": true});
     let quiet_hours = || json!({"quiet_hours": {"end": "21:00"}});
     let auto_replies = || json!({"auto_replies": {"enabled": false}});

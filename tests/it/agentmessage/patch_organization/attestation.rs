@@ -1,4 +1,4 @@
-//! Switching auto replies off takes an attestation, which goes to the audit log and nowhere else.
+//! Disabling auto replies requires an attestation, which is stored only in the audit log.
 
 use serde_json::{Value, json};
 
@@ -148,7 +148,7 @@ async fn an_attestation_of_another_type_is_refused() {
 }
 
 #[actix_web::test]
-async fn no_answer_ever_holds_the_attestation() {
+async fn no_response_contains_the_attestation() {
     let admin = Admin::new().await;
     let canary = "canary-7f3a";
     for body in [
@@ -161,17 +161,20 @@ async fn no_answer_ever_holds_the_attestation() {
         json!({"auto_replies": {"enabled": true, "attestation": canary}}),
     ] {
         let patched = admin.patch(&body).await;
-        for answer in [&patched, &admin.get().await] {
-            let text = std::str::from_utf8(&answer.bytes).unwrap();
+        for response in [&patched, &admin.get().await] {
+            let text = std::str::from_utf8(&response.bytes).unwrap();
             assert!(!text.contains(canary), "{body}: {text}");
             assert!(!text.contains("\"attestation\""), "{body}: {text}");
-            assert!(!format!("{:?}", answer.headers).contains(canary), "{body}");
+            assert!(
+                !format!("{:?}", response.headers).contains(canary),
+                "{body}"
+            );
         }
     }
 }
 
 #[actix_web::test]
-async fn the_attestation_is_audited_as_it_was_sent_with_the_disabling_and_only_then() {
+async fn the_attestation_is_audited_unchanged_and_only_when_auto_replies_are_disabled() {
     let admin = Admin::new().await;
     disable(&admin).await;
     let later = json!({"enabled": false, "help_text": "H", "attestation": "while disabled"});

@@ -1,4 +1,4 @@
-//! What a PATCH leaves in the audit log: one entry per action, with its request's id.
+//! Audit entries of a PATCH: one per action, with the request id.
 
 use actix_web::http::Method;
 use quietline::domain::audit::entry::AuditEntry;
@@ -12,7 +12,7 @@ fn actions(entries: &[AuditEntry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.action.as_str()).collect()
 }
 
-/// PATCHes each body and expects one entry of `action`, with what changed from and to what.
+/// Sends each PATCH and expects one entry of `action` with the old and new values.
 async fn each_leaves(admin: &Admin, action: &str, rows: impl IntoIterator<Item = [Value; 3]>) {
     for [body, before, after] in rows {
         let known = admin.audit().await.len();
@@ -25,7 +25,7 @@ async fn each_leaves(admin: &Admin, action: &str, rows: impl IntoIterator<Item =
 }
 
 #[actix_web::test]
-async fn an_entry_of_plain_fields_holds_the_changed_ones_only() {
+async fn an_entry_of_plain_fields_has_only_the_changed_fields() {
     let admin = Admin::new().await;
     let names = [
         [
@@ -67,7 +67,7 @@ async fn an_entry_of_plain_fields_holds_the_changed_ones_only() {
 }
 
 #[actix_web::test]
-async fn an_entry_of_a_block_holds_its_changed_fields_only() {
+async fn an_entry_of_a_block_has_only_its_changed_fields() {
     let admin = Admin::new().await;
     let quiet_hours = [
         [
@@ -91,7 +91,7 @@ async fn an_entry_of_a_block_holds_its_changed_fields_only() {
 }
 
 #[actix_web::test]
-async fn a_patch_of_everything_is_one_entry_per_action_all_of_one_request() {
+async fn a_patch_of_everything_is_one_entry_per_action_with_one_request_id() {
     let admin = Admin::new().await;
     let head = admin.stored().await.audit.length;
     let body = json!({
@@ -210,7 +210,7 @@ async fn reads_refusals_and_patches_without_effect_leave_no_entry() {
 }
 
 #[actix_web::test]
-async fn the_chain_of_entries_is_whole_after_many_changes() {
+async fn the_hash_chain_is_intact_after_many_changes() {
     let admin = Admin::new().await;
     for days in 31..50 {
         let body = json!({"mms_retention_days": days, "name": format!("Name {days}")});
@@ -229,7 +229,7 @@ async fn the_chain_of_entries_is_whole_after_many_changes() {
 }
 
 #[actix_web::test]
-async fn a_long_text_of_any_script_is_audited_whole() {
+async fn a_long_text_of_any_script_is_audited_in_full() {
     let admin = Admin::new().await;
     let text = "\u{10ffff}\u{1}\u{7f}\"\\\u{2028}é😀".repeat(40);
     admin

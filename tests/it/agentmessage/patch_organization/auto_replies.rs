@@ -1,4 +1,4 @@
-//! `auto_replies`: the texts, and the block as a whole. Switching it off is in `attestation`.
+//! `auto_replies`: the texts, and the block as a whole. Disabling is tested in `attestation`.
 
 use serde_json::{Value, json};
 

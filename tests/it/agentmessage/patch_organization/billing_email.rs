@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::agentmessage::admin::Admin;
 
-const WORDS: &str = "must be a plausible email address";
+const ADDRESS_ERROR: &str = "must be a plausible email address";
 
-/// An address of this many characters, as long as a local part and labels may be.
+/// Returns an address of `length` characters, with the longest valid local part and labels.
 fn address(length: usize) -> String {
     let labels = ["b".repeat(63), "c".repeat(63), "d".repeat(length - 193)];
     let address = format!("{}@{}", "a".repeat(64), labels.join("."));
@@ -32,7 +32,7 @@ async fn a_plausible_address_is_kept_as_it_is_sent() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_an_address_is_refused() {
+async fn an_implausible_address_is_refused() {
     let admin = Admin::new().await;
     let (local, label) = ("a".repeat(65), "b".repeat(64));
     let long = [
@@ -79,7 +79,7 @@ async fn what_cannot_be_an_address_is_refused() {
     ];
     let rows = bad.into_iter().chain(long.iter().map(String::as_str));
     admin
-        .each_refused("billing_email", rows.map(|bad| (json!(bad), WORDS)))
+        .each_refused("billing_email", rows.map(|bad| (json!(bad), ADDRESS_ERROR)))
         .await;
 }
 

@@ -1,4 +1,4 @@
-//! Bodies that are wrong as such: not one JSON object, or too long.
+//! Invalid bodies: other than one JSON object, or too long.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ async fn malformed(admin: &Admin, body: impl Into<Vec<u8>>) -> Response {
 }
 
 #[actix_web::test]
-async fn what_is_not_one_json_value_is_refused() {
+async fn a_body_other_than_one_json_value_is_refused() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     for body in [
@@ -57,7 +57,7 @@ async fn what_is_not_one_json_value_is_refused() {
 }
 
 #[actix_web::test]
-async fn json_that_is_no_object_is_refused() {
+async fn json_other_than_an_object_is_refused() {
     let admin = Admin::new().await;
     for body in [
         "[]",
@@ -74,7 +74,7 @@ async fn json_that_is_no_object_is_refused() {
 }
 
 #[actix_web::test]
-async fn the_message_says_what_is_wrong_and_quotes_nothing() {
+async fn the_message_explains_the_error_without_quoting_the_body() {
     let admin = Admin::new().await;
     let too_deep = format!("{{\"canary\":{}", "[".repeat(40));
     for (body, expected) in [
@@ -95,6 +95,7 @@ async fn the_message_says_what_is_wrong_and_quotes_nothing() {
     }
 }
 
+/// Parsers disagree on the value of a duplicate key (RFC 8259, section 4).
 #[actix_web::test]
 async fn a_key_twice_in_one_object_is_refused_at_any_level() {
     let admin = Admin::new().await;
@@ -132,8 +133,9 @@ async fn nesting_of_more_than_32_levels_is_refused() {
     malformed(&admin, objects).await;
 }
 
+/// The JSON grammar allows escapes of unpaired surrogates (RFC 8259, section 8.2).
 #[actix_web::test]
-async fn text_that_is_not_unicode_is_refused() {
+async fn text_other_than_unicode_is_refused() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     let bytes: [&[u8]; 5] = [
@@ -207,7 +209,7 @@ async fn a_body_of_64_kib_is_read_and_one_byte_more_is_not() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_announced_as_too_long_is_not_read() {
+async fn a_body_with_a_too_large_content_length_is_not_read() {
     let admin = Admin::new().await;
     for length in ["65537", "1000000000000"] {
         let request = admin.patching().header("content-type", "application/json");

@@ -1,5 +1,5 @@
-//! The order of checks: credential, scope, body, fields, Idempotency-Key, If-Match, rules. Each row
-//! has a fault of a later step than the one that has to be told.
+//! Order of checks: credential, scope, body, fields, Idempotency-Key, If-Match, rules. Each row
+//! also has an error of a later step, which must not be reported.
 
 use actix_web::http::Method;
 use quietline::domain::scope::Scope;
@@ -10,7 +10,7 @@ use crate::agentmessage::admin::{Admin, PATH, assert_error, assert_invalid};
 use crate::support::request::TestRequest;
 use crate::support::response::Response;
 
-/// Everything that can be wrong after the scope, as (content type, body, If-Match).
+/// Possible errors after the scope, as (content type, body, If-Match).
 type Fault = (&'static str, &'static str, &'static str);
 
 const JSON: &str = "application/json";
@@ -34,8 +34,8 @@ async fn send(request: TestRequest<'_>, (content_type, body, if_match): Fault) -
         .await
 }
 
-/// What the steps before the rules, but for the `Idempotency-Key`, say of [`FAULTS`].
-const TOLD: [(u16, &str); 4] = [
+/// Responses to [`FAULTS`] from the steps before the rules, without the `Idempotency-Key`.
+const REPORTED: [(u16, &str); 4] = [
     (415, "UNSUPPORTED_MEDIA_TYPE"),
     (400, "INVALID_INPUT"),
     (422, "VALIDATION_FAILED"),
@@ -47,7 +47,7 @@ fn too_long(body: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_missing_or_bad_credential_is_told_before_anything_else() {
+async fn a_missing_or_invalid_credential_is_reported_first() {
     let admin = Admin::new().await;
     for fault in FAULTS {
         for token in [None, Some("am_live_x"), Some("0")] {
@@ -68,7 +68,7 @@ async fn a_missing_or_bad_credential_is_told_before_anything_else() {
 }
 
 #[actix_web::test]
-async fn a_missing_scope_is_told_before_anything_of_the_request_is_read() {
+async fn a_missing_scope_is_reported_before_the_body_is_read() {
     let admin = Admin::new().await;
     let others = Scope::VARIANTS
         .iter()
@@ -94,11 +94,11 @@ async fn a_missing_scope_is_told_before_anything_of_the_request_is_read() {
 }
 
 #[actix_web::test]
-async fn each_later_step_is_told_only_when_the_earlier_ones_are_right() {
+async fn each_step_is_reported_only_if_all_earlier_steps_pass() {
     let admin = Admin::new().await;
     let last = [(412, "PRECONDITION_FAILED"), (422, "ATTESTATION_REQUIRED")];
     let before = admin.stored().await;
-    for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD.into_iter().chain(last)) {
+    for (fault, (status, code)) in FAULTS.into_iter().zip(REPORTED.into_iter().chain(last)) {
         let response = send(admin.patching(), fault).await;
         assert_error(&response, status, code, &format!("{fault:?}"));
     }
@@ -106,19 +106,19 @@ async fn each_later_step_is_told_only_when_the_earlier_ones_are_right() {
 }
 
 #[actix_web::test]
-async fn a_header_that_is_no_idempotency_key_is_told_after_the_fields_and_before_the_tag() {
+async fn an_invalid_idempotency_key_is_reported_after_the_fields_and_before_the_tag() {
     let admin = Admin::new().await;
     let words = "must be 1 to 255 printable ASCII characters";
     let before = admin.stored().await;
     for header in ["", "é"] {
         let request = || admin.patching().header("Idempotency-Key", header);
-        for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD) {
+        for (fault, (status, code)) in FAULTS.into_iter().zip(REPORTED) {
             let response = send(request(), fault).await;
             assert_error(&response, status, code, &format!("{header:?} {fault:?}"));
             let details = response.details();
             assert_eq!(details.get("Idempotency-Key"), None, "{header:?} {fault:?}");
         }
-        for fault in &FAULTS[TOLD.len()..] {
+        for fault in &FAULTS[REPORTED.len()..] {
             let response = send(request(), *fault).await;
             let details = json!({ "Idempotency-Key": words });
             assert_invalid(&response, &details, &format!("{header:?} {fault:?}"));
@@ -128,14 +128,14 @@ async fn a_header_that_is_no_idempotency_key_is_told_after_the_fields_and_before
 }
 
 #[actix_web::test]
-async fn an_idempotency_key_of_another_request_is_told_after_the_fields_and_before_the_tag() {
+async fn a_reused_idempotency_key_is_reported_after_the_fields_and_before_the_tag() {
     let admin = Admin::new().await;
     let request = || admin.patching().header("Idempotency-Key", "k1");
     let first = request().json(&json!({ "name": "First" })).send().await;
     assert_eq!(first.status, 200, "{first:?}");
     let before = admin.stored().await;
-    let reused = [(422, "IDEMPOTENCY_KEY_REUSED"); FAULTS.len() - TOLD.len()];
-    for (fault, (status, code)) in FAULTS.into_iter().zip(TOLD.into_iter().chain(reused)) {
+    let reused = [(422, "IDEMPOTENCY_KEY_REUSED"); FAULTS.len() - REPORTED.len()];
+    for (fault, (status, code)) in FAULTS.into_iter().zip(REPORTED.into_iter().chain(reused)) {
         let response = send(request(), fault).await;
         assert_error(&response, status, code, &format!("{fault:?}"));
     }
@@ -143,7 +143,7 @@ async fn an_idempotency_key_of_another_request_is_told_after_the_fields_and_befo
 }
 
 #[actix_web::test]
-async fn a_body_that_is_too_long_is_told_before_its_fields_and_the_tag() {
+async fn a_body_that_is_too_long_is_reported_before_its_fields_and_the_tag() {
     let admin = Admin::new().await;
     for body in [RULE, FIELD, MALFORMED] {
         let request = admin
@@ -155,7 +155,7 @@ async fn a_body_that_is_too_long_is_told_before_its_fields_and_the_tag() {
 }
 
 #[actix_web::test]
-async fn a_broken_rule_on_one_block_does_not_hide_a_wrong_field_in_it() {
+async fn an_invalid_field_is_reported_before_a_violated_rule_of_its_block() {
     let admin = Admin::new().await;
     let body =
         r#"{"auto_replies":{"enabled":false,"stop_text":""},"quiet_hours":{"start":"08:00"}}"#;

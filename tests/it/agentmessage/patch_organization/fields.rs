@@ -1,4 +1,4 @@
-//! Unknown and read-only fields, and that all faults are told at once.
+//! Unknown and read-only fields, and all errors reported at once.
 
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ async fn an_unknown_field_in_a_block_is_refused() {
 }
 
 #[actix_web::test]
-async fn all_faults_are_told_at_once_and_by_their_whole_path() {
+async fn all_errors_are_reported_at_once_by_their_full_path() {
     let admin = Admin::new().await;
     let body = json!({
         "id": "x",
@@ -164,7 +164,7 @@ async fn every_field_can_be_changed_at_once() {
 }
 
 #[actix_web::test]
-async fn hundreds_of_unknown_fields_are_all_named() {
+async fn hundreds_of_unknown_fields_are_all_reported() {
     let admin = Admin::new().await;
     let names: Vec<String> = (0..500).map(|number| format!("field_{number}")).collect();
     let body: Value = names.iter().map(|name| (name.clone(), json!(1))).collect();

@@ -39,7 +39,7 @@ async fn any_other_type_is_refused() {
 }
 
 #[actix_web::test]
-async fn no_type_or_two_of_them_are_refused() {
+async fn a_missing_or_repeated_type_is_refused() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     let none = admin.patching().payload(BODY).send().await;
@@ -79,7 +79,7 @@ async fn a_compressed_body_is_refused() {
 }
 
 #[actix_web::test]
-async fn what_the_client_wants_to_accept_makes_no_difference() {
+async fn accept_headers_are_ignored() {
     let admin = Admin::new().await;
     for accept in [
         "text/html",

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use crate::agentmessage::admin::Admin;
 
-const WORDS: &str = "must be 1 to 200 characters after trimming, with no control characters";
+const NAME_ERROR: &str = "must be 1 to 200 characters after trimming, with no control characters";
 
-/// Unicode `White_Space` without the control characters in it.
+/// Unicode `White_Space` without its control characters.
 const SPACES: &str = " \u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\
     \u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
 
@@ -36,7 +36,7 @@ async fn a_name_is_1_to_200_code_points() {
 }
 
 #[actix_web::test]
-async fn a_name_of_none_or_more_than_200_code_points_is_refused() {
+async fn an_empty_name_or_one_of_more_than_200_code_points_is_refused() {
     let admin = Admin::new().await;
     let long = [
         "a".repeat(201),
@@ -46,7 +46,7 @@ async fn a_name_of_none_or_more_than_200_code_points_is_refused() {
     ];
     let rows = long.into_iter().chain([String::new(), "a".repeat(60_000)]);
     admin
-        .each_refused("name", rows.map(|name| (json!(name), WORDS)))
+        .each_refused("name", rows.map(|name| (json!(name), NAME_ERROR)))
         .await;
 }
 
@@ -67,7 +67,7 @@ async fn white_space_around_a_name_is_removed_and_does_not_count() {
     assert_eq!(
         admin.change(json!({ "name": kept })).await["name"],
         kept,
-        "no White_Space"
+        "not White_Space"
     );
 }
 
@@ -76,10 +76,10 @@ async fn a_name_of_nothing_but_white_space_is_refused() {
     let admin = Admin::new().await;
     let mut rows: Vec<_> = SPACES
         .chars()
-        .map(|space| (json!(space.to_string()), WORDS))
+        .map(|space| (json!(space.to_string()), NAME_ERROR))
         .collect();
-    rows.push((json!(SPACES), WORDS));
-    rows.push((json!(" ".repeat(300)), WORDS));
+    rows.push((json!(SPACES), NAME_ERROR));
+    rows.push((json!(" ".repeat(300)), NAME_ERROR));
     admin.each_refused("name", rows).await;
 }
 
@@ -93,13 +93,15 @@ async fn a_control_character_anywhere_in_a_name_is_refused() {
             format!("Ac{control}me"),
             format!("Acme{control}"),
         ] {
-            admin.each_refused("name", [(json!(name), WORDS)]).await;
+            admin
+                .each_refused("name", [(json!(name), NAME_ERROR)])
+                .await;
         }
     }
 }
 
 #[actix_web::test]
-async fn a_name_that_differs_in_white_space_around_it_only_changes_nothing() {
+async fn a_name_that_differs_only_in_surrounding_white_space_changes_nothing() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     admin

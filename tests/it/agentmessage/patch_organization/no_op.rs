@@ -21,7 +21,7 @@ async fn an_empty_patch_writes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_patch_to_what_is_already_there_writes_nothing() {
+async fn a_patch_to_the_current_values_writes_nothing() {
     let admin = Admin::new().await;
     let first = json!({
         "name": "Other", "billing_email": null, "message_retention_days": 90,
@@ -43,7 +43,7 @@ async fn a_patch_to_what_is_already_there_writes_nothing() {
 }
 
 #[actix_web::test]
-async fn the_same_value_written_otherwise_writes_nothing() {
+async fn the_current_value_in_another_spelling_writes_nothing() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     for text in [
@@ -58,7 +58,7 @@ async fn the_same_value_written_otherwise_writes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_change_and_its_way_back_are_two_changes() {
+async fn a_change_and_its_reversal_are_two_changes() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     admin.change(json!({"name": "Other"})).await;

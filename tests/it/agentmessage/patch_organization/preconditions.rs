@@ -1,4 +1,4 @@
-//! `If-Match`: a change of exactly the version that was read.
+//! `If-Match`: change only the version that the client has read (RFC 9110, section 13.1.1).
 
 use futures_util::future::join;
 use quietline::domain::organization::OrganizationKind;
@@ -30,7 +30,7 @@ async fn tag(admin: &Admin) -> String {
 }
 
 #[actix_web::test]
-async fn a_match_a_list_with_a_match_and_a_star_are_admitted() {
+async fn a_match_a_list_with_a_match_and_a_star_are_accepted() {
     let admin = Admin::new().await;
     for (number, template) in [
         "TAG",
@@ -39,6 +39,7 @@ async fn a_match_a_list_with_a_match_and_a_star_are_admitted() {
         "TAG,\"other\"",
         "W/\"other\" ,\tTAG , \"more\"",
         "W/TAG, TAG",
+        // An empty list member is ignored (RFC 9110, section 5.6.1), and a tag may contain commas.
         ", TAG,",
         "\"a,b\", TAG",
     ]
@@ -56,6 +57,7 @@ async fn a_match_a_list_with_a_match_and_a_star_are_admitted() {
     assert_eq!(response.status, 200, "two lines are one list");
 }
 
+/// `If-Match` uses the strong comparison (RFC 9110, section 8.8.3.2): a weak tag never matches.
 #[actix_web::test]
 async fn another_tag_or_a_weak_one_is_refused_and_changes_nothing() {
     let admin = Admin::new().await;
@@ -115,7 +117,7 @@ async fn a_list_with_one_malformed_member_matches_nothing() {
 }
 
 #[actix_web::test]
-async fn bytes_that_are_no_text_match_nothing() {
+async fn bytes_other_than_text_match_nothing() {
     let admin = Admin::new().await;
     let before = admin.stored().await;
     let request = admin.patching().header_bytes("if-match", b"\"\xff\"");
@@ -125,7 +127,7 @@ async fn bytes_that_are_no_text_match_nothing() {
 }
 
 #[actix_web::test]
-async fn a_tag_of_before_another_change_is_stale() {
+async fn a_tag_from_before_another_change_is_stale() {
     let admin = Admin::new().await;
     let first = tag(&admin).await;
     admin.change(json!({"mms_retention_days": 31})).await;
@@ -138,7 +140,7 @@ async fn a_tag_of_before_another_change_is_stale() {
 }
 
 #[actix_web::test]
-async fn a_tag_of_another_organization_of_the_same_age_matches_nothing() {
+async fn a_tag_of_another_organization_with_the_same_version_matches_nothing() {
     let admin = Admin::new().await;
     let other = admin.app.organization(OrganizationKind::Commercial).await;
     let key = admin.app.api_key_of(&other.id, &[Scope::OrgRead]).await;
@@ -152,7 +154,7 @@ async fn a_tag_of_another_organization_of_the_same_age_matches_nothing() {
 }
 
 #[actix_web::test]
-async fn a_patch_without_effect_is_held_against_the_tag_too() {
+async fn a_patch_without_effect_is_checked_against_the_tag_too() {
     let admin = Admin::new().await;
     let present = tag(&admin).await;
     for (value, status) in [(present.as_str(), 200), ("*", 200), ("\"other\"", 412)] {
@@ -163,7 +165,7 @@ async fn a_patch_without_effect_is_held_against_the_tag_too() {
 }
 
 #[actix_web::test]
-async fn if_none_match_does_not_hold_a_patch_back() {
+async fn if_none_match_does_not_prevent_a_patch() {
     let admin = Admin::new().await;
     let request = admin
         .patching()
@@ -173,7 +175,7 @@ async fn if_none_match_does_not_hold_a_patch_back() {
 }
 
 #[actix_web::test]
-async fn of_two_writers_with_the_same_tag_one_wins() {
+async fn one_of_two_writers_with_the_same_tag_wins() {
     let admin = Admin::new().await;
     for round in 0..5 {
         let present = tag(&admin).await;

@@ -1,4 +1,4 @@
-//! `quiet_hours`: merged field by field, two different times of day.
+//! `quiet_hours`: merged field by field, with two different times of day.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn each_field_is_merged_into_the_block_and_keeps_the_others() {
 }
 
 #[actix_web::test]
-async fn a_window_may_be_in_one_day_or_over_midnight() {
+async fn a_window_may_be_within_a_day_or_span_midnight() {
     let admin = Admin::new().await;
     for (start, end) in [
         ("00:00", "23:59"),
@@ -101,7 +101,7 @@ async fn a_time_of_day_is_exactly_hh_mm() {
 }
 
 #[actix_web::test]
-async fn start_and_end_must_differ_after_the_merge_whichever_was_sent() {
+async fn start_and_end_must_differ_after_the_merge_whichever_is_sent() {
     let admin = Admin::new().await;
     for block in [
         json!({"start": "08:00"}),
@@ -151,7 +151,7 @@ async fn enabled_is_a_boolean() {
 }
 
 #[actix_web::test]
-async fn nothing_of_the_block_can_be_null() {
+async fn no_field_of_the_block_can_be_null() {
     let admin = Admin::new().await;
     let paths = [
         "quiet_hours",

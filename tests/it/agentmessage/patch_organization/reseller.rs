@@ -1,4 +1,4 @@
-//! `is_reseller`: on for companies only, off only without brands.
+//! `is_reseller`: on only for companies, off only without brands.
 
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::registry::RegistrationStatus;
@@ -12,11 +12,7 @@ async fn refused(admin: &Admin, wanted: bool, code: &str, message: &str) {
     let response = admin.patch(&json!({ "is_reseller": wanted })).await;
     assert_error(&response, 422, code, message);
     assert_eq!(response.text("/error/message"), message);
-    assert_eq!(
-        response.details(),
-        Value::Null,
-        "no single field is at fault"
-    );
+    assert_eq!(response.details(), Value::Null, "rules have no details");
     assert_eq!(admin.stored().await, before);
 }
 
@@ -43,7 +39,10 @@ async fn a_person_cannot_become_a_reseller() {
     refused(&admin, true, "RESELLER_NOT_ELIGIBLE", message).await;
     let before = admin.stored().await;
     let data = admin.change(json!({"is_reseller": false})).await;
-    assert_eq!(data["is_reseller"], false, "which it was");
+    assert_eq!(
+        data["is_reseller"], false,
+        "the organization was not a reseller before"
+    );
     assert_eq!(admin.stored().await, before);
 }
 
@@ -61,7 +60,7 @@ async fn reseller_mode_stays_on_while_a_brand_exists() {
 }
 
 #[actix_web::test]
-async fn a_deleted_brand_is_no_reason_to_stay_a_reseller_but_one_beside_it_is() {
+async fn only_live_brands_keep_reseller_mode_on() {
     let admin = Admin::new().await;
     admin.change(json!({"is_reseller": true})).await;
     admin.add_brand(RegistrationStatus::Deleted).await;
@@ -79,12 +78,12 @@ async fn a_brand_does_not_keep_a_company_from_becoming_or_staying_a_reseller() {
     let admin = Admin::new().await;
     admin.add_brand(RegistrationStatus::Active).await;
     let data = admin.change(json!({"is_reseller": false})).await;
-    assert_eq!(data["is_reseller"], false, "it was none before");
+    assert_eq!(data["is_reseller"], false, "it was not a reseller before");
     let data = admin.change(json!({"is_reseller": true})).await;
     assert_eq!(data["is_reseller"], true);
     let before = admin.stored().await;
     admin.change(json!({"is_reseller": true})).await;
-    assert_eq!(admin.stored().await, before, "it was one before");
+    assert_eq!(admin.stored().await, before, "it was a reseller before");
 }
 
 #[actix_web::test]
@@ -115,7 +114,7 @@ async fn a_brand_of_another_organization_does_not_count() {
 }
 
 #[actix_web::test]
-async fn what_is_no_boolean_is_refused() {
+async fn a_value_other_than_a_boolean_is_refused() {
     let admin = Admin::new().await;
     let others = [
         json!("true"),

@@ -22,7 +22,7 @@ async fn both_windows_are_30_to_365_days() {
 #[actix_web::test]
 async fn an_integer_out_of_range_is_refused_however_large() {
     let admin = Admin::new().await;
-    // Those after 366 are in range once they are cut to 32 or 64 bits, or are no 64-bit integers.
+    // The integers after 366 are in range if truncated to 32 or 64 bits, or exceed 64 bits.
     let out = [
         "29",
         "366",
@@ -72,14 +72,14 @@ async fn an_integral_number_is_an_integer_however_it_is_written() {
         for (number, days) in written {
             let response = admin.patch_text(format!("{{\"{field}\":{number}}}")).await;
             assert_eq!(response.status, 200, "{number}");
-            // A float is not equal to an integer here: the answer has to say 30 and not 30.0.
+            // A float does not equal an integer here: the response must have 30 rather than 30.0.
             assert_eq!(response.json()["data"][field], days, "{number}");
         }
     }
 }
 
 #[actix_web::test]
-async fn what_is_no_integer_is_refused_and_never_converted() {
+async fn a_value_other_than_an_integer_is_refused_and_never_converted() {
     let admin = Admin::new().await;
     for field in FIELDS {
         let values = [
@@ -120,7 +120,7 @@ async fn a_number_beyond_what_json_readers_hold_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_window_that_is_left_out_keeps_its_length() {
+async fn an_absent_window_keeps_its_length() {
     let admin = Admin::new().await;
     let data = admin.change(json!({"message_retention_days": 90})).await;
     assert_eq!(

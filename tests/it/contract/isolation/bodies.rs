@@ -1,28 +1,28 @@
-//! Random bodies, good and bad. Some are the same for every organization, so that equal requests
-//! with equal `Idempotency-Key`s come from many of them.
+//! Random valid and invalid bodies. Some are the same for every organization, so that many
+//! organizations send equal requests with equal `Idempotency-Key`s.
 
 use serde_json::{Value, json};
 
 use super::dice::Dice;
 use super::tenant::marker;
 
-/// Who writes a body, and whom it may name.
+/// Author of a body, and the organization that the body may name.
 pub struct Author<'a> {
     pub number: usize,
     /// Scopes of the caller's key.
     pub scopes: &'a [String],
-    /// The id of another organization.
+    /// Id of another organization.
     pub other: &'a str,
 }
 
 impl Author<'_> {
-    /// A text that holds this organization's marker.
+    /// Returns a text with this organization's marker.
     fn text(&self, dice: &mut Dice) -> String {
         format!("{} {}", marker(self.number), dice.below(1_000))
     }
 }
 
-/// For PATCH /v1/organization.
+/// Returns a body for PATCH /v1/organization.
 pub fn settings(dice: &mut Dice, author: &Author) -> String {
     match dice.below(10) {
         0..3 => equal_settings(dice),
@@ -101,7 +101,7 @@ fn bad_settings(dice: &mut Dice, author: &Author) -> String {
     }
 }
 
-/// For POST /v1/api-keys.
+/// Returns a body for POST /v1/api-keys.
 pub fn key(dice: &mut Dice, author: &Author) -> String {
     let label = if dice.percent(30) {
         "A key".to_owned()
@@ -121,7 +121,7 @@ pub fn key(dice: &mut Dice, author: &Author) -> String {
     body.to_string()
 }
 
-/// For PUT of the missed-call message.
+/// Returns a body for PUT of the missed-call message.
 pub fn missed_call(dice: &mut Dice, author: &Author) -> String {
     let text = author.text(dice);
     let enabled = dice.percent(50);

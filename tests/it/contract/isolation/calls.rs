@@ -1,4 +1,4 @@
-//! Random calls: any operation by any caller, about anything of its own organization and of others.
+//! Random calls: any operation by any caller, on its own or another organization.
 
 use quietline_api::{agentmessage, tether_relay};
 use quietline_api_runtime::Operation;
@@ -7,31 +7,31 @@ use super::bodies::{self, Author};
 use super::dice::Dice;
 use super::tenant::{Names, NextPage, Tenant};
 
-/// Used by everybody.
+/// Number of idempotency keys, shared by all callers.
 const IDEMPOTENCY_KEYS: usize = 12;
 
-/// A version-7 UUID that names nothing.
+/// Unused UUID of version 7.
 const NOTHING: &str = "0190a1b2-c3d4-7e5f-86a7-b8c9d0e1f2a3";
 
-/// Who calls.
+/// Caller of an operation.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Which key of the organization; `None` for a user.
+    /// Position of the caller's key in the organization. `None` for a user.
     pub key: Option<usize>,
-    /// As the log and the idempotency records name it.
+    /// Name of the caller in the log and in idempotency records.
     pub identity: String,
     pub token: String,
     pub is_revoked: bool,
 }
 
-/// What a call may find.
+/// Organization that a call concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Its own organization's things.
+    /// Uses only its own organization.
     Own,
-    /// It names something of another organization, which is refused.
+    /// Names something of another organization and is refused.
     Foreign,
-    /// It looks for something of another organization in a list of its own, which is not there.
+    /// Searches its own list for something of another organization and finds nothing.
     ForeignFilter,
 }
 
@@ -41,11 +41,11 @@ pub struct Call {
     pub caller: Caller,
     pub target: Target,
     pub path: String,
-    /// The parameters of a list without its cursor.
+    /// Parameters of a list without its cursor.
     pub query: String,
     pub headers: Vec<(&'static str, String)>,
     pub body: Option<String>,
-    /// The id of an API key that the path names.
+    /// Id of the API key in the path.
     pub key_id: String,
 }
 
@@ -56,7 +56,7 @@ impl Call {
     }
 }
 
-/// Every operation of both specs.
+/// Returns every operation of both specs.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     let all = [
         agentmessage::api::operations::ALL,
@@ -65,7 +65,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
     all.into_iter().flatten().copied()
 }
 
-/// The next call of somebody of `own`. Panics for an operation that it does not know.
+/// Returns the next call of a caller of `own`. Panics on an unknown operation.
 pub fn random(dice: &mut Dice, own: &Tenant, all: &[Names]) -> Call {
     let caller = caller(dice, own);
     let operation = operation(dice, caller.key.is_none());
@@ -103,13 +103,13 @@ pub fn random(dice: &mut Dice, own: &Tenant, all: &[Names]) -> Call {
             name_organization(dice, own, other, &mut call);
             call.body = Some(bodies::missed_call(dice, &author));
         }
-        unknown => panic!("{unknown} is not called: say how"),
+        unknown => panic!("{unknown} has no calls: add them"),
     }
     idempotency_key(dice, &mut call);
     call
 }
 
-/// Two of five are users; the others are keys, now and then one that is revoked.
+/// Picks a user in two of five cases. Otherwise picks a key, which is sometimes revoked.
 fn caller(dice: &mut Dice, own: &Tenant) -> Caller {
     let wants_revoked = dice.percent(3);
     if dice.percent(40) {
@@ -134,7 +134,7 @@ fn caller(dice: &mut Dice, own: &Tenant) -> Caller {
     }
 }
 
-/// Mostly one of the caller's own dialect.
+/// Picks an operation, mostly of the caller's own dialect.
 fn operation(dice: &mut Dice, is_user: bool) -> &'static Operation {
     let is_any = dice.percent(10);
     let fits = |operation: &&Operation| is_any || operation.minimum_role.is_some() == is_user;
@@ -149,7 +149,7 @@ fn idempotency_key(dice: &mut Dice, call: &mut Call) {
     }
 }
 
-/// A condition on a version: the present one, an older one, or one that another organization has.
+/// Adds a condition on the current version, an older version, or another organization's version.
 fn version(dice: &mut Dice, own: &Tenant, call: &mut Call, header: &'static str) {
     let back = dice.below(4);
     if dice.percent(25) {
@@ -187,7 +187,7 @@ fn name_key(dice: &mut Dice, own: &Tenant, other: &Names, call: &mut Call) {
     call.key_id = id;
 }
 
-/// A key that is alive, other than the first one if it is to be deleted.
+/// Picks a valid key. Never picks the first key for a deletion.
 fn own_key(dice: &mut Dice, own: &Tenant, call: &Call) -> String {
     let first = usize::from(call.operation.id == "deleteApiKey");
     let live: Vec<_> = own.keys[first..]
@@ -227,7 +227,7 @@ fn list_log(dice: &mut Dice, own: &Tenant, other: &Names, call: &mut Call) {
     turn_page(dice, own, other, call);
 }
 
-/// Goes on with a list of its own or, as far as it can, with one of another organization.
+/// Continues a list of its own or tries a cursor of another organization.
 fn turn_page(dice: &mut Dice, own: &Tenant, other: &Names, call: &mut Call) {
     let fits = |page: &&NextPage| page.operation == call.operation.id;
     let (turns, is_own) = (dice.percent(40), dice.percent(50));

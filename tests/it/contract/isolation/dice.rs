@@ -1,5 +1,5 @@
-//! Chance that a seed decides. Every decision takes one number, however many there are to choose
-//! from, so that what other threads do meanwhile does not change what comes later.
+//! Random decisions from a seed. Every decision takes exactly one number, so that concurrent
+//! threads do not change later decisions.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -11,13 +11,13 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// A number below `count`; 0 if there is none.
+    /// Returns a number below `count`, or 0 if `count` is 0.
     pub fn below(&mut self, count: usize) -> usize {
         let number = self.0.random::<u64>() % u64::try_from(count.max(1)).unwrap();
         usize::try_from(number).unwrap()
     }
 
-    /// Whether something happens that happens this often in a hundred times.
+    /// Returns true in `often` of a hundred cases.
     pub fn percent(&mut self, often: usize) -> bool {
         self.below(100) < often
     }
@@ -26,7 +26,7 @@ impl Dice {
         &all[self.below(all.len())]
     }
 
-    /// One of a list that may be empty.
+    /// Picks from a list that may be empty.
     pub fn find<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         all.get(self.below(all.len()))
     }

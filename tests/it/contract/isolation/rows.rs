@@ -1,5 +1,5 @@
-//! What the database holds in the end, asked behind the program's back: nothing that another
-//! organization's caller did, and all that its own callers were told.
+//! Checks of the database at the end of a run, without the program: all changes of the
+//! organization's own callers, and no others.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use quietline::domain::audit::chain::Anchors;
 use quietline::operator::audit::verify::verify_all;
 use serde_json::Value;
 
-use super::answers::of_others;
+use super::responses::of_others;
 use super::tenant::Tenant;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-/// Rows of which there must be none, each by what it would mean.
+/// Queries that must return no rows, each with what a row would mean.
 const NONE: [(&str, &str); 8] = [
     (
         "an entry about another organization",
@@ -60,8 +60,7 @@ const NONE: [(&str, &str); 8] = [
     ),
 ];
 
-/// Columns of organizations as the APIs name them, and how they read in SQL: JSON, or text that
-/// may be null.
+/// Columns of organizations with their API names and their SQL: JSON, or text that may be null.
 pub const COLUMNS: [(&str, &str); 17] = [
     ("/name", "name"),
     ("/billing_email", "billing_email"),
@@ -82,7 +81,7 @@ pub const COLUMNS: [(&str, &str); 17] = [
     ("/external_id", "external_id"),
 ];
 
-/// Texts that are read by other means than the columns above, each with its table.
+/// Texts outside the columns above, each with its table.
 const TEXTS: [(&str, &str); 7] = [
     ("label", "api_keys"),
     ("created_by", "api_keys"),
@@ -93,7 +92,7 @@ const TEXTS: [(&str, &str); 7] = [
     ("BODY", "idempotency_records"),
 ];
 
-/// Panics if anything of one organization is in another's rows, or is not as it was acknowledged.
+/// Panics if a row holds data of another organization or differs from the acknowledged data.
 pub async fn check(app: &TestApp, tenants: &[Tenant]) {
     for (what, sql) in NONE {
         let found = app.database.values(sql);
@@ -108,7 +107,7 @@ pub async fn check(app: &TestApp, tenants: &[Tenant]) {
         check_records(&app.database, own);
     }
     let verified = verify_all(&app.state.db, Anchors::default()).await;
-    assert_eq!(verified.expect("an answer").faults, []);
+    assert_eq!(verified.expect("a result").faults, []);
 }
 
 fn check_settings(database: &TestDatabase, own: &Tenant) {
@@ -125,7 +124,7 @@ fn check_settings(database: &TestDatabase, own: &Tenant) {
             Value::Bool(is_true) => u8::from(*is_true).to_string(),
             other => other.to_string(),
         };
-        // A boolean is a number on one database, and a word on the other.
+        // Booleans are numbers in SQLite and words in PostgreSQL.
         let text = format!("CAST({column} AS TEXT)");
         let sql = format!(
             "SELECT CASE WHEN {column} IS NULL THEN 'NULL' WHEN {text} = 'true' THEN '1'
@@ -155,7 +154,10 @@ fn check_keys(database: &TestDatabase, own: &Tenant) {
     let used = own.keys.iter().filter(|key| key.is_used);
     let used: BTreeSet<String> = used.map(|key| key.id.clone()).collect();
     let stored = of_organization(database, own, sql);
-    assert!(stored.is_subset(&used), "keys that nobody here has used");
+    assert!(
+        stored.is_subset(&used),
+        "keys that no caller of the organization has used"
+    );
 }
 
 fn check_texts(database: &TestDatabase, own: &Tenant) {
@@ -172,7 +174,7 @@ fn check_texts(database: &TestDatabase, own: &Tenant) {
     }
 }
 
-/// Every entry was made by a call of this organization, and every change left one.
+/// Asserts that every entry has a call of this organization and every change an entry.
 fn check_log(database: &TestDatabase, own: &Tenant) {
     let sql = "SELECT request_id || ' ' || actor_identity AS value FROM audit_log
                WHERE actor_identity <> 'command-line'";
@@ -188,12 +190,12 @@ fn check_log(database: &TestDatabase, own: &Tenant) {
 
 fn check_records(database: &TestDatabase, own: &Tenant) {
     let sql = "SELECT credential || ' ' || idempotency_key AS value FROM idempotency_records";
-    let answers = own.answers.keys();
-    let expected: BTreeSet<String> = answers.map(|(who, key)| format!("{who} {key}")).collect();
+    let responses = own.responses.keys();
+    let expected: BTreeSet<String> = responses.map(|(who, key)| format!("{who} {key}")).collect();
     assert_eq!(of_organization(database, own, sql), expected, "records");
 }
 
-/// What `sql` selects of the organization's rows.
+/// Returns the result of `sql` for the organization's rows.
 fn of_organization(database: &TestDatabase, own: &Tenant, sql: &str) -> BTreeSet<String> {
     let condition = if sql.contains("WHERE") {
         "AND"

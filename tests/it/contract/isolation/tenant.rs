@@ -1,5 +1,5 @@
-//! An organization, its credentials, and all that its own callers know of it. What its answers say
-//! and what its rows hold is held against this.
+//! Model of an organization, its credentials, and all that its own callers know. Responses and rows
+//! are checked against it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -20,37 +20,37 @@ use strum::VariantArray as _;
 use crate::support::TestApp;
 use crate::support::app::now;
 
-/// How many organizations there are.
+/// Number of organizations.
 pub const ORGANIZATIONS: usize = 10;
 
-/// The first part of every organization's marker.
+/// Common prefix of all markers.
 pub const MARK: &str = "quartz";
 
-/// Longer than any run's clocks get.
+/// Longer than the clocks of any run advance.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(1_000 * 24 * 60 * 60);
 
-/// The text that stands in all that an organization stores, and nowhere else.
+/// Returns the text that all data of an organization contains, and no other data.
 pub fn marker(number: usize) -> String {
     format!("{MARK}{number:02}")
 }
 
-/// An API key, alive or not.
+/// API key, valid or revoked.
 pub struct Key {
     pub id: String,
     pub plaintext: String,
     pub scopes: Vec<String>,
     pub is_revoked: bool,
-    /// Whether a request with it was let in.
+    /// True after a request with this key was accepted.
     pub is_used: bool,
 }
 
-/// A user with a token.
+/// User with a token.
 pub struct User {
     pub identity: String,
     pub token: String,
 }
 
-/// A page that a cursor leads to: the operation, its other parameters, and the cursor.
+/// Next page of a list: the operation, its other parameters, and the cursor.
 #[derive(Clone)]
 pub struct NextPage {
     pub operation: &'static str,
@@ -58,7 +58,7 @@ pub struct NextPage {
     pub cursor: String,
 }
 
-/// A request that was answered with success and may have changed something.
+/// Successful request that may have changed something.
 pub struct Request {
     pub identity: String,
     pub has_changed: bool,
@@ -68,31 +68,32 @@ pub struct Tenant {
     pub number: usize,
     pub id: String,
     pub external_id: String,
-    /// Every key that it ever had. The first one is never deleted, so that there is always one.
+    /// Every key of the organization so far. The first key is never deleted, so a valid key always
+    /// exists.
     pub keys: Vec<Key>,
     pub users: Vec<User>,
-    /// What PATCH /v1/organization was last acknowledged to have made of it.
+    /// Settings after the last acknowledged PATCH /v1/organization.
     pub settings: Value,
-    /// What the Tether dialect was.
+    /// Settings after the last acknowledged PUT of the Tether dialect.
     pub missed_call: Value,
     pub version: i64,
-    /// The UUIDs that its callers may read.
+    /// UUIDs that its callers may read.
     pub ids: HashSet<String>,
-    /// By request id.
+    /// Requests by request id.
     pub requests: HashMap<String, Request>,
-    /// Answers that may be given again, by identity and `Idempotency-Key`.
-    pub answers: HashMap<(String, String), Value>,
+    /// Replayable responses by identity and `Idempotency-Key`.
+    pub responses: HashMap<(String, String), Value>,
     pub pages: Vec<NextPage>,
 }
 
-/// What callers of other organizations have found out, or guessed.
+/// Knowledge that callers of other organizations have found or guessed.
 #[derive(Default)]
 pub struct Known {
     pub key_ids: Vec<String>,
     pub pages: Vec<NextPage>,
 }
 
-/// Every organization as others see it.
+/// Public data of every organization, as others see it.
 pub struct Names {
     pub id: String,
     pub external_id: String,
@@ -123,7 +124,7 @@ impl Tenant {
             external_id,
             keys: Vec::new(),
             requests: HashMap::new(),
-            answers: HashMap::new(),
+            responses: HashMap::new(),
             pages: Vec::new(),
         };
         for scopes in scopes_of_keys(number) {
@@ -142,7 +143,7 @@ impl Tenant {
         };
         let (db, clock) = (&app.state.db, &app.state.clock);
         let key = quietline::operator::api_key::create(db, clock, *org_id, new).await;
-        self.has_key(Key {
+        self.record_key(Key {
             id: key.expect("a key").id.to_string(),
             plaintext: shown,
             scopes: scopes
@@ -154,8 +155,8 @@ impl Tenant {
         });
     }
 
-    /// Learns of a key.
-    pub fn has_key(&mut self, key: Key) {
+    /// Adds a key to the model.
+    pub fn record_key(&mut self, key: Key) {
         self.ids.insert(key.id.clone());
         self.keys.push(key);
     }
@@ -174,8 +175,8 @@ impl Tenant {
     }
 }
 
-/// Three keys: one that may do all, one for the settings, one for keys and the log; which of them
-/// lacks what differs from organization to organization.
+/// Returns the scopes of three keys: one for everything, one for settings, one for keys and the
+/// log. The missing scopes differ between organizations.
 fn scopes_of_keys(number: usize) -> [Vec<Scope>; 3] {
     let for_settings = [
         vec![Scope::OrgRead, Scope::OrgAdminWrite],
@@ -195,8 +196,8 @@ fn scopes_of_keys(number: usize) -> [Vec<Scope>; 3] {
     ]
 }
 
-/// Two users. Every organization has users of the same names: who issues tokens need not number
-/// the users of all of them in one sequence.
+/// Returns two users. The users of all organizations have the same names, because each token issuer
+/// numbers only its own users.
 fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
     let second = [Role::Admin, Role::DepartmentHead, Role::SalesRep];
     let roles = [Role::Admin, second[number % 3]];

@@ -1,4 +1,4 @@
-//! Keeps a panic to the request that it happened in.
+//! Contains a panic within its request.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,9 @@ use super::Rejection;
 
 /// Returns the result of `work`, or [`Rejection::Internal`] after a panic. Otherwise actix-web
 /// would close the connection without a response.
-pub(crate) async fn caught<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Rejection> {
+pub(crate) async fn catch_panic<T>(
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Rejection> {
     poll_fn(|context| {
         // Unwind-safe, because a future that panicked is never polled again.
         let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
@@ -31,8 +33,8 @@ mod tests {
 
     #[actix_web::test]
     async fn a_panic_is_a_rejection_and_a_result_is_itself() {
-        assert_eq!(caught(pin!(async { 1 })).await, Ok(1));
-        let panicked = caught(pin!(async { panic!("on purpose") })).await;
+        assert_eq!(catch_panic(pin!(async { 1 })).await, Ok(1));
+        let panicked = catch_panic(pin!(async { panic!("on purpose") })).await;
         assert!(matches!(panicked, Err::<(), _>(Rejection::Internal(_))));
     }
 }

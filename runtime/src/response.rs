@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use super::{Operation, Rejection};
 
-/// Initial capacity of a body. Serialising a usual response allocates once.
-const USUAL_BYTES: usize = 1024;
+/// Initial capacity of a body. Serializing a typical response allocates once.
+const TYPICAL_BYTES: usize = 1024;
 
 /// Builder of a successful response.
-pub struct Answer(HttpResponseBuilder);
+pub struct ResponseBuilder(HttpResponseBuilder);
 
-impl Answer {
+impl ResponseBuilder {
     /// Starts a response with a status that the spec documents for `operation`.
     pub fn new(operation: &'static Operation, status: StatusCode) -> Self {
         debug_assert!(
@@ -35,7 +35,7 @@ impl Answer {
 
     /// Finishes with a JSON body.
     pub fn json(mut self, body: &impl Serialize) -> Result<HttpResponse, Rejection> {
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
         serde_json::to_writer(&mut bytes, body)
             .map_err(|error| Rejection::Internal(format!("response body: {error}")))?;
         Ok(self.0.content_type("application/json").body(bytes))
@@ -52,7 +52,7 @@ impl Answer {
 pub struct Recorded {
     /// HTTP status.
     pub status: u16,
-    /// Names in lower case, and values.
+    /// Names in lower case, each with its value.
     pub headers: Vec<(String, String)>,
     /// Body, byte for byte.
     pub body: Vec<u8>,

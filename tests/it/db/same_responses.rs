@@ -1,6 +1,6 @@
-//! The same requests on SQLite and on PostgreSQL. Goal: nobody can tell from the answers which
-//! database it is. Method: a fixed list of requests, sent to both; statuses, headers and bodies
-//! must be equal byte for byte, but for what chance makes: ids, keys and cursors.
+//! The same requests on SQLite and PostgreSQL. Goal: clients cannot tell the databases apart.
+//! Method: a fixed list of requests, sent to both. Statuses, headers and bodies must be equal byte
+//! for byte, except for random values: ids, keys and cursors.
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
@@ -12,7 +12,7 @@ use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 use crate::support::response::Response;
 
-/// Who sends a request.
+/// Sender of a request.
 #[derive(Debug, Clone, Copy)]
 enum Caller {
     Key,
@@ -23,7 +23,7 @@ enum Caller {
     Nobody,
 }
 
-/// One request: what, by whom, with which headers and body.
+/// Request with its caller, headers and body.
 struct Request {
     method: Method,
     path: String,
@@ -74,7 +74,7 @@ fn with(mut request: Request, name: &'static str, value: &str) -> Request {
     request
 }
 
-/// Texts that databases have been known to disagree on.
+/// Texts that databases are known to treat differently.
 fn texts() -> Vec<String> {
     let mut texts: Vec<String> = [
         "plain",
@@ -217,7 +217,7 @@ fn post(body: Value) -> Request {
     }
 }
 
-/// After [`changes`], so that there is a log to read.
+/// Returns requests to send after [`changes`], so that the log has entries.
 fn keys_and_log() -> Vec<Request> {
     let mut requests: Vec<Request> = texts()
         .into_iter()
@@ -261,7 +261,7 @@ fn keys_and_log() -> Vec<Request> {
     requests
 }
 
-/// `json` without the values that chance makes.
+/// Replaces the random values in `json`.
 fn masked(json: &mut Value) {
     const BY_CHANCE: [&str; 5] = ["id", "prefix", "plaintext", "next_cursor", "request_id"];
     match json {
@@ -285,7 +285,7 @@ fn masked(json: &mut Value) {
     }
 }
 
-/// One server with everybody who sends requests to it.
+/// Server on one database, with the credentials of every caller.
 struct Side {
     app: TestApp,
     personal: String,
@@ -346,7 +346,7 @@ impl Side {
         sent.send().await
     }
 
-    /// An answer without what differs by nature: ids of organizations and of the request.
+    /// Returns a response without the ids of organizations and of the request.
     fn comparable(
         &self,
         request: &Request,
@@ -376,7 +376,7 @@ impl Side {
         (response.status, headers, body)
     }
 
-    /// What the log says was done, without ids.
+    /// Returns the actions in the log, without ids.
     async fn recorded(&self) -> Vec<String> {
         let entries = self.app.audit().await;
         entries
@@ -387,7 +387,7 @@ impl Side {
 }
 
 #[actix_web::test]
-async fn the_same_requests_have_the_same_answers_on_both_databases() {
+async fn the_same_requests_have_the_same_responses_on_both_databases() {
     let one = Side::new(TestDatabase::sqlite()).await;
     let other = Side::new(TestDatabase::create()).await;
     let requests = [
@@ -424,7 +424,7 @@ async fn the_same_requests_have_the_same_answers_on_both_databases() {
     assert_eq!(
         statuses,
         [200, 201, 304, 400, 401, 403, 404, 412, 413, 422],
-        "all kinds were seen"
+        "all kinds of responses occurred"
     );
     assert_eq!(one.recorded().await, other.recorded().await);
     assert_eq!(
@@ -434,7 +434,7 @@ async fn the_same_requests_have_the_same_answers_on_both_databases() {
 }
 
 #[actix_web::test]
-async fn every_text_that_is_accepted_comes_back_as_it_was() {
+async fn every_accepted_text_is_returned_unchanged() {
     for database in [TestDatabase::sqlite(), TestDatabase::create()] {
         let side = Side::new(database).await;
         let (key, token) = (&side.tokens[0], &side.tokens[3]);

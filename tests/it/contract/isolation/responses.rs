@@ -1,5 +1,5 @@
-//! What an answer may say, and what is learned from it. Every answer is held against all that the
-//! organization's own callers were told before.
+//! Checks of responses, and updates of the model from them. Every response is checked against
+//! everything that the organization's own callers have received before.
 
 use quietline_api_runtime::Operation;
 use serde_json::{Value, json};
@@ -9,22 +9,22 @@ use super::tenant::{Key, MARK, NextPage, Request, Tenant, marker};
 use crate::support::response::Response;
 use crate::support::spec;
 
-/// Cursors of an organization that are remembered.
+/// Number of cursors kept for an organization.
 const PAGES: usize = 40;
 
-/// Panics if the answer says or did something that it must not.
+/// Panics if the response reveals or did something that it must not.
 pub fn check(own: &mut Tenant, call: &Call, response: &Response) {
     assert!(response.status < 500, "the server failed: {response:?}");
     if call.caller.is_revoked {
-        assert_eq!(response.status, 401, "a revoked key was let in");
+        assert_eq!(response.status, 401, "a revoked key was accepted");
     }
     if call.target == Target::Foreign {
         assert!(response.status >= 400, "not refused: {response:?}");
     }
-    // The calls of an organization come one after another, so that no key of its own is in use.
+    // The calls of an organization are sequential, so none of its own keys can be in use.
     assert_ne!(
         response.status, 409,
-        "in use by somebody else: {response:?}"
+        "in use by another organization: {response:?}"
     );
     check_reuse(own, call, response);
     if response.status != 401 {
@@ -45,7 +45,7 @@ pub fn check(own: &mut Tenant, call: &Call, response: &Response) {
         (_, "getApiKey") => assert_eq!(response.text("/data/id"), call.key_id),
         (_, "listApiKeys") => check_keys(own, call, response),
         (_, "listAuditLog") => check_log(own, call, response),
-        (_, unknown) => panic!("{unknown} is not checked: say how"),
+        (_, unknown) => panic!("{unknown} has no check: add one"),
     }
     let headers = response.headers.iter();
     let headers = headers.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()));
@@ -56,8 +56,8 @@ pub fn check(own: &mut Tenant, call: &Call, response: &Response) {
     }
 }
 
-/// The first thing in `text` that is another organization's: a marker, or a UUID that is not known
-/// to be this one's.
+/// Returns the first text in `text` that belongs to another organization: a marker, or an unknown
+/// UUID.
 pub fn of_others<'a>(own: &Tenant, text: &'a str) -> Option<&'a str> {
     let marker = marker(own.number);
     let mut marks = text
@@ -81,17 +81,21 @@ fn use_key(own: &mut Tenant, call: &Call) {
     }
 }
 
-/// An `Idempotency-Key` is used only if this caller has used it.
+/// Asserts that a reused `Idempotency-Key` was used by this caller before.
 fn check_reuse(own: &Tenant, call: &Call, response: &Response) {
     let text = String::from_utf8_lossy(&response.bytes);
     if response.status >= 400 && text.contains("was used with another request") {
         let key = call.header("Idempotency-Key").unwrap_or_default();
         let name = (call.caller.identity.clone(), key.to_owned());
-        assert!(own.answers.contains_key(&name), "used by another: {text}");
+        assert!(
+            own.responses.contains_key(&name),
+            "used by another caller: {text}"
+        );
     }
 }
 
-/// Whether the answer was given before; then it is the one that this caller was given.
+/// Returns whether the response is replayed. Asserts that it is the response that this caller
+/// received before.
 fn is_replayed(own: &mut Tenant, call: &Call, response: &Response) -> bool {
     let is_replayed = response.headers.contains_key("idempotent-replayed");
     let Some(key) = call
@@ -101,15 +105,19 @@ fn is_replayed(own: &mut Tenant, call: &Call, response: &Response) -> bool {
         assert!(!is_replayed, "no key was sent: {response:?}");
         return false;
     };
-    let mut answer = response.json();
-    if let Some(plaintext) = answer.pointer_mut("/data/plaintext") {
+    let mut response = response.json();
+    if let Some(plaintext) = response.pointer_mut("/data/plaintext") {
         *plaintext = Value::Null;
     }
     let name = (call.caller.identity.clone(), key.to_owned());
     if is_replayed {
-        assert_eq!(own.answers.get(&name), Some(&answer), "another's answer");
+        assert_eq!(
+            own.responses.get(&name),
+            Some(&response),
+            "response of another caller"
+        );
     } else {
-        own.answers.insert(name, answer);
+        own.responses.insert(name, response);
     }
     is_replayed
 }
@@ -147,11 +155,11 @@ fn learn_of_key(own: &mut Tenant, call: &Call, response: &Response) {
         is_used: false,
     };
     assert!(!own.ids.contains(&key.id), "not a new key: {data}");
-    own.has_key(key);
+    own.record_key(key);
     if call.operation.id == "rotateApiKey" {
-        let old = place_of(own, &call.key_id);
+        let old = position_of(own, &call.key_id);
         own.keys[old].is_revoked = true;
-        // The first one stays alive.
+        // The first key stays valid.
         let new = own.keys.len() - 1;
         own.keys.swap(old, new);
     }
@@ -159,13 +167,13 @@ fn learn_of_key(own: &mut Tenant, call: &Call, response: &Response) {
 }
 
 fn learn_of_deletion(own: &mut Tenant, call: &Call, response: &Response) {
-    let key = place_of(own, &call.key_id);
+    let key = position_of(own, &call.key_id);
     let has_changed = !own.keys[key].is_revoked;
     own.keys[key].is_revoked = true;
     learn_of_request(own, call, response, has_changed);
 }
 
-fn place_of(own: &Tenant, key_id: &str) -> usize {
+fn position_of(own: &Tenant, key_id: &str) -> usize {
     let place = own.keys.iter().position(|key| key.id == key_id);
     place.expect("a key of this organization")
 }
@@ -251,7 +259,7 @@ fn check_log(own: &mut Tenant, call: &Call, response: &Response) {
         let is_of_platform = entry["actor"]["kind"] == "platform";
         let request = entry["request_id"].as_str().unwrap();
         let is_known = is_of_platform || own.requests.contains_key(request);
-        assert!(is_known, "done by nobody of this organization: {entry}");
+        assert!(is_known, "not done by this organization: {entry}");
     }
     remember_page(own, call, response);
 }
