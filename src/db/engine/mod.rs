@@ -7,6 +7,7 @@ pub(super) mod migrations;
 mod pool;
 pub(super) mod postgres;
 pub(super) mod prepared;
+pub(super) mod reader;
 pub(super) mod sqlite;
 pub(super) mod url;
 pub(super) mod work;

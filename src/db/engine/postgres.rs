@@ -8,7 +8,7 @@ use r2d2::Pool;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 use super::pool::{BlockingPool, acquire_permit};
@@ -36,6 +36,7 @@ const LIMITS: [(&str, &str); 3] = [
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
+    url: String,
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
     /// connections, so that many lists do not delay all other requests.
@@ -45,10 +46,11 @@ pub(in crate::db) struct PostgresDb {
 impl PostgresDb {
     pub(in crate::db) fn open(url: &str, connections: u32) -> Result<Self> {
         let builder = Pool::builder().min_idle(Some(1));
-        let url = url.to_owned();
-        let connect = Box::new(move || connect(&url).map(DbConn::Postgres));
+        let server = url.to_owned();
+        let connect = Box::new(move || connect(&server).map(DbConn::Postgres));
         let lists = (connections / 4).max(1);
         Ok(Self {
+            url: url.to_owned(),
             pool: BlockingPool::open(builder, connect, connections)?,
             list_permits: Arc::new(Semaphore::new(lists as usize)),
         })
@@ -73,6 +75,12 @@ impl PostgresDb {
             outcome
         }))
         .await
+    }
+
+    /// Opens a connection apart from the pool.
+    pub(in crate::db) fn connect(&self) -> Result<DbConn> {
+        let conn = connect(&self.url).map_err(Error::unavailable)?;
+        Ok(DbConn::Postgres(conn))
     }
 
     /// Checks that the server responds.

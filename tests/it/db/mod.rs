@@ -3,6 +3,7 @@
 mod append_only;
 mod audit_chain;
 mod concurrency;
+mod drift;
 mod key_races;
 mod logs;
 mod migrations;
