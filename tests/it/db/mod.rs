@@ -9,6 +9,7 @@ mod logs;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
+mod roles;
 mod same_responses;
 mod statements;
 mod tampering;
