@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::actor::Author;
 use crate::domain::audit::event::AuditEvent;
 use crate::domain::change::Change;
@@ -33,7 +33,7 @@ pub async fn add_brand(
         name,
         status,
     };
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &brand.org_id)?;
         db::registry::insert_brand(conn, &brand, now)?;
         record(conn, organization, |summary| brand.created(summary), now)?;
@@ -48,7 +48,7 @@ pub async fn add_brand(
 /// [`Error::NotFound`] for an unknown brand.
 pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let no_brand = || Error::NotFound(Resource::Brand);
         let org_id = db::registry::find_brand(conn, &id)?
             .ok_or_else(no_brand)?
@@ -81,7 +81,7 @@ pub async fn add_campaign(
     status: RegistrationStatus,
 ) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let org_id = db::registry::find_brand(conn, &brand_id)?
             .ok_or(not_found)?
@@ -112,7 +112,7 @@ pub async fn add_campaign(
 /// [`Error::NotFound`] for an unknown campaign.
 pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let no_campaign = || Error::NotFound(Resource::Campaign);
         let org_id = db::registry::find_campaign(conn, &id)?
             .ok_or_else(no_campaign)?

@@ -10,7 +10,7 @@ pub(in crate::cli) enum AuditCommand {
     List(ListArgs),
     /// Export the log as JSON Lines, for `audit verify --file` and for safekeeping
     Export(ExportArgs),
-    /// Verify all logs, then sign their current ends in one line, for `audit verify --anchors`
+    /// Verify all logs, then sign their current ends, and print one line. Append it to a file with >>
     Anchor(AnchorArgs),
     /// Create a key that signs anchors, and print the public key that verifies them
     AnchorKey {
@@ -26,11 +26,10 @@ pub(in crate::cli) struct VerifyArgs {
     /// and it limits the anchors
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Export to verify instead of the database, or - for standard input. Needs no configuration.
-    /// Verifies the chains only, because an export has no data to compare
+    /// Verify the chains of this export file instead of the database (- for standard input)
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<String>,
-    /// File of anchors that the logs must contain
+    /// Also check the logs against the anchors in this file
     #[arg(long, value_name = "FILE", requires = "anchor_public_key")]
     pub(super) anchors: Option<String>,
     /// Public key (PEM) that verifies the anchors
@@ -46,7 +45,7 @@ pub(in crate::cli) struct ListArgs {
     /// Maximum number of entries
     #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
     pub(super) limit: i64,
-    /// Show only entries before this number, to continue a list
+    /// Show only entries before this sequence number, to continue a list
     #[arg(long, value_name = "SEQ")]
     pub(super) before: Option<i64>,
 }
@@ -63,10 +62,11 @@ pub(in crate::cli) struct ExportArgs {
 
 #[derive(Args)]
 pub(in crate::cli) struct AnchorArgs {
-    /// Anchors made so far. The database must match them, and the new line continues them
+    /// File of the anchors made so far. The database must match them, and the new line continues it
     #[arg(long, value_name = "FILE")]
     pub(super) previous: Option<String>,
-    /// Private key, Ed25519 (PKCS#8, PEM) [default: QUIETLINE_ANCHOR_KEY_FILE]
+    /// Private key, Ed25519 (PKCS#8, PEM) [default: the file named by
+    /// QUIETLINE_ANCHOR_KEY_FILE]
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<String>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::clock::Clock;
 use crate::domain::audit::chain::Anchors;
 use crate::domain::audit::replay::{Drift, StateFault};
@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: VerifyArgs, out: &mut Output) -
         Some(org_id) => verify::verify(&context.db, org_id, anchors)?,
         None => verify::verify_all(&context.db, anchors)?,
     };
-    let agree = "are intact and explain the stored data";
+    let agree = "intact and explain the stored data";
     print(&summary, held.as_ref(), agree, out)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn run_on_file(path: &str, args: &VerifyArgs, out: &mut Output) -> Ou
         path => open(path).and_then(|file| verify_file(file, anchors)),
     };
     let summary = verified.map_err(|error| format!("{path}: {error}"))?;
-    let agree = "are intact (an export has no data to compare)";
+    let agree = "intact (an export has no data to compare)";
     print(&summary, held.as_ref(), agree, out)
 }
 
@@ -118,9 +118,13 @@ fn print(summary: &Summary, held: Option<&Statements>, agree: &str, out: &mut Ou
         });
     }
     lines.push(if faults.is_empty() {
-        format!("{entries} entries of {organizations} organizations {agree}")
+        let are = if *entries == 1 { "is" } else { "are" };
+        let entries = counted(*entries, "entry", "entries");
+        let organizations = counted(*organizations, "organization", "organizations");
+        format!("{entries} of {organizations} {are} {agree}")
     } else {
-        format!("{} faults in {organizations} logs", faults.len())
+        let faults = counted(faults.len(), "fault", "faults");
+        format!("{faults} in {}", counted(*organizations, "log", "logs"))
     });
     out.print(&value, &lines.join("\n"))?;
     Ok(faults.is_empty())
@@ -132,7 +136,8 @@ fn held_line(statements: &Statements, unanchored: &[String]) -> String {
         let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
         format!("the newest {age} old")
     });
-    let mut line = format!("{} anchors, {}", statements.count, age.unwrap_or_default());
+    let anchors = counted(statements.count, "anchor", "anchors");
+    let mut line = format!("{anchors}, {}", age.unwrap_or_default());
     if !unanchored.is_empty() {
         let named = &unanchored[..unanchored.len().min(MAX_NAMED)];
         let more = if named.len() < unanchored.len() {
@@ -141,8 +146,8 @@ fn held_line(statements: &Statements, unanchored: &[String]) -> String {
             ""
         };
         line += &format!(
-            "\n{} organizations without an anchor: {}{more}",
-            unanchored.len(),
+            "\n{} without an anchor: {}{more}",
+            counted(unanchored.len(), "organization", "organizations"),
             named.join(", ")
         );
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, Lane};
 use crate::domain::ids::OrgId;
 use crate::error::{BoxError, Error};
 
@@ -86,7 +86,9 @@ async fn export_unreadable_ids(
     out: &mut impl Write,
     exported: &mut Exported,
 ) -> Result<(), BoxError> {
-    let places = db.read(|conn| db::stray::list_unreadable_ids(conn, PAGE));
+    let places = db.read(Lane::OPERATOR, |conn| {
+        db::stray::list_unreadable_ids(conn, PAGE)
+    });
     for place in places.await? {
         let reason = "is not an id of an organization".to_owned();
         exported.unreadable.push((place.clone(), reason.clone()));

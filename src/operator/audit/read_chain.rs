@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ impl<'a> Logs<'a> {
     /// without a row only after tampering. At most one page of such organizations is read, which is
     /// enough to report the tampering.
     pub(super) async fn all(db: &'a Db) -> Result<Self> {
-        let orphans = db.read(|conn| db::stray::list_orphans(conn, PAGE));
+        let orphans = db.read(Lane::OPERATOR, |conn| db::stray::list_orphans(conn, PAGE));
         let orphans = orphans.await?;
         Ok(Self {
             orphans,
@@ -68,7 +68,7 @@ impl<'a> Logs<'a> {
         let after = self.last.take();
         let list =
             move |conn: &mut db::DbConn| db::organization::list_ids(conn, after.as_ref(), PAGE);
-        self.page = self.db.read(list).await?;
+        self.page = self.db.read(Lane::OPERATOR, list).await?;
         self.last = self.page.last().cloned();
         self.has_more = self.last.is_some();
         let orphans_before = match &self.last {
@@ -98,7 +98,9 @@ pub(super) async fn read<B>(
     let mut next = Some(i64::MIN);
     while let Some(from) = next {
         let id = *org_id;
-        let (page, _) = db.read(move |conn| list_page(conn, &id, from)).await?;
+        let (page, _) = db
+            .read(Lane::OPERATOR, move |conn| list_page(conn, &id, from))
+            .await?;
         let last = page.last().map(|entry| entry.seq);
         // A page beyond the head was appended since the head was read.
         if last.is_some_and(|last| last > head.length) {
@@ -138,6 +140,8 @@ pub(super) fn list_page(
 /// Returns the head in the organization's row, or the head of an empty log without a row.
 async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
     let org_id = *org_id;
-    let head = db.read(move |conn| db::organization::find_chain_head(conn, &org_id));
+    let head = db.read(Lane::OPERATOR, move |conn| {
+        db::organization::find_chain_head(conn, &org_id)
+    });
     Ok(head.await?.unwrap_or_default())
 }

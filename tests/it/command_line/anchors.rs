@@ -260,10 +260,10 @@ fn verification_names_the_age_of_the_newest_anchor_and_organizations_without_one
     let printed = anchored.program.output(&arguments);
     let lines: Vec<&str> = printed.lines().collect();
     assert!(
-        lines[0].starts_with("1 anchors, the newest ") && lines[0].ends_with("s old"),
+        lines[0].starts_with("1 anchor, the newest ") && lines[0].ends_with("s old"),
         "{printed}"
     );
-    let unanchored = format!("1 organizations without an anchor: {later}");
+    let unanchored = format!("1 organization without an anchor: {later}");
     assert_eq!(lines[1], unanchored);
     assert_eq!(
         lines[2],
@@ -323,7 +323,7 @@ fn verifying_one_organization_uses_only_its_own_anchors() {
     };
     let of_two = verify(&anchored.two);
     assert_eq!(of_two.code, 0);
-    assert!(of_two.stdout.starts_with("1 anchors, "), "{of_two:?}");
+    assert!(of_two.stdout.starts_with("1 anchor, "), "{of_two:?}");
     assert_eq!(verify(&anchored.one).code, 1);
     let without_anchor = verify(&later);
     assert_eq!(without_anchor.code, 1);
@@ -432,7 +432,7 @@ fn the_export_of_one_organization_is_verified_with_its_own_anchors() {
         &WITH_ANCHORS,
     ];
     let printed = program.output(&arguments.concat());
-    let expected = "2 entries of 1 organizations are intact (an export has no data to compare)\n";
+    let expected = "2 entries of 1 organization are intact (an export has no data to compare)\n";
     assert!(printed.ends_with(expected), "{printed}");
     let by_name = ["audit", "verify", "--file", "two.jsonl", "--org", "name"];
     let error_output = program.error_output(&by_name);
