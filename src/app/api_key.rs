@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::db::keys::ApiKeys;
 use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
-use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey, PlaintextApiKey};
+use crate::domain::api_key::{ApiKey, IssuedKey, KeyPosition, NewApiKey, PlaintextApiKey};
 use crate::domain::change::Change;
 use crate::domain::cursor::{self, ListName};
 use crate::domain::ids::{ApiKeyId, OrgId};
@@ -41,10 +41,10 @@ pub async fn create(
     let (granting, scopes) = (access.clone(), new.scopes);
     let work = move |conn: &mut DbConn, organization: Organization| {
         granting.check_grant(new.scopes)?;
-        let key = issue(conn, &organization.id, &granting, &new, now)?;
-        let change = Change::logged(organization, granting.author(), key.created(), now);
+        let issued = issue(conn, &organization.id, &granting, &new, now)?;
+        let change = Change::logged(organization, granting.author(), issued.created(), now);
         db::organization::store_locked(conn, change)?;
-        Ok(key)
+        Ok(issued.key)
     };
     if let Some(request) = idempotent {
         return idempotency::run(state, access, request, work).await;
@@ -86,12 +86,12 @@ pub async fn rotate(
             scopes: old.scopes,
             plaintext,
         };
-        let key = issue(conn, &organization.id, &access, &new, now)?;
+        let issued = issue(conn, &organization.id, &access, &new, now)?;
         db::api_key::revoke(conn, &organization.id, &id, now)?;
         // The entry is about the old key. Its payload names the new one.
-        let change = Change::logged(organization, access.author(), old.rotated(&key), now);
+        let change = Change::logged(organization, access.author(), old.rotated(&issued), now);
         db::organization::store_locked(conn, change)?;
-        Ok((key, true))
+        Ok((issued.key, true))
     })
     .await
 }
@@ -199,7 +199,7 @@ fn issue(
     access: &OrgAccess,
     new: &NewApiKey,
     now: DateTime<Utc>,
-) -> Result<ApiKey> {
+) -> Result<IssuedKey> {
     let since = now - ISSUE_WINDOW;
     // Bounded above too. Otherwise keys issued while a clock was far ahead would count until then.
     let period = since..now + ISSUE_WINDOW;
@@ -208,8 +208,7 @@ fn issue(
         let wait = (issued - since).to_std().map_err(Error::internal)?;
         return Err(Error::KeysLimited(wait));
     }
-    let key = ApiKey::issue(*org_id, new, now);
-    let created_by = access.author().actor.identity();
-    db::api_key::insert(conn, &key, &new.plaintext.hash(), &created_by)?;
-    Ok(key)
+    let issued = IssuedKey::issue(*org_id, new, &access.author().actor, now);
+    db::api_key::insert(conn, &issued)?;
+    Ok(issued)
 }

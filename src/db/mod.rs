@@ -10,8 +10,9 @@ use std::sync::Arc;
 pub use engine::connection::DbConn;
 pub use engine::fair::Lane;
 pub use engine::in_flight::InFlightKey;
+pub use engine::reader::Reader;
 pub use engine::url::DatabaseUrl;
-pub use tables::{api_key, audit_log, idempotency, organization, registry};
+pub use tables::{api_key, audit_log, idempotency, organization, registry, stray};
 
 use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;
@@ -192,6 +193,18 @@ impl Db {
         };
         self.write_health.note(&written);
         written
+    }
+
+    /// Opens a connection for long reads.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] for an unreachable database.
+    pub fn reader(&self) -> Result<Reader> {
+        let conn = match &self.backend {
+            Backend::Sqlite(db) => db.connect_reader(),
+            Backend::Postgres(db) => db.connect(),
+        };
+        Ok(Reader::new(conn?))
     }
 
     /// Returns the key that signs the cursors of lists.

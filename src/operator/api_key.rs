@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::db::{self, Db, Lane};
 use crate::domain::actor::Author;
-use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey};
+use crate::domain::api_key::{ApiKey, IssuedKey, KeyPosition, NewApiKey};
 use crate::domain::change::Change;
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::error::{Error, Resource, Result};
@@ -20,17 +20,16 @@ pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Re
     let now = clock.now();
     db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &org_id)?;
-        let hash = new.plaintext.hash();
         // Demonstration data has the same keys at every start.
-        if let Some(existing) = db::api_key::find_by_hash(conn, &hash)? {
+        if let Some(existing) = db::api_key::find_by_hash(conn, &new.plaintext.hash())? {
             return Ok(existing);
         }
         let author = Author::command_line();
-        let key = ApiKey::issue(org_id, &new, now);
-        db::api_key::insert(conn, &key, &hash, &author.actor.identity())?;
-        let change = Change::logged(organization, &author, key.created(), now);
+        let issued = IssuedKey::issue(org_id, &new, &author.actor, now);
+        db::api_key::insert(conn, &issued)?;
+        let change = Change::logged(organization, &author, issued.created(), now);
         db::organization::store_locked(conn, change)?;
-        Ok(key)
+        Ok(issued.key)
     })
     .await
 }

@@ -2,6 +2,8 @@
 
 use crate::clock::Clock;
 use crate::db::{self, Db, DbConn, Lane};
+use crate::domain::actor::Author;
+use crate::domain::change::Change;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, Settings};
 use crate::error::{Error, Resource, Result, Violation};
@@ -26,9 +28,10 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
         settings,
     } = new;
     let organization = Organization::new(kind, external_id, settings, clock.now());
+    let creation = Change::creation(organization, &Author::command_line());
     db.write(Lane::OPERATOR, move |conn| {
-        if db::organization::insert(conn, &organization)? {
-            Ok(organization)
+        if db::organization::insert(conn, &creation)? {
+            Ok(creation.after)
         } else {
             Err(Violation::new("external_id", "is already taken").into())
         }

@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, value_parser};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum AuditCommand {
-    /// Verify the hash chains of the log or of an export, and fail if one is broken
+    /// Verify the hash chains of the log and the data that it explains, or the chains of an export
     Verify(VerifyArgs),
     /// List the newest entries of an organization, newest first
     List(ListArgs),
     /// Export the log as JSON Lines, for `audit verify --file` and for safekeeping
     Export(ExportArgs),
-    /// Sign the current end of each log, and print one line per log. Append them to a file with >>
+    /// Verify all logs, then sign their current ends, and print one line. Append it to a file with >>
     Anchor(AnchorArgs),
     /// Create a key that signs anchors, and print the public key that verifies them
     AnchorKey {
@@ -22,11 +22,12 @@ pub(in crate::cli) enum AuditCommand {
 
 #[derive(Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// Id or external id of the organization [default: all organizations]
+    /// Id or external id of the organization [default: all organizations]. With --file only an id,
+    /// and it limits the anchors
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Verify this export file instead of the database (- for standard input)
-    #[arg(long, value_name = "FILE", conflicts_with = "org")]
+    /// Verify the chains of this export file instead of the database (- for standard input)
+    #[arg(long, value_name = "FILE")]
     pub(super) file: Option<String>,
     /// Also check the logs against the anchors in this file
     #[arg(long, value_name = "FILE", requires = "anchor_public_key")]
@@ -61,9 +62,9 @@ pub(in crate::cli) struct ExportArgs {
 
 #[derive(Args)]
 pub(in crate::cli) struct AnchorArgs {
-    /// Id or external id of the organization [default: all organizations]
-    #[arg(long)]
-    pub(super) org: Option<String>,
+    /// File of the anchors made so far. The database must match them, and the new line continues it
+    #[arg(long, value_name = "FILE")]
+    pub(super) previous: Option<String>,
     /// Private key, Ed25519 (PKCS#8, PEM) [default: the file named by
     /// QUIETLINE_ANCHOR_KEY_FILE]
     #[arg(long, value_name = "FILE")]

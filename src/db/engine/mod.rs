@@ -10,6 +10,7 @@ pub(super) mod migrations;
 mod pool;
 pub(super) mod postgres;
 pub(super) mod prepared;
+pub(super) mod reader;
 pub(super) mod readiness;
 mod running;
 pub(super) mod sqlite;

@@ -53,6 +53,7 @@ const LIMITS: [(&str, &str); 5] = [
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
+    url: String,
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
     /// connections, and at most one for each lane.
@@ -79,6 +80,7 @@ impl PostgresDb {
         let connections = connections as usize;
         let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
+            url: url.to_owned(),
             pool: BlockingPool::new(connector(), &limits)?,
             lists: FairPermits::new((connections / 4).max(1), 1),
             writes: FairPermits::new(writes, 1),
@@ -124,6 +126,12 @@ impl PostgresDb {
             .acquire(&self.lists, lane, ACQUIRE_TIMEOUT)
             .await?;
         self.pool.run(lane, permit, work).await
+    }
+
+    /// Opens a connection apart from the pool.
+    pub(in crate::db) fn connect(&self) -> Result<DbConn> {
+        let conn = connect(&self.url).map_err(Error::unavailable)?;
+        Ok(DbConn::Postgres(conn))
     }
 
     /// Runs `read` on a separate connection, or returns a recent outcome.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
-use crate::db::tables::schema::{audit_log, organizations};
+use crate::db::tables::schema::audit_log;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::{StoredTime, stored_hash};
 
@@ -330,19 +330,4 @@ pub fn list_oldest(
             ))),
         })
         .collect()
-}
-
-// Not tenant-scoped: only the operator of the server verifies every log.
-
-/// Lists organizations that have entries but no row, at most `limit`.
-pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
-    let orphans = audit_log::table
-        .left_join(organizations::table)
-        .filter(organizations::id.nullable().is_null())
-        .select(audit_log::org_id)
-        .distinct()
-        .order(audit_log::org_id)
-        .limit(limit)
-        .load(conn)?;
-    Ok(orphans)
 }

@@ -1,6 +1,7 @@
 //! Rows of `organizations`: lookup, lock, insert and update. Not here: rules for changes, which
 //! `domain` has.
 
+use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
 use diesel::query_builder::{Query, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
@@ -22,6 +23,7 @@ use crate::db::tables::audit_log;
 use crate::db::tables::audit_log::AppendForChanged;
 use crate::db::tables::schema::organizations;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
+use crate::db::tables::stray;
 use crate::db::tables::types::{StoredTime, ignore_values, stored_hash};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -104,19 +106,24 @@ pub(in crate::db) fn read_any(conn: &mut DbConn) -> Result<()> {
     ignore_values(rows)
 }
 
-/// Inserts `organization`. Returns `false` if its external id is taken.
-pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
+/// Inserts the organization of `creation` and its audit entries. Returns `false` if its external id
+/// is taken.
+pub fn insert(conn: &mut DbConn, creation: &Change) -> Result<bool> {
     use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
-    let row = OrganizationRow::of(organization);
+    let row = OrganizationRow::of(&creation.after);
     match diesel::insert_into(organizations::table)
         .values(&row)
         .execute(conn)
     {
-        Ok(_) => Ok(true),
+        Ok(_) => {}
         // Only the external id can collide, because the id was just generated.
-        Err(DieselError::DatabaseError(UniqueViolation, _)) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(DieselError::DatabaseError(UniqueViolation, _)) => return Ok(false),
+        Err(error) => return Err(error.into()),
     }
+    for entry in &creation.entries {
+        audit_log::append(conn, entry)?;
+    }
+    Ok(true)
 }
 
 /// Stores `change` and returns `true`, or returns `false` if a concurrent write won.
@@ -315,9 +322,15 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
     rows.into_iter().map(OrganizationRow::into_domain).collect()
 }
 
-/// Lists ids of organizations after a given id, in order.
+/// Lists ids of organizations after a given id, in order. Passes over ids of another type, which
+/// `stray` lists.
 pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
+    let is_readable = match conn {
+        DbConn::Postgres(_) => "TRUE".to_owned(),
+        DbConn::Sqlite(_) => stray::is_readable("id"),
+    };
     let mut query = organizations::table
+        .filter(fragment::<Bool>(&is_readable))
         .order(organizations::id)
         .limit(limit)
         .select(organizations::id)

@@ -3,6 +3,7 @@
 mod append_only;
 mod audit_chain;
 mod concurrency;
+mod drift;
 mod fairness;
 mod group_commit;
 mod key_races;
@@ -10,6 +11,7 @@ mod logs;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
+mod roles;
 mod same_responses;
 mod silence;
 mod statements;

@@ -7,6 +7,8 @@ use actix_web::rt::time::sleep;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
 use quietline::db::{self, DatabaseUrl, Db, DbConn, Lane};
+use quietline::domain::actor::Author;
+use quietline::domain::change::Change;
 use quietline::domain::ids::OrgId;
 use quietline::error::Result;
 
@@ -19,7 +21,8 @@ const WRITERS: usize = 4;
 const WRITES_EACH: usize = 1_500;
 
 fn touch_all(conn: &mut DbConn) -> Result<()> {
-    diesel::sql_query("UPDATE organizations SET version = version + 1").execute(conn)?;
+    let touch = "UPDATE organizations SET version = version + 1, audit_length = audit_length + 1";
+    diesel::sql_query(touch).execute(conn)?;
     Ok(())
 }
 
@@ -52,7 +55,8 @@ async fn write_without_rest(app: &TestApp) {
         for _ in 1..ORGANIZATIONS {
             let mut another = pattern.clone();
             (another.id, another.external_id) = (OrgId::generate(), None);
-            assert!(db::organization::insert(conn, &another)?);
+            let creation = Change::creation(another, &Author::command_line());
+            assert!(db::organization::insert(conn, &creation)?);
         }
         Ok(())
     };

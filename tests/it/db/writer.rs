@@ -9,6 +9,8 @@ use diesel::connection::{Connection as _, SimpleConnection};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all, join3};
 use quietline::db::{self, Db, DbConn, Lane};
+use quietline::domain::actor::Author;
+use quietline::domain::change::Change;
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::{Organization, OrganizationName};
 use quietline::error::{Error, Result};
@@ -27,7 +29,8 @@ fn named(pattern: &Organization, name: &str) -> Organization {
 }
 
 fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
-    assert!(db::organization::insert(conn, organization)?);
+    let creation = Change::creation(organization.clone(), &Author::command_line());
+    assert!(db::organization::insert(conn, &creation)?);
     Ok(())
 }
 
@@ -121,7 +124,8 @@ async fn a_failed_statement_rolls_back_only_its_own_write() {
         .unwrap();
     let work = move |conn: &mut DbConn| {
         insert(conn, &before)?;
-        if db::organization::insert(conn, &again)? {
+        let creation = Change::creation(again, &Author::command_line());
+        if db::organization::insert(conn, &creation)? {
             Ok(())
         } else {
             Err(Error::internal("the id is taken"))

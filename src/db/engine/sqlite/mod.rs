@@ -82,6 +82,11 @@ impl SqliteDb {
         self.list_readers.run(lane, (), work).await
     }
 
+    /// Opens a connection for long reads.
+    pub(in crate::db) fn connect_reader(&self) -> Result<DbConn> {
+        connect(&self.path, Role::ListReader)
+    }
+
     /// Runs `work` on the writer's thread, in a transaction that other writes may share.
     pub(in crate::db) async fn write<T: Send + 'static>(
         &self,
