@@ -59,8 +59,8 @@ async fn names(app: &TestApp, organizations: &[Organization]) -> Vec<String> {
         .collect()
 }
 
-async fn assert_verified(app: &TestApp) {
-    let verified = verify_all(&app.state.db, Anchors::default()).await.unwrap();
+fn assert_verified(app: &TestApp) {
+    let verified = verify_all(&app.state.db, Anchors::default()).unwrap();
     assert_eq!(verified.faults, []);
 }
 
@@ -81,7 +81,7 @@ async fn changes_of_several_organizations_share_a_commit() {
         let transactions = app.database.values(transactions).len();
         assert!(transactions <= 6, "{transactions} transactions");
     }
-    assert_verified(&app).await;
+    assert_verified(&app);
 }
 
 #[actix_web::test]
@@ -103,7 +103,7 @@ async fn a_void_change_or_a_defect_fails_none_of_the_others() {
     let kept = names(&app, &before).await;
     let kept = kept.iter().filter(|name| *name == "Kept").count();
     assert_eq!(kept, 7);
-    assert_verified(&app).await;
+    assert_verified(&app);
 }
 
 /// PostgreSQL only: on SQLite a transaction locks the whole file.
@@ -124,5 +124,5 @@ async fn a_row_that_is_locked_elsewhere_does_not_hold_up_the_others() {
         assert_eq!(is_stored, before.id != locked);
     }
     elsewhere.batch_execute("ROLLBACK").unwrap();
-    assert_verified(&app).await;
+    assert_verified(&app);
 }
