@@ -60,7 +60,7 @@ async fn names(app: &TestApp, organizations: &[Organization]) -> Vec<String> {
 }
 
 async fn assert_verified(app: &TestApp) {
-    let verified = verify_all(&app.state.db, Anchors::default()).await.unwrap();
+    let verified = verify_all(&app.state.db, Anchors::default()).unwrap();
     assert_eq!(verified.faults, []);
 }
 
