@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, value_parser};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum AuditCommand {
-    /// Verify the hash chains of the log and the data that it explains, or the chains of an export
+    /// Verify the hash chains of the log and the data that it explains, or an export
     Verify(VerifyArgs),
     /// List the newest entries of an organization, newest first
     List(ListArgs),
     /// Export the log as JSON Lines, for `audit verify --file` and for safekeeping
     Export(ExportArgs),
-    /// Verify all logs, then sign their current ends, and print one line. Append it to a file with >>
+    /// Verify all logs, sign their current ends, and print one line. Append it to a file with >>
     Anchor(AnchorArgs),
     /// Create a key that signs anchors, and print the public key that verifies them
     AnchorKey {

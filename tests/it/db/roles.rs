@@ -79,11 +79,13 @@ impl Roles {
 
 impl Drop for Roles {
     fn drop(&mut self) {
-        let names = ["migrator", "server", "auditor"].map(|name| format!("{}_{name}", self.prefix));
-        let names = names.join(", ");
-        if let Some(app) = self.app.take() {
-            let drop = format!("DROP OWNED BY {names} CASCADE; DROP ROLE {names}");
-            app.database.execute(&drop);
+        let Some(app) = self.app.take() else { return };
+        // One after the other, because PostgreSQL fails on default privileges that roles share.
+        for name in ["migrator", "server", "auditor"] {
+            let role = format!("{}_{name}", self.prefix);
+            app.database
+                .execute(&format!("DROP OWNED BY {role} CASCADE"));
+            app.database.execute(&format!("DROP ROLE {role}"));
         }
     }
 }
