@@ -60,3 +60,69 @@ async fn names(app: &TestApp, organizations: &[Organization]) -> Vec<String> {
 }
 
 fn assert_verified(app: &TestApp) {
+    let verified = verify_all(&app.state.db, Anchors::default()).unwrap();
+    assert_eq!(verified.faults, []);
+}
+
+#[actix_web::test]
+async fn changes_of_several_organizations_share_a_commit() {
+    let app = TestApp::new().await;
+    let before = organizations(&app, 100).await;
+    let changes = before.iter().map(|one| renamed(one, "Shared")).collect();
+    for (stored, before) in store_all(&app, changes).await.into_iter().zip(&before) {
+        let stored = stored.unwrap().expect("no concurrent write");
+        assert_eq!((stored.id, stored.version), (before.id, before.version + 1));
+    }
+    assert_eq!(names(&app, &before).await, vec!["Shared"; 100]);
+    if matches!(app.database.url(), DatabaseUrl::Postgres(_)) {
+        let transactions = "SELECT DISTINCT xmin::text AS value FROM organizations \
+                            WHERE name = 'Shared'";
+        // One for each committer, and two batches of 64 at most.
+        let transactions = app.database.values(transactions).len();
+        assert!(transactions <= 6, "{transactions} transactions");
+    }
+    assert_verified(&app);
+}
+
+#[actix_web::test]
+async fn a_void_change_or_a_defect_fails_none_of_the_others() {
+    let app = TestApp::new().await;
+    let before = organizations(&app, 9).await;
+    let mut changes: Vec<Change> = before.iter().map(|one| renamed(one, "Kept")).collect();
+    changes[4].from_version += 1;
+    // No such number of days is stored.
+    changes[7].after.settings.message_retention_days = 0;
+    let stored = store_all(&app, changes).await;
+    for (number, outcome) in stored.iter().enumerate() {
+        match number {
+            4 => assert!(matches!(outcome, Ok(None)), "{outcome:?}"),
+            7 => assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}"),
+            _ => assert!(matches!(outcome, Ok(Some(_))), "{number}: {outcome:?}"),
+        }
+    }
+    let kept = names(&app, &before).await;
+    let kept = kept.iter().filter(|name| *name == "Kept").count();
+    assert_eq!(kept, 7);
+    assert_verified(&app);
+}
+
+/// PostgreSQL only: on SQLite a transaction locks the whole file.
+#[actix_web::test]
+async fn a_row_that_is_locked_elsewhere_does_not_hold_up_the_others() {
+    let app = TestApp::new().await;
+    let DatabaseUrl::Postgres(url) = app.database.url() else {
+        return;
+    };
+    let before = organizations(&app, 9).await;
+    let locked = before[4].id;
+    let mut elsewhere = PgConnection::establish(&url).unwrap();
+    let lock = format!("BEGIN; SELECT 1 FROM organizations WHERE id = '{locked}' FOR UPDATE");
+    elsewhere.batch_execute(&lock).unwrap();
+    let changes = before.iter().map(|one| renamed(one, "Free")).collect();
+    for (stored, before) in store_all(&app, changes).await.into_iter().zip(&before) {
+        let is_stored = stored.expect("no wait for the lock").is_some();
+        assert_eq!(is_stored, before.id != locked);
+    }
+    elsewhere.batch_execute("ROLLBACK").unwrap();
+    assert_verified(&app);
+}
