@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 use crate::db::keys::ApiKeys;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey, PlaintextApiKey};
 use crate::domain::change::Change;
@@ -51,7 +51,8 @@ pub async fn create(
     }
     // Before the lock, so that a scope that cannot be granted costs no write.
     access.check_grant(scopes)?;
-    let created = state.db.write(move |conn| {
+    let lane = Lane::of(access.organization());
+    let created = state.db.write(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         work(conn, organization)
     });
@@ -71,7 +72,8 @@ pub async fn rotate(
     plaintext: PlaintextApiKey,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    keys.revoke(move |conn| {
+    let lane = Lane::of(access.organization());
+    keys.revoke(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
@@ -99,7 +101,8 @@ pub async fn rotate(
 /// # Errors
 /// [`Error::NotFound`], also for a key of another organization.
 pub async fn show(db: &Db, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
-    let found = db.read(move |conn| {
+    let lane = Lane::of(access.organization());
+    let found = db.read(lane, move |conn| {
         let org_id = tenant::resolve_id(conn, &access)?;
         db::api_key::find(conn, &org_id, &id)
     });
@@ -134,7 +137,8 @@ pub struct KeyPage {
 /// [`Error::Invalid`] for a cursor of another list.
 pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage> {
     let cursors = db.cursor_key().clone();
-    let read = db.read_list(move |conn| {
+    let lane = Lane::of(access.organization());
+    let read = db.read_list(lane, move |conn| {
         let include_revoked = query.include_revoked;
         let org_id = tenant::resolve_id(conn, &access)?;
         let list = ListName::new("api_keys", &org_id, &[&include_revoked.to_string()]);
@@ -171,7 +175,8 @@ pub async fn delete(
     id: ApiKeyId,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    keys.revoke(move |conn| {
+    let lane = Lane::of(access.organization());
+    keys.revoke(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let key = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         // The scopes are not compared: a caller that finds a leaked key must be able to revoke it.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::change::Change;
 use crate::domain::ids::{BrandId, CampaignId, OrgId};
 use crate::domain::organization::Organization;
@@ -31,7 +31,7 @@ pub async fn add_brand(
         name,
         status,
     };
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &brand.org_id)?;
         db::registry::insert_brand(conn, &brand, now)?;
         summarize(conn, organization, now)?;
@@ -46,7 +46,7 @@ pub async fn add_brand(
 /// [`Error::NotFound`] for an unknown brand.
 pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let brand = db::registry::find_brand(conn, &id)?.ok_or(not_found)?;
         let organization = organization::lock(conn, &brand.org_id)?;
@@ -72,7 +72,7 @@ pub async fn add_campaign(
     status: RegistrationStatus,
 ) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let org_id = db::registry::find_brand(conn, &brand_id)?
             .ok_or(not_found)?
@@ -103,7 +103,7 @@ pub async fn add_campaign(
 /// [`Error::NotFound`] for an unknown campaign.
 pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Campaign);
         let campaign = db::registry::find_campaign(conn, &id)?.ok_or(not_found)?;
         let organization = organization::lock(conn, &campaign.org_id)?;

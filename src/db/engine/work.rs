@@ -8,8 +8,13 @@ use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 
-/// Timeout of the wait for a connection or a permit, after which a request is refused (503).
+/// Timeout of the wait for a permit, after which a request is refused (503).
 pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Cause of a refusal before an attempt: other work took all permits.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is busy with other work")]
+pub(in crate::db) struct Busy;
 
 /// Boxed work. Boxed from the start, because every future that passes it on would otherwise contain
 /// everything that it captures.

@@ -19,7 +19,7 @@ use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::OrganizationRow;
 use crate::db::tables::schema::{api_keys, organizations};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::StoredTime;
+use crate::db::tables::types::{StoredTime, ignore_values};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys)]
@@ -82,6 +82,16 @@ pub fn insert(
         .values(row)
         .execute(conn)?;
     Ok(())
+}
+
+/// Reads a key, if there is one, and ignores its values.
+pub(in crate::db) fn read_any(conn: &mut DbConn) -> Result<()> {
+    let rows = api_keys::table
+        .order(api_keys::hash)
+        .limit(1)
+        .select(ApiKeyRow::as_select())
+        .load(conn);
+    ignore_values(rows)
 }
 
 /// Finds a key of an organization by id, revoked or not.

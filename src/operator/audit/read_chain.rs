@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, Lane};
 use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
@@ -28,7 +28,9 @@ impl<'a> Logs<'a> {
     /// without a row only after tampering. At most one page of such organizations is read, which is
     /// enough to report the tampering.
     pub(super) async fn all(db: &'a Db) -> Result<Self> {
-        let orphans = db.read(|conn| db::audit_log::list_orphans(conn, PAGE));
+        let orphans = db.read(Lane::OPERATOR, |conn| {
+            db::audit_log::list_orphans(conn, PAGE)
+        });
         let orphans = orphans.await?;
         Ok(Self {
             orphans,
@@ -68,7 +70,7 @@ impl<'a> Logs<'a> {
         let after = self.last.take();
         let list =
             move |conn: &mut db::DbConn| db::organization::list_ids(conn, after.as_ref(), PAGE);
-        self.page = self.db.read(list).await?;
+        self.page = self.db.read(Lane::OPERATOR, list).await?;
         self.last = self.page.last().cloned();
         self.has_more = self.last.is_some();
         let orphans_before = match &self.last {
@@ -123,13 +125,17 @@ async fn read_page(db: &Db, org_id: &OrgId, from: i64) -> Result<Vec<AuditEntry>
 
 async fn read_entries(db: &Db, org_id: &OrgId, from: i64, most: i64) -> Result<Vec<AuditEntry>> {
     let org_id = *org_id;
-    db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, from, most))
-        .await
+    db.read(Lane::OPERATOR, move |conn| {
+        db::audit_log::list_oldest(conn, &org_id, from, most)
+    })
+    .await
 }
 
 /// Returns the head in the organization's row, or the head of an empty log without a row.
 pub(super) async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
     let org_id = *org_id;
-    let head = db.read(move |conn| db::organization::find_chain_head(conn, &org_id));
+    let head = db.read(Lane::OPERATOR, move |conn| {
+        db::organization::find_chain_head(conn, &org_id)
+    });
     Ok(head.await?.unwrap_or_default())
 }

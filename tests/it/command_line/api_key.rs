@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::rt::System;
-use quietline::db::{Db, DbConn, api_key};
+use quietline::db::{Db, DbConn, Lane, api_key};
 use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::ids::{ApiKeyId, OrgId};
 use quietline::domain::scope::ScopeSet;
@@ -91,7 +91,9 @@ fn every_key_is_listed_however_many_there_are() {
         Ok(())
     };
     let db = Db::open(&program.database.url(), 1).unwrap();
-    System::new().block_on(db.write(insert)).unwrap();
+    System::new()
+        .block_on(db.write(Lane::OPERATOR, insert))
+        .unwrap();
     let ids: BTreeSet<String> = listed_ids(&program, &org).into_iter().collect();
     assert_eq!(ids.len(), COUNT);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::Method;
 use quietline::app;
 use quietline::app::idempotency::Outcome;
-use quietline::db::{self, Db, DbConn};
+use quietline::db::{self, Db, DbConn, Lane};
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::change::{Change, VersionCondition};
 use quietline::domain::ids::OrganizationRef;
@@ -249,7 +249,7 @@ async fn a_reader_never_sees_a_partial_or_rolled_back_change() {
     let first = organization.clone();
     app.state
         .db
-        .write(move |conn| set_both(conn, &first, 0))
+        .write(Lane::OPERATOR, move |conn| set_both(conn, &first, 0))
         .await
         .unwrap();
     let is_over = AtomicBool::new(false);
@@ -263,7 +263,10 @@ async fn a_reader_never_sees_a_partial_or_rolled_back_change() {
                         .and(Err(Error::internal("on purpose"))),
                     _ => set_both(conn, &organization, number),
                 };
-                assert_eq!(app.state.db.write(work).await.is_ok(), number % 3 != 0);
+                assert_eq!(
+                    app.state.db.write(Lane::OPERATOR, work).await.is_ok(),
+                    number % 3 != 0
+                );
             }
             is_over.store(true, Ordering::Relaxed);
         }

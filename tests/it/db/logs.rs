@@ -1,6 +1,6 @@
 //! Audit logs of two organizations, made through both APIs, for tampering tests.
 
-use quietline::db;
+use quietline::db::{self, Lane};
 use quietline::domain::actor::Role;
 use quietline::domain::audit::chain::Anchors;
 use quietline::domain::audit::entry::AuditEntry;
@@ -94,7 +94,7 @@ impl Logs {
     pub async fn entries_of(&self, org_id: &OrgId) -> Vec<AuditEntry> {
         let org_id = *org_id;
         let list = move |conn: &mut _| db::audit_log::list_oldest(conn, &org_id, 0, 100);
-        self.app.state.db.read(list).await.unwrap()
+        self.app.state.db.read(Lane::OPERATOR, list).await.unwrap()
     }
 
     pub async fn verify(&self) -> Result<Summary, Error> {

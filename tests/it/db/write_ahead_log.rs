@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt::time::sleep;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
-use quietline::db::{self, DatabaseUrl, Db, DbConn};
+use quietline::db::{self, DatabaseUrl, Db, DbConn, Lane};
 use quietline::domain::ids::OrgId;
 use quietline::error::Result;
 
@@ -56,10 +56,10 @@ async fn write_without_rest(app: &TestApp) {
         }
         Ok(())
     };
-    db.write(fill).await.unwrap();
+    db.write(Lane::OPERATOR, fill).await.unwrap();
     let writers = (0..WRITERS).map(async |_| {
         for _ in 0..WRITES_EACH {
-            db.write(touch_all).await.unwrap();
+            db.write(Lane::OPERATOR, touch_all).await.unwrap();
         }
     });
     join_all(writers).await;
@@ -74,7 +74,7 @@ async fn write_without_rest(app: &TestApp) {
 #[actix_web::test]
 async fn an_operator_can_truncate_the_wal_of_an_idle_server() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
-    app.state.db.write(touch_all).await.unwrap();
+    app.state.db.write(Lane::OPERATOR, touch_all).await.unwrap();
     let log = log_of(&app);
     let is_emptied = || {
         app.database.execute("PRAGMA wal_checkpoint(TRUNCATE)");

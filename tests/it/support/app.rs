@@ -8,7 +8,7 @@ use actix_web::web;
 use chrono::{DateTime, TimeZone, Utc};
 use quietline::auth::jwt::{Claims, JwtKeys, JwtSettings, Secret};
 use quietline::clock::Clock;
-use quietline::db::Db;
+use quietline::db::{Db, Lane};
 use quietline::domain::access::{Authorized, Caller, Credential, Demand, Target};
 use quietline::domain::actor::Role;
 use quietline::domain::api_key::NewApiKey;
@@ -122,7 +122,12 @@ impl TestApp {
     pub async fn key_id(&self, key: &str) -> ApiKeyId {
         let hash = PlaintextApiKey::parse(key).expect("a key").hash();
         let find = move |conn: &mut _| quietline::db::api_key::find_by_hash(conn, &hash);
-        let found = self.state.db.read(find).await.expect("a result");
+        let found = self
+            .state
+            .db
+            .read(Lane::OPERATOR, find)
+            .await
+            .expect("a result");
         found.expect("it is there").id
     }
 
