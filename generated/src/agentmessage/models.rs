@@ -294,7 +294,7 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now, and stored nothing; see `Retry-After`.\n- `OUTCOME_UNKNOWN` (503): the change may have been stored; the database did not confirm it.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {
     #[doc = "`UNAUTHORIZED`"]
@@ -372,6 +372,10 @@ pub enum ErrorCode {
     #[doc = "`UNAVAILABLE`"]
     #[serde(rename = "UNAVAILABLE")]
     Unavailable,
+
+    #[doc = "`OUTCOME_UNKNOWN`"]
+    #[serde(rename = "OUTCOME_UNKNOWN")]
+    OutcomeUnknown,
 }
 
 impl ErrorCode {
@@ -396,6 +400,7 @@ impl ErrorCode {
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
+        Self::OutcomeUnknown,
     ];
 
     /// Returns the value as the spec writes it.
@@ -438,6 +443,8 @@ impl ErrorCode {
             Self::Internal => "INTERNAL",
 
             Self::Unavailable => "UNAVAILABLE",
+
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
         }
     }
 }

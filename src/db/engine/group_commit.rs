@@ -17,6 +17,7 @@ use crate::error::{Error, Result, chain};
 
 use super::connection::DbConn;
 use super::fair::{FairPermits, Lane};
+use super::fault::commit_error;
 use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
 use super::work::ACQUIRE_TIMEOUT;
@@ -77,7 +78,7 @@ impl GroupCommit {
                 // Another caller is storing it.
                 return timeout(pool.response_timeout(), stored)
                     .await
-                    .map_err(Error::unavailable)?
+                    .map_err(Error::outcome_unknown)?
                     .map_err(Error::internal)?;
             }
             outcome?;
@@ -178,7 +179,7 @@ impl Drop for Place {
 /// Stores `batch` and completes its changes. Returns a fault of the database.
 fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> Result<()> {
     let changes: Vec<&Change> = batch.iter().map(|pending| &pending.change).collect();
-    match store_all(conn, &changes) {
+    match store_all(conn, &changes).map_err(|error| commit_error(conn, error)) {
         Ok(stored) => {
             for (pending, is_stored) in batch.into_iter().zip(stored) {
                 let Pending { change, reply, .. } = pending;
@@ -191,18 +192,14 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
             .into_iter()
             .try_for_each(|pending| store_batch(conn, vec![pending], store_all)),
         Err(error) => {
-            let is_unavailable = matches!(error, Error::Unavailable(_));
+            // Every caller needs an error of its own.
+            let of_same_kind = match &error {
+                Error::Unavailable(_) => Error::unavailable,
+                Error::OutcomeUnknown(_) => Error::outcome_unknown,
+                _ => Error::internal,
+            };
             for pending in batch {
-                // Every caller needs an error of its own.
-                let cause = chain(&error);
-                answer(
-                    pending.reply,
-                    Err(if is_unavailable {
-                        Error::unavailable(cause)
-                    } else {
-                        Error::internal(cause)
-                    }),
-                );
+                answer(pending.reply, Err(of_same_kind(chain(&error))));
             }
             Err(error)
         }

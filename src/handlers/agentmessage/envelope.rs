@@ -149,6 +149,12 @@ fn of_error(error: &Error) -> Public<'_> {
             ErrorCode::Unavailable,
             "service temporarily unavailable",
         ),
+        Error::OutcomeUnknown(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::OutcomeUnknown,
+            "the change may have been stored: read the resource, \
+             or retry with the same Idempotency-Key",
+        ),
         Error::Internal(_) => INTERNAL,
     }
 }

@@ -92,6 +92,7 @@ fn every_error() -> Vec<Error> {
         Error::KeysLimited(Duration::from_secs(60)),
         Error::RateLimited(Duration::from_millis(1500)),
         Error::unavailable(SECRET),
+        Error::outcome_unknown(SECRET),
         Error::internal(SECRET),
     ];
     all.extend(every_refusal().into_iter().map(Error::Refused));
@@ -109,6 +110,7 @@ fn every_error() -> Vec<Error> {
         | Error::KeysLimited(_)
         | Error::RateLimited(_)
         | Error::Unavailable(_)
+        | Error::OutcomeUnknown(_)
         | Error::Internal(_) => {}
     });
     all

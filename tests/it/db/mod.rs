@@ -5,6 +5,7 @@ mod audit_chain;
 mod concurrency;
 mod key_races;
 mod logs;
+mod lost_confirmation;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
