@@ -20,7 +20,7 @@ use super::fair::{FairPermits, Lane};
 use super::fault::commit_error;
 use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
-use super::work::ACQUIRE_TIMEOUT;
+use super::work::{ACQUIRE_TIMEOUT, Unresponsive};
 
 /// Maximum number of changes in one commit.
 const BATCH_LENGTH: usize = 64;
@@ -76,10 +76,11 @@ impl GroupCommit {
             };
             if !place.is_waiting() {
                 // Another caller is storing it.
-                return timeout(pool.response_timeout(), stored)
-                    .await
-                    .map_err(Error::outcome_unknown)?
-                    .map_err(Error::internal)?;
+                let stored = timeout(pool.response_timeout(), stored).await;
+                let Ok(stored) = stored else {
+                    return Err(Error::outcome_unknown(Unresponsive));
+                };
+                return stored.map_err(Error::internal)?;
             }
             outcome?;
         }
@@ -176,7 +177,8 @@ impl Drop for Place {
     }
 }
 
-/// Stores `batch` and completes its changes. Returns a fault of the database.
+/// Stores `batch` and completes its changes. Returns an error only if the database is unavailable,
+/// because a defect of one change must not fail the others.
 fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> Result<()> {
     let changes: Vec<&Change> = batch.iter().map(|pending| &pending.change).collect();
     match store_all(conn, &changes).map_err(|error| commit_error(conn, error)) {
@@ -187,21 +189,29 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
             }
             Ok(())
         }
-        // A defect of one change must not fail the others.
-        Err(Error::Internal(_)) if batch.len() > 1 => batch
+        // Every caller needs an error of its own.
+        Err(Error::Unavailable(cause)) => {
+            let text = cause.to_string();
+            for pending in batch {
+                answer(pending.reply, Err(Error::unavailable(text.clone())));
+            }
+            Err(Error::Unavailable(cause))
+        }
+        Err(Error::OutcomeUnknown(cause)) => {
+            let text = cause.to_string();
+            for pending in batch {
+                answer(pending.reply, Err(Error::outcome_unknown(text.clone())));
+            }
+            Err(Error::OutcomeUnknown(cause))
+        }
+        Err(_) if batch.len() > 1 => batch
             .into_iter()
             .try_for_each(|pending| store_batch(conn, vec![pending], store_all)),
         Err(error) => {
-            // Every caller needs an error of its own.
-            let of_same_kind = match &error {
-                Error::Unavailable(_) => Error::unavailable,
-                Error::OutcomeUnknown(_) => Error::outcome_unknown,
-                _ => Error::internal,
-            };
             for pending in batch {
-                answer(pending.reply, Err(of_same_kind(chain(&error))));
+                answer(pending.reply, Err(Error::internal(chain(&error))));
             }
-            Err(error)
+            Ok(())
         }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::{SimpleConnection, TransactionManager};
-use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
-use tokio::time::error::Elapsed;
+use diesel::dsl::sql;
+use diesel::sql_types::{Nullable, Text};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, RunQueryDsl};
 
 use crate::domain::change::Change;
 use crate::domain::organization::Organization;
@@ -18,7 +19,7 @@ use super::fault::commit_error;
 use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
 use super::readiness::Readiness;
-use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::work::{ACQUIRE_TIMEOUT, Unresponsive, Work, run_caught};
 
 /// Settings of every session. Times are in milliseconds, far above what any statement of the
 /// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
@@ -97,7 +98,7 @@ impl PostgresDb {
         let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
         match self.pool.run(lane, (held, permit), work).await {
             // The work continues, and may commit.
-            Err(Error::Unavailable(cause)) if cause.is::<Elapsed>() => {
+            Err(Error::Unavailable(cause)) if cause.is::<Unresponsive>() => {
                 Err(Error::OutcomeUnknown(cause))
             }
             outcome => outcome,
@@ -163,6 +164,31 @@ pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
     conn.batch_execute(SESSION)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Refuses a pooler that pools transactions, on which prepared statements of other sessions run.
+/// There two connections share a session at some moment, and one sees the setting of the other.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
+    let mut other = connect(url).map_err(Error::unavailable)?;
+    conn.batch_execute("SET quietline.session = 'one'")?;
+    other.batch_execute("SET quietline.session = 'other'")?;
+    // In this order, because a pooler may give out its sessions in turn, or the latest one first.
+    if has_setting(&mut other, "other")? && has_setting(conn, "one")? {
+        Ok(())
+    } else {
+        Err(Error::unavailable(
+            "a pooler in front of PostgreSQL must pool sessions, not transactions",
+        ))
+    }
+}
+
+fn has_setting(conn: &mut PgConnection, expected: &str) -> Result<bool> {
+    let setting = sql::<Nullable<Text>>("current_setting('quietline.session', true)");
+    let found: Option<String> = diesel::select(setting).get_result(conn)?;
+    Ok(found.as_deref() == Some(expected))
 }
 
 fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {

@@ -2,40 +2,28 @@
 //! connection to lose.
 
 use actix_web::http::Method;
-use quietline::db::Db;
 use quietline::domain::actor::Role;
 use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
+use super::silence;
 use crate::support::TestApp;
 use crate::support::app::state_of;
-use crate::support::database::TestDatabase;
-use crate::support::lossy_proxy::LossyProxy;
+use crate::support::proxy::Proxy;
 use crate::support::response::Response;
 
 const UNKNOWN: &str =
     "the change may have been stored: read the resource, or retry with the same Idempotency-Key";
 
 /// Starts an application behind a proxy, if the tests run on PostgreSQL.
-async fn behind_proxy() -> Option<(TestApp, LossyProxy)> {
-    let mut app = TestApp::new().await;
-    let TestDatabase::Postgres { server, .. } = &app.database else {
-        return None;
-    };
-    let url = url::Url::parse(server).unwrap();
-    let host = url.host_str().unwrap_or("127.0.0.1");
-    let target = format!("{host}:{}", url.port().unwrap_or(5432));
-    let proxy = LossyProxy::start(target.clone());
-    let through = app
-        .database
-        .url_text()
-        .replace(&target, &proxy.address().to_string());
-    app.state = state_of(Db::open(&through.parse().unwrap(), 4).unwrap());
-    Some((app, proxy))
+async fn behind_proxy() -> Option<(TestApp, Proxy)> {
+    let (app, proxy, db) = silence::behind_proxy(4).await?;
+    let state = state_of(db);
+    Some((TestApp { state, ..app }, proxy))
 }
 
-fn assert_unknown(proxy: &LossyProxy, response: &Response) {
-    assert!(proxy.has_lost(), "the pattern did not match");
+fn assert_unknown(proxy: &Proxy, response: &Response) {
+    assert!(proxy.has_lost_reply(), "the pattern did not match");
     assert_eq!(response.status, 503, "{response:?}");
     assert!(!response.headers.contains_key("retry-after"));
     let body = response.json();
@@ -136,7 +124,7 @@ async fn a_connection_that_is_lost_before_the_commit_stores_nothing() {
     for statement in ["BEGIN", "FOR UPDATE"] {
         proxy.lose_reply_to(statement);
         let response = send(&app, &key, "k1", &json!({"name": "Never"})).await;
-        assert!(proxy.has_lost(), "{statement}");
+        assert!(proxy.has_lost_reply(), "{statement}");
         assert_eq!(response.status, 503);
         assert_eq!(response.code(), "UNAVAILABLE");
         response.header("retry-after");
