@@ -14,7 +14,7 @@ use crate::domain::organization::Organization;
 use crate::error::{Error, Refusal, Resource, Result};
 use crate::state::AppState;
 
-use super::idempotency::{self, IdempotentRequest, Outcome};
+use super::idempotency::{self, Done, IdempotentRequest, Outcome};
 use super::tenant;
 
 /// Keys that an organization's keys may issue in [`ISSUE_WINDOW`], rotations included.
@@ -47,7 +47,11 @@ pub async fn create(
         Ok(key)
     };
     if let Some(request) = idempotent {
-        return idempotency::run(state, access, request, work).await;
+        let work = move |conn: &mut DbConn, organization: Organization| {
+            work(conn, organization).map(Done::Changed)
+        };
+        let as_it_is = |_| Err(Error::internal("a created key is recorded as no change"));
+        return idempotency::run(state, access, request, work, as_it_is).await;
     }
     // Before the lock, so that a scope that cannot be granted costs no write.
     access.check_grant(scopes)?;
