@@ -79,6 +79,8 @@ pub enum Refusal {
     ResellerHasBrands,
     /// A revoked key cannot be rotated.
     ApiKeyRevoked,
+    /// The organization has as many live API keys as it may have.
+    ApiKeyLimitReached,
 }
 
 /// Broken rule of a request.

@@ -174,6 +174,10 @@ fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
             ErrorCode::ApiKeyRevoked,
             "a revoked API key cannot be rotated",
         ),
+        Refusal::ApiKeyLimitReached => (
+            ErrorCode::ApiKeyLimitReached,
+            "the organization has 1,000 API keys that are not revoked",
+        ),
     }
 }
 

@@ -25,13 +25,15 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::ResellerNotEligible,
         Refusal::ResellerHasBrands,
         Refusal::ApiKeyRevoked,
+        Refusal::ApiKeyLimitReached,
     ];
     // A new refusal fails to compile here. Add it to the list.
     all.iter().for_each(|refusal| match refusal {
         Refusal::AttestationRequired
         | Refusal::ResellerNotEligible
         | Refusal::ResellerHasBrands
-        | Refusal::ApiKeyRevoked => {}
+        | Refusal::ApiKeyRevoked
+        | Refusal::ApiKeyLimitReached => {}
     });
     all.to_vec()
 }

@@ -23,7 +23,8 @@ RULE = "meet the rule, or leave the field out"
 UNKNOWN = "[read first](#unknown-outcome), or retry with the same `Idempotency-Key`"
 # Advice for single codes of AgentMessage and errors of Tether.
 SPECIAL = {
-    "API_KEY_REVOKED": "create a new key", "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
+    "API_KEY_REVOKED": "create a new key", "API_KEY_LIMIT_REACHED": "revoke a key first",
+    "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
     "OUTCOME_UNKNOWN": UNKNOWN, "Outcome unknown": UNKNOWN,
 }
 
