@@ -28,7 +28,7 @@ pub const MAX_LIVE: i64 = 1_000;
 const MAX_COUNTED: i64 = 10_000;
 
 /// Period up to now in which issued keys are counted.
-const ISSUE_WINDOW: TimeDelta = TimeDelta::seconds(60);
+pub const ISSUE_WINDOW: TimeDelta = TimeDelta::seconds(60);
 
 const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
 
