@@ -37,25 +37,7 @@ impl Proxy {
         let (shared, server) = (Arc::new(Shared::default()), server.to_owned());
         let own = Arc::clone(&shared);
         // Ends with the process, like the threads of its connections.
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let number = own.accepted.fetch_add(1, Ordering::SeqCst);
-                let Ok(server) = TcpStream::connect(&server) else {
-                    continue;
-                };
-                let connection = Arc::new(Connection {
-                    number,
-                    is_lost: AtomicBool::new(false),
-                    shared: Arc::clone(&own),
-                });
-                for (from, to, is_request) in [(&client, &server, true), (&server, &client, false)]
-                {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let connection = Arc::clone(&connection);
-                    std::thread::spawn(move || pass_on(from, to, &connection, is_request));
-                }
-            }
-        });
+        std::thread::spawn(move || accept(&listener, &server, &own));
         Self { address, shared }
     }
 
@@ -95,6 +77,29 @@ impl Connection {
             *pattern = None;
             self.is_lost.store(true, Ordering::SeqCst);
         }
+    }
+}
+
+fn accept(listener: &TcpListener, server: &str, shared: &Arc<Shared>) {
+    for client in listener.incoming().flatten() {
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+        if let Ok(server) = TcpStream::connect(server) {
+            connect(&client, &server, number, shared);
+        }
+    }
+}
+
+/// Passes bytes in both directions, on a thread each.
+fn connect(client: &TcpStream, server: &TcpStream, number: usize, shared: &Arc<Shared>) {
+    let connection = Arc::new(Connection {
+        number,
+        is_lost: AtomicBool::new(false),
+        shared: Arc::clone(shared),
+    });
+    for (from, to, is_request) in [(client, server, true), (server, client, false)] {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let connection = Arc::clone(&connection);
+        std::thread::spawn(move || pass_on(from, to, &connection, is_request));
     }
 }
 

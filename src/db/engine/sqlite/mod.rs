@@ -91,8 +91,8 @@ impl SqliteDb {
         self.writer.write(lane, work).await
     }
 
-    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks that the writer
-    /// and the checkpointer run.
+    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks that the
+    /// writer and the checkpointer run.
     pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
             return Err(Error::unavailable(
