@@ -67,8 +67,7 @@ pub static SETTINGS: &[Setting] = &[
     .default("0"),
     Setting::number(
         "organization_changes_per_minute",
-        "Rate limit of changes of one organization, 0 is unlimited [default: 600, or 0 if only \
-         this machine can connect]",
+        "Rate limit of changes of one organization, 0 is unlimited [default: 600, on loopback 0]",
     )
     .flag("N"),
     Setting::number(
