@@ -49,6 +49,9 @@ pub enum Error {
     /// Database that is unavailable for now. The caller may retry.
     #[error("database unavailable")]
     Unavailable(#[source] BoxError),
+    /// Change whose commit was not confirmed. The change may have been stored.
+    #[error("change not confirmed, it may have been stored")]
+    OutcomeUnknown(#[source] BoxError),
     /// Defect of the server or of its data.
     #[error("internal error")]
     Internal(#[source] BoxError),
@@ -76,6 +79,8 @@ pub enum Refusal {
     ResellerHasBrands,
     /// A revoked key cannot be rotated.
     ApiKeyRevoked,
+    /// The organization has as many live API keys as it may have.
+    ApiKeyLimitReached,
 }
 
 /// Broken rule of a request.
@@ -103,6 +108,10 @@ impl Error {
 
     pub fn unavailable(cause: impl Into<BoxError>) -> Self {
         Self::Unavailable(cause.into())
+    }
+
+    pub fn outcome_unknown(cause: impl Into<BoxError>) -> Self {
+        Self::OutcomeUnknown(cause.into())
     }
 }
 

@@ -7,16 +7,14 @@ use actix_web::{HttpMessage, HttpRequest};
 use crate::domain::ids::{ApiKeyId, RequestId};
 use crate::error::BoxError;
 
-/// Period of the quota of every rate limit, in seconds.
-pub const LIMIT_WINDOW_SECS: u64 = 60;
-
 /// State of a rate limit after a request, for the response headers. `limits` does the counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     /// Name of the limit.
     pub policy: &'static str,
-    /// Requests allowed in [`LIMIT_WINDOW_SECS`].
+    /// Requests allowed in `window_secs`.
     pub quota: u32,
+    pub window_secs: u64,
     pub remaining: u32,
     /// Seconds until one more request is allowed, at least 1.
     pub seconds: u64,

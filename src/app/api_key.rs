@@ -14,23 +14,30 @@ use crate::domain::organization::Organization;
 use crate::error::{Error, Refusal, Resource, Result};
 use crate::state::AppState;
 
-use super::idempotency::{self, IdempotentRequest, Outcome};
+use super::idempotency::{self, Done, IdempotentRequest, Outcome};
 use super::tenant;
 
 /// Keys that an organization's keys may issue in [`ISSUE_WINDOW`], rotations included.
 pub const MAX_ISSUED: u32 = 10;
 
+/// Keys of an organization that are not revoked. API keys create no more, operators do. Rotations
+/// are never refused, because they end a key for each new one.
+pub const MAX_LIVE: i64 = 1_000;
+
+/// Keys that a list counts at most, because revoked keys stay listed for ever.
+const MAX_COUNTED: i64 = 10_000;
+
 /// Period up to now in which issued keys are counted.
-const ISSUE_WINDOW: TimeDelta = TimeDelta::seconds(60);
+pub const ISSUE_WINDOW: TimeDelta = TimeDelta::seconds(60);
 
 const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
 
 /// Creates a key for the organization that `access` is for.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for scopes that the caller does not have, [`Error::KeysLimited`] for too
-/// many keys in a minute, [`Error::NotFound`] for an unknown organization. With an idempotency key,
-/// errors of [`idempotency::run`] too.
+/// [`Error::Forbidden`] for scopes that the caller does not have, [`Refusal::ApiKeyLimitReached`]
+/// for too many keys, [`Error::KeysLimited`] for too many keys in a minute, [`Error::NotFound`] for
+/// an unknown organization. With an idempotency key, errors of [`idempotency::run`] too.
 pub async fn create(
     state: &AppState,
     access: OrgAccess,
@@ -41,13 +48,20 @@ pub async fn create(
     let (granting, scopes) = (access.clone(), new.scopes);
     let work = move |conn: &mut DbConn, organization: Organization| {
         granting.check_grant(new.scopes)?;
+        if db::api_key::has_live(conn, &organization.id, MAX_LIVE)? {
+            return Err(Error::Refused(Refusal::ApiKeyLimitReached));
+        }
         let issued = issue(conn, &organization.id, &granting, &new, now)?;
         let change = Change::logged(organization, granting.author(), issued.created(), now);
         db::organization::store_locked(conn, change)?;
         Ok(issued.key)
     };
     if let Some(request) = idempotent {
-        return idempotency::run(state, access, request, work).await;
+        let work = move |conn: &mut DbConn, organization: Organization| {
+            work(conn, organization).map(Done::Changed)
+        };
+        let as_it_is = |_| Err(Error::internal("a created key is recorded as no change"));
+        return idempotency::run(state, access, request, work, as_it_is).await;
     }
     // Before the lock, so that a scope that cannot be granted costs no write.
     access.check_grant(scopes)?;
@@ -123,9 +137,9 @@ pub struct KeyQuery {
 pub struct KeyPage {
     /// Keys, newest first.
     pub keys: Vec<ApiKey>,
-    /// Length of the whole list.
+    /// Length of the whole list, [`MAX_COUNTED`] if it is longer.
     pub total: i64,
-    /// Number of keys before this page.
+    /// Number of keys before this page, [`MAX_COUNTED`] if there are more.
     pub offset: i64,
     /// Cursor of the next page, `None` on the last page.
     pub next_cursor: Option<String>,
@@ -147,16 +161,12 @@ pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage
         let wanted = i64::try_from(query.limit + 1).map_err(Error::internal)?;
         let mut keys = db::api_key::list(conn, &org_id, include_revoked, after.as_ref(), wanted)?;
         let last = cursor::cut(&mut keys, query.limit).map(KeyPosition::after);
-        let total = db::api_key::count(conn, &org_id, include_revoked, None)?;
-        // The first page begins at the start of the list, which saves the second count.
-        let from_here = match &after {
-            Some(_) => db::api_key::count(conn, &org_id, include_revoked, after.as_ref())?,
-            None => total,
-        };
+        let mut count =
+            |until| db::api_key::count(conn, &org_id, include_revoked, until, MAX_COUNTED);
         Ok(KeyPage {
             keys,
-            total,
-            offset: total - from_here,
+            total: count(None)?,
+            offset: after.as_ref().map_or(Ok(0), |after| count(Some(after)))?,
             next_cursor: last.map(|last| cursors.seal(&list, &last.to_text())),
         })
     });

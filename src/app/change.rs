@@ -10,7 +10,7 @@ use crate::domain::organization::Organization;
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
-use super::idempotency::{self, IdempotentRequest, Outcome};
+use super::idempotency::{self, Done, IdempotentRequest, Outcome};
 use super::tenant;
 
 /// Changes the caller's organization by `decide` and returns the result. `decide` returns `None`
@@ -37,7 +37,7 @@ where
         let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
         // Boxed, because few requests need this future, and it would make up most of the caller's
         // future.
-        return Box::pin(idempotency::run(state, caller.access, request, work)).await;
+        return Box::pin(idempotency::run(state, caller.access, request, work, Ok)).await;
     }
     let changed = run_unkeyed(state, caller, decide).await?;
     Ok(Outcome::Done(changed))
@@ -65,7 +65,9 @@ where
     let lane = Lane::of(access.organization());
     let changed = state.db.write(lane, move |conn| {
         let locked = tenant::lock(conn, &access)?;
-        change_locked(conn, locked, &decide)
+        let (Done::Changed(organization) | Done::Unchanged(organization)) =
+            change_locked(conn, locked, &decide)?;
+        Ok(organization)
     });
     changed.await
 }
@@ -83,9 +85,9 @@ fn change_locked(
     conn: &mut DbConn,
     locked: Organization,
     decide: &dyn Fn(&Organization) -> Result<Option<Change>>,
-) -> Result<Organization> {
+) -> Result<Done<Organization>> {
     match decide(&locked)? {
-        None => Ok(locked),
-        Some(change) => db::organization::store_locked(conn, change),
+        None => Ok(Done::Unchanged(locked)),
+        Some(change) => db::organization::store_locked(conn, change).map(Done::Changed),
     }
 }

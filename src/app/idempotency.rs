@@ -24,6 +24,12 @@ pub struct IdempotentRequest<T> {
     pub respond: fn(T) -> Result<StoredResponse>,
 }
 
+/// Result of the work of a request, with whether it changed anything.
+pub(super) enum Done<T> {
+    Changed(T),
+    Unchanged(T),
+}
+
 /// Outcome of a request that may be a retry.
 pub enum Outcome<T> {
     /// Change that this request made.
@@ -33,7 +39,8 @@ pub enum Outcome<T> {
 }
 
 /// Runs `work` on the locked organization that `access` is for, unless the request is a retry. A
-/// request that fails leaves no record and may be retried.
+/// request that fails leaves no record and may be retried. `as_it_is` makes the response to a retry
+/// of a request that changed nothing.
 ///
 /// # Errors
 /// Errors of `work`, [`Error::IdempotencyKeyReused`] when the key came with another request, and
@@ -43,10 +50,11 @@ pub(super) async fn run<T, W>(
     access: OrgAccess,
     request: IdempotentRequest<T>,
     work: W,
+    as_it_is: fn(Organization) -> Result<T>,
 ) -> Result<Outcome<T>>
 where
     T: Clone + Send + 'static,
-    W: FnOnce(&mut DbConn, Organization) -> Result<T> + Send + 'static,
+    W: FnOnce(&mut DbConn, Organization) -> Result<Done<T>> + Send + 'static,
 {
     let now = state.clock.now();
     let in_flight = in_flight_key(&access, &request.key);
@@ -67,14 +75,23 @@ where
             Some(record) if record.fingerprint != request.fingerprint => {
                 return Err(Error::IdempotencyKeyReused);
             }
-            Some(record) => return Ok(Outcome::Replayed(record.response)),
+            Some(record) => {
+                let of_now = || (request.respond)(as_it_is(organization)?);
+                return record
+                    .response
+                    .map_or_else(of_now, Ok)
+                    .map(Outcome::Replayed);
+            }
             None => {}
         }
         // An error rolls the transaction back, so that only successes leave a record.
-        let done = work(conn, organization)?;
+        let (done, response) = match work(conn, organization)? {
+            Done::Changed(done) => (done.clone(), Some((request.respond)(done)?)),
+            Done::Unchanged(done) => (done, None),
+        };
         let record = IdempotencyRecord {
             fingerprint: request.fingerprint,
-            response: (request.respond)(done.clone())?,
+            response,
             created_at: now,
         };
         db::idempotency::insert(conn, &owner, &request.key, &record)?;

@@ -53,8 +53,8 @@ pub struct Config {
     /// least 32 bytes, never a flag), `jwks_file`, `jwt_issuer` and `jwt_audience`. Without a key
     /// every token is refused.
     pub jwt: JwtSettings,
-    /// Rate limits: `…_requests_per_minute` and `address_failures_per_minute`, 0 (unlimited) to
-    /// 1,000,000, and `trusted_proxies`, addresses and networks separated by commas.
+    /// Rate limits: `…_per_minute` and `…_per_day`, 0 (unlimited) to 1,000,000, and
+    /// `trusted_proxies`, addresses and networks separated by commas.
     pub limits: LimitSettings,
     /// `cors_origins`: origins whose pages may read responses, `https://host[:port]` or
     /// `http://host[:port]`, separated by commas.
@@ -125,10 +125,12 @@ impl Config {
     ) -> Result<Config, ConfigProblems> {
         let mut sources = Sources::new(flags, environment, &read_file);
         // Problems are reported in this order.
+        let database_url = sources.required("database_url", str::parse);
+        let database_pool_size = sources.required("database_pool_size", number_in(1..=256));
+        let listen = sources.required("listen", listen);
         let config = Config {
-            database_url: sources.required("database_url", str::parse),
-            database_pool_size: sources.required("database_pool_size", number_in(1..=256)),
-            listen: sources.required("listen", listen),
+            database_url,
+            database_pool_size,
             workers: sources
                 .optional("workers", number_in(1..=256))
                 .unwrap_or_else(default_workers),
@@ -137,7 +139,8 @@ impl Config {
             log: sources.required("log", log_filter),
             log_format: sources.required("log_format", log_format),
             jwt: access::jwt_settings(&mut sources),
-            limits: access::limits(&mut sources),
+            limits: access::limits(&mut sources, &listen),
+            listen,
             cors_origins: access::cors_origins(&mut sources),
             anchor_key_file: sources.optional("anchor_key_file", any_text),
         };

@@ -71,6 +71,17 @@ pub static SETTINGS: &[Setting] = &[
     .flag("N")
     .default("0"),
     Setting::number(
+        "organization_changes_per_minute",
+        "Rate limit of changes of one organization, 0 is unlimited [default: 600, on loopback 0]",
+    )
+    .flag("N"),
+    Setting::number(
+        "credential_idempotency_keys_per_day",
+        "Rate limit of changes with an Idempotency-Key of one API key or user, 0 is unlimited",
+    )
+    .flag("N")
+    .default("100000"),
+    Setting::number(
         "address_requests_per_minute",
         "Requests per minute allowed for one client address (0 = unlimited)",
     )

@@ -48,10 +48,12 @@ fn secret_of(config: &Config) -> Option<&str> {
 }
 
 /// Returns the limits in the order of the settings, with 0 for none.
-fn quotas(limits: &LimitSettings) -> [u32; 4] {
+fn quotas(limits: &LimitSettings) -> [u32; 6] {
     let all = [
         limits.credential_requests,
         limits.organization_requests,
+        limits.organization_changes,
+        limits.credential_keys_per_day,
         limits.address_requests,
         limits.address_failures,
     ];
@@ -76,7 +78,7 @@ fn without_any_source_the_defaults_hold() {
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
     assert_eq!((jwt.issuer, jwt.audience), (None, None));
-    assert_eq!(quotas(&config.limits), [0; 4]);
+    assert_eq!(quotas(&config.limits), [0, 0, 0, 100_000, 0, 0]);
     assert!(config.limits.trusted_proxies.is_empty() && config.cors_origins.is_empty());
 }
 
@@ -112,8 +114,10 @@ fn every_setting_is_obeyed() {
         ("jwt_audience", "aud"),
         ("credential_requests_per_minute", "1"),
         ("organization_requests_per_minute", "2"),
-        ("address_requests_per_minute", "3"),
-        ("address_failures_per_minute", "4"),
+        ("organization_changes_per_minute", "3"),
+        ("credential_idempotency_keys_per_day", "4"),
+        ("address_requests_per_minute", "5"),
+        ("address_failures_per_minute", "6"),
         ("trusted_proxies", "10.0.0.0/8"),
         ("cors_origins", "https://app.example.com"),
         ("anchor_key_file", "key.pem"),
@@ -149,7 +153,7 @@ fn every_setting_is_obeyed() {
         assert_eq!(config.jwt.jwks_json.as_deref(), Some(JWKS));
         let (issuer, audience) = (config.jwt.issuer.as_deref(), config.jwt.audience.as_deref());
         assert_eq!((issuer, audience), (Some("iss"), Some("aud")));
-        assert_eq!(quotas(&config.limits), [1, 2, 3, 4]);
+        assert_eq!(quotas(&config.limits), [1, 2, 3, 4, 5, 6]);
         assert_eq!(networks(&config.limits), ["10.0.0.0/8"]);
         assert_eq!(config.cors_origins, ["https://app.example.com"]);
         assert_eq!(config.anchor_key_file.as_deref(), Some("key.pem"));
@@ -460,12 +464,10 @@ fn limits_and_networks_are_checked() {
     }
     let variables = [("QUIETLINE_TRUSTED_PROXIES", "10.0.0.0/8, ::1,192.0.2.7")];
     let config = with_variables(&variables).expect("good");
-    assert_eq!(
-        networks(&config.limits),
-        ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]
-    );
+    let expected = ["10.0.0.0/8", "::1/128", "192.0.2.7/32"];
+    assert_eq!(networks(&config.limits), expected);
     let config = with_toml("address_failures_per_minute = 1000000").expect("good");
-    assert_eq!(quotas(&config.limits), [0, 0, 0, 1_000_000]);
+    assert_eq!(quotas(&config.limits)[5], 1_000_000);
 }
 
 #[test]

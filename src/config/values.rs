@@ -39,6 +39,14 @@ pub fn listen(text: &str) -> Result<String, String> {
     }
 }
 
+/// Returns whether only this machine can connect to `listen`.
+pub fn is_loopback(listen: &str) -> bool {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) => address.ip().is_loopback(),
+        Err(_) => listen.starts_with("localhost:"),
+    }
+}
+
 pub fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),

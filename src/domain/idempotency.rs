@@ -77,7 +77,9 @@ pub struct Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
     pub fingerprint: Fingerprint,
-    pub response: StoredResponse,
+    /// `None` if the request changed nothing. Storing its response would let a caller fill the disk
+    /// without a trace in the audit log.
+    pub response: Option<StoredResponse>,
     /// Time of the response.
     pub created_at: DateTime<Utc>,
 }

@@ -58,7 +58,8 @@ fn reason(rejection: &Rejection) -> String {
 
 impl Failure {
     /// Returns the header that the failure requires, the same in both dialects: RFC 9110, sections
-    /// 10.2.1 (`Allow`), 11.6.1 (`WWW-Authenticate`) and 10.2.3 (`Retry-After`).
+    /// 10.2.1 (`Allow`), 11.6.1 (`WWW-Authenticate`) and 10.2.3 (`Retry-After`). An unknown outcome
+    /// has no `Retry-After`, because not every operation may be retried then.
     pub(super) fn header(&self) -> Option<(HeaderName, String)> {
         match self {
             Self::Rejection(Rejection::MethodNotAllowed { allow }) => Some((ALLOW, allow.clone())),

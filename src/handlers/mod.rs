@@ -10,6 +10,11 @@ use quietline_api_runtime::Operation;
 
 use crate::domain::access::Demand;
 
+/// Returns whether `operation` may change something.
+fn is_change(operation: &Operation) -> bool {
+    operation.method != "GET"
+}
+
 /// Returns the requirements of `operation`, as its spec states them.
 fn requirements(operation: &'static Operation) -> Demand {
     Demand {

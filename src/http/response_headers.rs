@@ -6,7 +6,7 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 
-use crate::request::{LIMIT_WINDOW_SECS, RateLimit, RequestContext};
+use crate::request::{RateLimit, RequestContext};
 
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -50,10 +50,11 @@ fn fields(limit: &RateLimit) -> (HeaderValue, HeaderValue) {
     let RateLimit {
         policy,
         quota,
+        window_secs,
         remaining,
         seconds,
     } = limit;
-    let policy_field = format!("\"{policy}\";q={quota};w={LIMIT_WINDOW_SECS}");
+    let policy_field = format!("\"{policy}\";q={quota};w={window_secs}");
     let limit_field = format!("\"{policy}\";r={remaining};t={seconds}");
     let value = |text| HeaderValue::try_from(text).expect("names and numbers are visible ASCII");
     (value(policy_field), value(limit_field))

@@ -1,5 +1,5 @@
-//! One rate limit: a quota of requests of each caller per minute (generic cell rate algorithm). A
-//! caller may use the whole quota at once, and regains it evenly over the minute.
+//! One rate limit: a quota of requests of each caller in a window of time (generic cell rate
+//! algorithm). A caller may use the whole quota at once, and regains it evenly over the window.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroU32;
@@ -10,7 +10,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::request::{LIMIT_WINDOW_SECS, RateLimit};
+use crate::request::RateLimit;
 
 use super::buckets::{Buckets, Take};
 
@@ -27,6 +27,7 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 pub(super) struct Limiter {
     policy: &'static str,
     quota: NonZeroU32,
+    window: Duration,
     clock: Clock,
     limiter: RateLimiter<Take, Buckets, Elapsed, StateInformationMiddleware>,
     hasher: RandomState,
@@ -34,16 +35,25 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Creates a limit of `quota` requests of each caller per minute.
-    pub(super) fn new(policy: &'static str, quota: NonZeroU32, clock: &Clock) -> Self {
+    /// Creates a limit of `quota` requests of each caller in `window`.
+    pub(super) fn new(
+        policy: &'static str,
+        quota: NonZeroU32,
+        window: Duration,
+        clock: &Clock,
+    ) -> Self {
+        let per_request = Quota::with_period(window / quota.get());
         let limiter = RateLimiter::new(
-            Quota::per_minute(quota),
+            per_request
+                .expect("a window is longer than its quota in nanoseconds")
+                .allow_burst(quota),
             Buckets::default(),
             Elapsed(clock.clone()),
         );
         Self {
             policy,
             quota,
+            window,
             clock: clock.clone(),
             limiter,
             hasher: RandomState::new(),
@@ -75,12 +85,13 @@ impl Limiter {
         let limit = |remaining, wait: Duration| RateLimit {
             policy: self.policy,
             quota: self.quota.get(),
+            window_secs: self.window.as_secs(),
             remaining,
             seconds: whole_seconds(wait),
         };
         match outcome {
             Ok(state) => {
-                let interval = Duration::from_secs(LIMIT_WINDOW_SECS) / self.quota.get();
+                let interval = self.window / self.quota.get();
                 Ok(limit(state.remaining_burst_capacity(), interval))
             }
             Err(refused) => Err(limit(0, refused.wait_time_from(now))),

@@ -2,8 +2,8 @@
 //! memory.
 //!
 //! Requests and failures of the address are counted first, before the credential is verified. The
-//! credential and its organization follow, and then the check of permissions. Not here: databases
-//! and credentials, which the caller of [`Limits::within`] provides.
+//! credential and its organization follow, then the check of permissions, and then changes. Not
+//! here: databases and credentials, which the caller of [`Limits::within`] provides.
 
 mod buckets;
 mod client_address;
@@ -19,7 +19,7 @@ use actix_web::HttpRequest;
 use ipnet::IpNet;
 
 use crate::clock::Clock;
-use crate::domain::access::{Caller, Credential};
+use crate::domain::access::{Caller, Credential, OrgAccess};
 use crate::domain::ids::{OrgId, OrganizationRef};
 use crate::error::{Error, Result};
 use crate::request::{self, RateLimit};
@@ -28,13 +28,25 @@ use limiter::Limiter;
 
 pub use limiter::whole_seconds;
 
-/// Requests allowed per minute. `None` is unlimited.
+const MINUTE: Duration = Duration::from_secs(60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Header of a request whose response is stored for retries.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Requests allowed per minute, or per day where the name says so. `None` is unlimited.
 #[derive(Debug, Clone, Default)]
 pub struct LimitSettings {
     /// Requests with one API key, or of one user.
     pub credential_requests: Option<NonZeroU32>,
     /// Requests with all credentials of one organization.
     pub organization_requests: Option<NonZeroU32>,
+    /// Requests that may change one organization, of all credentials.
+    pub organization_changes: Option<NonZeroU32>,
+    /// Such requests with an `Idempotency-Key`, with one credential, per day. Bounds the responses
+    /// that are stored for retries.
+    pub credential_keys_per_day: Option<NonZeroU32>,
     /// Requests from one IPv4 address or one IPv6 network (/64).
     pub address_requests: Option<NonZeroU32>,
     /// Requests without a valid credential, from one such address.
@@ -48,6 +60,8 @@ pub struct LimitSettings {
 pub struct Limits {
     credential_requests: Option<Limiter>,
     organization_requests: Option<Limiter>,
+    organization_changes: Option<Limiter>,
+    credential_keys_per_day: Option<Limiter>,
     address_requests: Option<Limiter>,
     address_failures: Option<Limiter>,
     trusted_proxies: Vec<IpNet>,
@@ -58,25 +72,33 @@ impl Limits {
         let LimitSettings {
             credential_requests,
             organization_requests,
+            organization_changes,
+            credential_keys_per_day,
             address_requests,
             address_failures,
             trusted_proxies,
         } = settings;
-        let limiter =
-            |policy, quota: Option<_>| quota.map(|quota| Limiter::new(policy, quota, clock));
+        let limiter = |policy, quota: Option<_>, window| {
+            quota.map(|quota| Limiter::new(policy, quota, window, clock))
+        };
         Self {
-            credential_requests: limiter("credential", credential_requests),
-            organization_requests: limiter("organization", organization_requests),
-            address_requests: limiter("address", address_requests),
-            address_failures: limiter("failed-authentication", address_failures),
+            credential_requests: limiter("credential", credential_requests, MINUTE),
+            organization_requests: limiter("organization", organization_requests, MINUTE),
+            organization_changes: limiter("changes", organization_changes, MINUTE),
+            credential_keys_per_day: limiter("idempotency-keys", credential_keys_per_day, DAY),
+            address_requests: limiter("address", address_requests, MINUTE),
+            address_failures: limiter("failed-authentication", address_failures, MINUTE),
             trusted_proxies,
         }
     }
 
+    /// Returns whether [`Limits::within`] counts nothing.
     fn is_unlimited(&self) -> bool {
         let Self {
             credential_requests,
             organization_requests,
+            organization_changes: _,
+            credential_keys_per_day: _,
             address_requests,
             address_failures,
             trusted_proxies: _,
@@ -125,6 +147,30 @@ impl Limits {
         Ok(caller)
     }
 
+    /// Counts `request`, which may change the organization of `access`. Called after the check of
+    /// permissions, because a caller could otherwise use up the limit of another organization.
+    /// `find_id` is as in [`Limits::within`].
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], and the errors of `find_id`.
+    pub async fn take_change(
+        &self,
+        request: &HttpRequest,
+        access: &OrgAccess,
+        find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
+    ) -> Result<()> {
+        let changes = self.organization_changes.as_ref();
+        let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
+        let keys = self.credential_keys_per_day.as_ref().filter(|_| has_key);
+        if changes.is_none() && keys.is_none() {
+            return Ok(());
+        }
+        let organization = by_id(access.organization(), find_id).await?;
+        take(request, changes, &organization)?;
+        let credential = access.author().actor.identity();
+        take(request, keys, &(credential, organization))
+    }
+
     async fn take_of_caller(
         &self,
         request: &HttpRequest,
@@ -151,17 +197,23 @@ impl Limits {
                 let (Some(claimed), Some(_)) = (claimed, organizations) else {
                     return Ok(());
                 };
-                // Counted by its id as with API keys, so that both dialects share one limit. An
-                // organization that does not exist is counted by the name in the token.
-                let id = match claimed {
-                    OrganizationRef::Id(_) => None,
-                    OrganizationRef::External(_) => find_id(claimed).await?,
-                };
-                let own = id.map_or_else(|| claimed.clone(), OrganizationRef::Id);
-                take(request, organizations, &own)
+                take(request, organizations, &by_id(claimed, find_id).await?)
             }
         }
     }
+}
+
+/// Returns the organization by its id, so that both of its names and both dialects share a limit.
+/// An organization that does not exist is counted by its external id.
+async fn by_id(
+    name: &OrganizationRef,
+    find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
+) -> Result<OrganizationRef> {
+    let id = match name {
+        OrganizationRef::Id(_) => None,
+        OrganizationRef::External(_) => find_id(name).await?,
+    };
+    Ok(id.map_or_else(|| name.clone(), OrganizationRef::Id))
 }
 
 /// Counts `request` for `caller`, if there is a limit.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 
+use super::MINUTE;
 use super::buckets::MAX_BUCKETS;
 use super::limiter::Limiter;
 use crate::clock::Clock;
@@ -18,7 +19,7 @@ fn limiter(quota: u32) -> (Limiter, Arc<AtomicU64>) {
     let millis = Arc::new(AtomicU64::new(0));
     let clock = Clock::Moved(DateTime::UNIX_EPOCH, millis.clone());
     let quota = NonZeroU32::new(quota).expect("not zero");
-    (Limiter::new("address", quota, &clock), millis)
+    (Limiter::new("address", quota, MINUTE, &clock), millis)
 }
 
 fn address(number: u32) -> IpAddr {

@@ -42,13 +42,13 @@ pub struct ApiKey {
 #[doc = "Where a page of API keys stands in its list."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiKeyListMeta {
-    #[doc = "How many keys the filter admits, on all pages together."]
+    #[doc = "How many keys the filter admits, on all pages together. 10,000 means 10,000 or more."]
     #[serde(rename = "total")]
     pub total: i64,
     #[doc = "How many keys a page has at most."]
     #[serde(rename = "limit")]
     pub limit: i32,
-    #[doc = "How many keys that the filter admits come before this page, at present."]
+    #[doc = "How many keys that the filter admits come before this page, at present. 10,000 means 10,000 or more."]
     #[serde(rename = "offset")]
     pub offset: i64,
     #[doc = "Value of `cursor` for the next page. Null on the last page."]
@@ -294,7 +294,7 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies takes an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode takes a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode stays on while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now; see `Retry-After`.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies requires an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode requires a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode cannot be turned off while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `API_KEY_LIMIT_REACHED` (422): the organization has 1,000 keys that are not revoked.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json`, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): the resource is not the version that `If-Match` names.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now, and stored nothing; see `Retry-After`.\n- `OUTCOME_UNKNOWN` (503): the change may have been stored; the database did not confirm it.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {
     #[doc = "`UNAUTHORIZED`"]
@@ -328,6 +328,10 @@ pub enum ErrorCode {
     #[doc = "`API_KEY_REVOKED`"]
     #[serde(rename = "API_KEY_REVOKED")]
     ApiKeyRevoked,
+
+    #[doc = "`API_KEY_LIMIT_REACHED`"]
+    #[serde(rename = "API_KEY_LIMIT_REACHED")]
+    ApiKeyLimitReached,
 
     #[doc = "`INVALID_INPUT`"]
     #[serde(rename = "INVALID_INPUT")]
@@ -372,6 +376,10 @@ pub enum ErrorCode {
     #[doc = "`UNAVAILABLE`"]
     #[serde(rename = "UNAVAILABLE")]
     Unavailable,
+
+    #[doc = "`OUTCOME_UNKNOWN`"]
+    #[serde(rename = "OUTCOME_UNKNOWN")]
+    OutcomeUnknown,
 }
 
 impl ErrorCode {
@@ -385,6 +393,7 @@ impl ErrorCode {
         Self::ResellerNotEligible,
         Self::ResellerHasBrands,
         Self::ApiKeyRevoked,
+        Self::ApiKeyLimitReached,
         Self::InvalidInput,
         Self::UnsupportedMediaType,
         Self::PayloadTooLarge,
@@ -396,6 +405,7 @@ impl ErrorCode {
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
+        Self::OutcomeUnknown,
     ];
 
     /// Returns the value as the spec writes it.
@@ -416,6 +426,8 @@ impl ErrorCode {
             Self::ResellerHasBrands => "RESELLER_HAS_BRANDS",
 
             Self::ApiKeyRevoked => "API_KEY_REVOKED",
+
+            Self::ApiKeyLimitReached => "API_KEY_LIMIT_REACHED",
 
             Self::InvalidInput => "INVALID_INPUT",
 
@@ -438,6 +450,8 @@ impl ErrorCode {
             Self::Internal => "INTERNAL",
 
             Self::Unavailable => "UNAVAILABLE",
+
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
         }
     }
 }

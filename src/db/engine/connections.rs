@@ -81,7 +81,10 @@ impl PooledConn {
     fn run<T>(&mut self, work: Work<T>) -> Result<T> {
         let outcome = run_caught(work, &mut self.conn);
         self.used_at = Instant::now();
-        self.is_suspect = matches!(outcome, Err(Error::Unavailable(_) | Error::Internal(_)));
+        self.is_suspect = matches!(
+            outcome,
+            Err(Error::Unavailable(_) | Error::OutcomeUnknown(_) | Error::Internal(_))
+        );
         self.is_read_only = outcome.as_ref().is_err_and(fault::is_read_only);
         outcome
     }

@@ -7,9 +7,12 @@
 //! <https://github.com/diesel-rs/diesel/pull/5232> adds SQLSTATE for PostgreSQL.
 //! Remove when `DatabaseErrorInformation` has the codes.
 
+use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::error::{Error, chain};
+
+use super::connection::DbConn;
 
 /// Message of SQLITE_BUSY: another connection holds the lock.
 const LOCKED: &str = "database is locked";
@@ -48,6 +51,18 @@ impl From<DieselError> for Error {
         } else {
             Self::internal(error)
         }
+    }
+}
+
+/// Returns the error of a statement that commits. If `conn` is lost, the commit may have succeeded.
+pub(super) fn commit_error(conn: &mut DbConn, error: Error) -> Error {
+    match error {
+        Error::Unavailable(cause) | Error::Internal(cause)
+            if conn.batch_execute("SELECT 1").is_err() =>
+        {
+            Error::OutcomeUnknown(cause)
+        }
+        error => error,
     }
 }
 

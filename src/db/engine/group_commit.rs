@@ -17,6 +17,7 @@ use crate::error::{Error, Result, chain};
 
 use super::connection::DbConn;
 use super::fair::{FairPermits, Lane};
+use super::fault::commit_error;
 use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
 use super::work::{ACQUIRE_TIMEOUT, Unresponsive};
@@ -77,7 +78,8 @@ impl GroupCommit {
         }
         // Another caller is storing the change.
         let stored = timeout(pool.response_timeout(), stored).await;
-        let stored = stored.unwrap_or_else(|_elapsed| Ok(Err(Error::unavailable(Unresponsive))));
+        let stored =
+            stored.unwrap_or_else(|_elapsed| Ok(Err(Error::outcome_unknown(Unresponsive))));
         stored.map_err(Error::internal)?
     }
 
@@ -176,7 +178,7 @@ impl Drop for Place {
 /// because a defect of one change must not fail the others.
 fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> Result<()> {
     let changes: Vec<&Change> = batch.iter().map(|pending| &pending.change).collect();
-    match store_all(conn, &changes) {
+    match store_all(conn, &changes).map_err(|error| commit_error(conn, error)) {
         Ok(stored) => {
             for (pending, is_stored) in batch.into_iter().zip(stored) {
                 let Pending { change, reply, .. } = pending;
@@ -184,13 +186,20 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
             }
             Ok(())
         }
+        // Every caller needs an error of its own.
         Err(Error::Unavailable(cause)) => {
-            // Every caller needs an error of its own.
             let text = cause.to_string();
             for pending in batch {
                 answer(pending.reply, Err(Error::unavailable(text.clone())));
             }
             Err(Error::Unavailable(cause))
+        }
+        Err(Error::OutcomeUnknown(cause)) => {
+            let text = cause.to_string();
+            for pending in batch {
+                answer(pending.reply, Err(Error::outcome_unknown(text.clone())));
+            }
+            Err(Error::OutcomeUnknown(cause))
         }
         Err(_) if batch.len() > 1 => batch
             .into_iter()

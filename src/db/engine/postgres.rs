@@ -15,10 +15,11 @@ use crate::error::{Error, Result};
 use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::{FairPermits, Lane};
+use super::fault::commit_error;
 use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
 use super::readiness::Readiness;
-use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::work::{ACQUIRE_TIMEOUT, Unresponsive, Work, run_caught};
 
 /// Settings of every session. Times are in milliseconds, far above what any statement of the
 /// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
@@ -98,7 +99,13 @@ impl PostgresDb {
     {
         let permit = self.pool.acquire(&self.writes, lane, WRITE_TIMEOUT).await?;
         let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
-        self.pool.run(lane, (held, permit), work).await
+        match self.pool.run(lane, (held, permit), work).await {
+            // The work continues, and may commit.
+            Err(Error::Unavailable(cause)) if cause.is::<Unresponsive>() => {
+                Err(Error::OutcomeUnknown(cause))
+            }
+            outcome => outcome,
+        }
     }
 
     /// Stores `change` together with the changes of other callers. Returns `None` if it was void.
@@ -198,7 +205,8 @@ fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
     Transactions::begin_transaction(conn)?;
     match run_caught(work, conn) {
         Ok(value) => {
-            Transactions::commit_transaction(conn)?;
+            let committed = Transactions::commit_transaction(conn);
+            committed.map_err(|error| commit_error(conn, error.into()))?;
             Ok(value)
         }
         Err(error) => {

@@ -83,7 +83,9 @@ impl WriteHealth {
                     log::info!("writes succeed again");
                 }
             }
-            Err(error @ Error::Unavailable(cause)) if !cause.is::<Busy>() => {
+            Err(error @ (Error::Unavailable(cause) | Error::OutcomeUnknown(cause)))
+                if !cause.is::<Busy>() =>
+            {
                 if !self.is_failing.swap(true, Ordering::Relaxed) {
                     log::error!("writes fail: {}", chain(error));
                 }

@@ -99,7 +99,8 @@ impl ApiKeys {
             let outcome = db.write(lane, work).await;
             match &outcome {
                 // After such an error the write may be stored or not.
-                Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => {
+                Ok((_, true))
+                | Err(Error::OutcomeUnknown(_) | Error::Unavailable(_) | Error::Internal(_)) => {
                     cache.invalidate_all();
                 }
                 Ok((_, false)) | Err(_) => {}

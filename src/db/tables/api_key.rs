@@ -129,24 +129,48 @@ pub fn list(
     Ok(rows.into_iter().map(ApiKeyRow::into_domain).collect())
 }
 
-/// Counts the keys of [`list`] after a position, or all of them.
+/// Counts the keys of [`list`] up to a position, or all of them. Returns `most` if there are more,
+/// so that a long list takes no longer than one of this length.
 pub fn count(
     conn: &mut DbConn,
     org_id: &OrgId,
     include_revoked: bool,
-    after: Option<&KeyPosition>,
+    until: Option<&KeyPosition>,
+    most: i64,
 ) -> Result<i64> {
-    let (created_at, id) = bounds(after);
-    let is_older = api_keys::created_at.lt(created_at);
-    let is_next = api_keys::created_at.eq(created_at).and(api_keys::id.lt(id));
-    let is_admitted = api_keys::revoked_at.is_null();
-    let count = api_keys::table
+    let beginning_of_time = StoredTime::from(DateTime::UNIX_EPOCH);
+    let (created_at, id) = until.map_or((beginning_of_time, ApiKeyId::LEAST), |position| {
+        (position.created_at.into(), position.id)
+    });
+    let counted = || {
+        let is_newer = api_keys::created_at.gt(created_at);
+        let is_same = api_keys::created_at.eq(created_at).and(api_keys::id.ge(id));
+        let is_admitted = api_keys::revoked_at.is_null();
+        api_keys::table
+            .filter(api_keys::org_id.eq(org_id))
+            .filter(api_keys::created_at.ge(created_at))
+            .filter(is_newer.or(is_same))
+            .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
+    };
+    let beyond = counted().select(api_keys::id).offset(most).limit(1);
+    let beyond: Option<ApiKeyId> = beyond.get_result(conn).optional()?;
+    match beyond {
+        Some(_) => Ok(most),
+        None => Ok(counted().count().get_result(conn)?),
+    }
+}
+
+/// Returns whether an organization has `number` keys that are not revoked, or more.
+pub fn has_live(conn: &mut DbConn, org_id: &OrgId, number: i64) -> Result<bool> {
+    let last: Option<ApiKeyId> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
-        .filter(is_older.or(is_next))
-        .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
-        .count()
-        .get_result(conn)?;
-    Ok(count)
+        .filter(api_keys::revoked_at.is_null())
+        .offset(number - 1)
+        .limit(1)
+        .select(api_keys::id)
+        .get_result(conn)
+        .optional()?;
+    Ok(last.is_some())
 }
 
 /// Returns exclusive upper bounds of the time and the id of the keys after `after`. The id counts

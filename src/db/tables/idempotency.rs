@@ -12,6 +12,9 @@ use crate::db::engine::connection::DbConn;
 use crate::db::tables::schema::idempotency_records as records;
 use crate::db::tables::types::{StoredTime, stored_hash};
 
+/// Status in the record of a request that changed nothing, which has neither headers nor body.
+const UNCHANGED: i32 = 0;
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = records)]
 struct IdempotencyRow {
@@ -24,13 +27,17 @@ struct IdempotencyRow {
 
 impl IdempotencyRow {
     fn into_domain(self) -> Result<IdempotencyRecord> {
-        Ok(IdempotencyRecord {
-            fingerprint: Fingerprint::from_stored(stored_hash(self.fingerprint)?),
-            response: StoredResponse {
-                status: u16::try_from(self.status).map_err(Error::internal)?,
+        let response = match self.status {
+            UNCHANGED => None,
+            status => Some(StoredResponse {
+                status: u16::try_from(status).map_err(Error::internal)?,
                 headers: serde_json::from_str(&self.headers).map_err(Error::internal)?,
                 body: self.body,
-            },
+            }),
+        };
+        Ok(IdempotencyRecord {
+            fingerprint: Fingerprint::from_stored(stored_hash(self.fingerprint)?),
+            response,
             created_at: self.created_at.utc(),
         })
     }
@@ -60,23 +67,28 @@ pub fn insert(
     let Owner { org_id, credential } = owner;
     let IdempotencyRecord {
         fingerprint,
-        response:
-            StoredResponse {
-                status,
-                headers,
-                body,
-            },
+        response,
         created_at,
     } = record;
-    let headers = serde_json::to_string(headers).map_err(Error::internal)?;
+    let (status, headers, body) = match response {
+        None => (UNCHANGED, String::new(), [].as_slice()),
+        Some(StoredResponse {
+            status,
+            headers,
+            body,
+        }) => {
+            let headers = serde_json::to_string(headers).map_err(Error::internal)?;
+            (i32::from(*status), headers, body.as_slice())
+        }
+    };
     let row = (
         records::org_id.eq(org_id),
         records::credential.eq(credential),
         records::idempotency_key.eq(key.as_str()),
         records::fingerprint.eq(fingerprint.as_bytes().as_slice()),
-        records::status.eq(i32::from(*status)),
+        records::status.eq(status),
         records::headers.eq(headers),
-        records::body.eq(body.as_slice()),
+        records::body.eq(body),
         records::created_at.eq(StoredTime::from(*created_at)),
     );
     diesel::insert_into(records::table)

@@ -11,7 +11,7 @@ use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::error::Error;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::requirements;
+use crate::handlers::{is_change, requirements};
 use crate::limits::whole_seconds;
 use crate::request::{self, RateLimit};
 use crate::state::AppState;
@@ -50,7 +50,11 @@ impl Api for AgentMessage {
         // An API key names its organization by id, so that a lookup is never needed.
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
-        Ok(caller.require(requirements(operation), Target::Own)?)
+        let caller = caller.require(requirements(operation), Target::Own)?;
+        if is_change(operation) {
+            limits.take_change(request, &caller.access, find_id).await?;
+        }
+        Ok(caller)
     }
 
     fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
@@ -67,6 +71,7 @@ fn issue_limit(wait: Duration) -> RateLimit {
     RateLimit {
         policy: "api-keys",
         quota: app::api_key::MAX_ISSUED,
+        window_secs: app::api_key::ISSUE_WINDOW.num_seconds().unsigned_abs(),
         remaining: 0,
         seconds: whole_seconds(wait),
     }

@@ -149,6 +149,12 @@ fn of_error(error: &Error) -> Public<'_> {
             ErrorCode::Unavailable,
             "service temporarily unavailable",
         ),
+        Error::OutcomeUnknown(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::OutcomeUnknown,
+            "the change may have been stored: read the resource, \
+             or retry with the same Idempotency-Key",
+        ),
         Error::Internal(_) => INTERNAL,
     }
 }
@@ -167,6 +173,10 @@ fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
         Refusal::ApiKeyRevoked => (
             ErrorCode::ApiKeyRevoked,
             "a revoked API key cannot be rotated",
+        ),
+        Refusal::ApiKeyLimitReached => (
+            ErrorCode::ApiKeyLimitReached,
+            "the organization has 1,000 API keys that are not revoked",
         ),
     }
 }

@@ -9,7 +9,7 @@ use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::requirements;
+use crate::handlers::{is_change, requirements};
 use crate::request;
 use crate::state::AppState;
 
@@ -54,7 +54,11 @@ impl Api for TetherRelay {
         let caller = limits
             .within(request, pin!(authentication), find_id)
             .await?;
-        Ok(caller.require(requirements(operation), Target::Named(named.as_ref()))?)
+        let caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
+        if is_change(operation) {
+            limits.take_change(request, &caller.access, find_id).await?;
+        }
+        Ok(caller)
     }
 
     fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {

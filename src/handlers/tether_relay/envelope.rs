@@ -119,6 +119,12 @@ fn of_error<'a>(error: &'a Error, method: &Method) -> Public<'a> {
             "Service unavailable",
             "The service is temporarily unavailable",
         ),
+        Error::OutcomeUnknown(_) => fixed(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Outcome unknown",
+            "The change may have been stored: read the configuration, \
+             or retry with the same Idempotency-Key",
+        ),
         Error::Internal(_) => internal(method),
     }
 }

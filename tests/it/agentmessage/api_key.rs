@@ -7,6 +7,8 @@ use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
+use crate::support::app::now;
+use crate::support::database::TestDatabase;
 use crate::support::response::Response;
 
 /// Path of the list of keys.
@@ -86,6 +88,27 @@ impl Keys {
         let key = self.app.api_key(scopes).await;
         let id = self.app.key_id(&key).await.to_string();
         (id, key)
+    }
+
+    /// Adds live keys whose plaintext is unknown.
+    pub fn add_unused(&self, number: usize) {
+        let (id, hash) = match self.app.database {
+            TestDatabase::Sqlite(_) => ("randomblob(16)", "randomblob(32)"),
+            TestDatabase::Postgres { .. } => (
+                "gen_random_uuid()",
+                "sha256(gen_random_uuid()::text::bytea)",
+            ),
+        };
+        let (org_id, micros) = (self.app.org_id, now().timestamp_micros());
+        self.app.database.execute(&format!(
+            "WITH RECURSIVE numbers(n) AS
+                 (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {number})
+             INSERT INTO api_keys
+                 (id, org_id, label, prefix, hash, scopes, created_by, created_at)
+             SELECT {id}, $id:{org_id}, 'unused', 'am_live_0000', {hash}, 'org:read',
+                 'command-line', $time:{micros}
+             FROM numbers"
+        ));
     }
 
     /// Returns everything that a request about keys can change.

@@ -347,3 +347,22 @@ async fn the_limit_is_per_organization_and_counts_keys_issued_by_its_keys() {
     };
     elsewhere.created("of another organization").await;
 }
+
+#[actix_web::test]
+async fn an_organization_has_at_most_1000_live_keys_and_may_still_rotate_them() {
+    let keys = Keys::new().await;
+    keys.add_unused(998);
+    let last = keys.created("last").await;
+    let id = last["id"].as_str().unwrap();
+    let before = keys.stored().await;
+    let body = json!({"label": "beyond", "scopes": ["org:read"]});
+    let refused = keys.post(&body).await;
+    assert_error(&refused, 422, "API_KEY_LIMIT_REACHED", "1,001 keys");
+    assert_eq!(keys.stored().await, before);
+    let rotated = keys.rotate(id).await;
+    assert_eq!(rotated.status, 201);
+    assert_eq!(keys.post(&body).await.status, 422);
+    let new_id = rotated.json()["data"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(keys.delete(&new_id).await.status, 204);
+    keys.created("in its place").await;
+}

@@ -88,17 +88,31 @@ async fn another_body_with_the_same_key_is_refused_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_retry_of_a_request_that_changed_nothing_changes_nothing() {
+async fn a_request_that_changed_nothing_stores_no_response_and_its_retry_changes_nothing() {
     let app = TestApp::new().await;
     let key = app.api_key(SCOPES).await;
     let name = app.stored().await.settings.name.as_str().to_owned();
     let body = json!({ "name": name }).to_string();
     let first = patch(&app, &key, "k1", &body).await;
     assert!(app.audit().await.is_empty());
-    app.patch(&key, json!({"name": "Other"})).await;
+    let length = "SELECT CAST(length(headers) + length(body) AS TEXT) AS value \
+         FROM idempotency_records";
+    assert_eq!(app.database.values(length), ["0"]);
     let again = patch(&app, &key, "k1", &body).await;
-    assert_eq!(again.bytes, first.bytes);
-    assert_eq!(app.stored().await.settings.name.as_str(), "Other");
+    assert!(is_replayed(&again));
+    assert_eq!(
+        (&again.bytes, again.header("ETag")),
+        (&first.bytes, first.header("ETag"))
+    );
+
+    let changed = app.patch(&key, json!({"name": "Other"})).await;
+    let again = patch(&app, &key, "k1", &body).await;
+    assert!(is_replayed(&again));
+    assert_eq!(
+        (&again.bytes, again.header("ETag")),
+        (&changed.bytes, changed.header("ETag"))
+    );
+    assert_eq!(app.audit().await.len(), 1);
 }
 
 #[actix_web::test]

@@ -251,3 +251,17 @@ async fn a_key_without_the_scope_gets_403_for_every_query() {
         assert_error(&keys.list(query).await, 403, "FORBIDDEN", query);
     }
 }
+
+#[actix_web::test]
+async fn a_list_counts_10_000_keys_at_most() {
+    let keys = Keys::new().await;
+    keys.add_unused(9_998);
+    let total = async || keys.list("limit=1").await.json()["meta"]["total"].clone();
+    assert_eq!(total().await, 9_999);
+    keys.add_unused(2);
+    assert_eq!(total().await, 10_000, "10,001 keys");
+    let first = keys.list("limit=2").await.json();
+    let cursor = first["meta"]["next_cursor"].as_str().unwrap();
+    let second = keys.list(&format!("limit=2&cursor={cursor}")).await;
+    assert_eq!(second.json()["meta"]["offset"], 2);
+}

@@ -25,13 +25,15 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::ResellerNotEligible,
         Refusal::ResellerHasBrands,
         Refusal::ApiKeyRevoked,
+        Refusal::ApiKeyLimitReached,
     ];
     // A new refusal fails to compile here. Add it to the list.
     all.iter().for_each(|refusal| match refusal {
         Refusal::AttestationRequired
         | Refusal::ResellerNotEligible
         | Refusal::ResellerHasBrands
-        | Refusal::ApiKeyRevoked => {}
+        | Refusal::ApiKeyRevoked
+        | Refusal::ApiKeyLimitReached => {}
     });
     all.to_vec()
 }
@@ -92,6 +94,7 @@ fn every_error() -> Vec<Error> {
         Error::KeysLimited(Duration::from_secs(60)),
         Error::RateLimited(Duration::from_millis(1500)),
         Error::unavailable(SECRET),
+        Error::outcome_unknown(SECRET),
         Error::internal(SECRET),
     ];
     all.extend(every_refusal().into_iter().map(Error::Refused));
@@ -109,6 +112,7 @@ fn every_error() -> Vec<Error> {
         | Error::KeysLimited(_)
         | Error::RateLimited(_)
         | Error::Unavailable(_)
+        | Error::OutcomeUnknown(_)
         | Error::Internal(_) => {}
     });
     all

@@ -8,6 +8,7 @@ mod fairness;
 mod group_commit;
 mod key_races;
 mod logs;
+mod lost_confirmation;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;

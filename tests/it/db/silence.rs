@@ -13,7 +13,7 @@ use crate::support::database::TestDatabase;
 use crate::support::proxy::Proxy;
 
 /// A database behind a proxy, if PostgreSQL is tested.
-async fn behind_proxy(connections: u32) -> Option<(TestApp, Proxy, Db)> {
+pub(super) async fn behind_proxy(connections: u32) -> Option<(TestApp, Proxy, Db)> {
     let app = TestApp::new().await;
     let TestDatabase::Postgres { server, .. } = &app.database else {
         return None;

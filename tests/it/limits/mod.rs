@@ -1,6 +1,7 @@
 //! Rate limits: the refused requests, their messages and the time to wait.
 
 mod addresses;
+mod changes;
 mod documented;
 mod failures;
 mod requests;

@@ -1,9 +1,9 @@
-//! A proxy in front of PostgreSQL whose connections can fall silent.
+//! A proxy in front of PostgreSQL whose connections can fall silent, or lose a reply.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Accepts connections and passes bytes to and from the server, until it is told otherwise.
@@ -18,6 +18,15 @@ struct Shared {
     frozen: AtomicUsize,
     accepted: AtomicUsize,
     is_silent: AtomicBool,
+    /// Part of the request whose reply is lost.
+    pattern: Mutex<Option<&'static str>>,
+}
+
+struct Connection {
+    number: usize,
+    /// The next reply is lost.
+    is_lost: AtomicBool,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -46,6 +55,29 @@ impl Proxy {
     pub fn silence(&self, is_silent: bool) {
         self.shared.is_silent.store(is_silent, Ordering::SeqCst);
     }
+
+    /// Loses the reply to the next request that contains `pattern`, and its connection. The server
+    /// executes the request.
+    pub fn lose_reply_to(&self, pattern: &'static str) {
+        *self.shared.pattern.lock().unwrap() = Some(pattern);
+    }
+
+    /// Returns whether the reply was lost.
+    pub fn has_lost_reply(&self) -> bool {
+        self.shared.pattern.lock().unwrap().is_none()
+    }
+}
+
+impl Connection {
+    /// Looks for the pattern in a request.
+    fn inspect(&self, request: &[u8]) {
+        let mut pattern = self.shared.pattern.lock().unwrap();
+        let is_in = |text: &str| request.windows(text.len()).any(|at| at == text.as_bytes());
+        if pattern.is_some_and(is_in) {
+            *pattern = None;
+            self.is_lost.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 fn accept(listener: &TcpListener, server: &str, shared: &Arc<Shared>) {
@@ -59,17 +91,28 @@ fn accept(listener: &TcpListener, server: &str, shared: &Arc<Shared>) {
 
 /// Passes bytes in both directions, on a thread each.
 fn connect(client: &TcpStream, server: &TcpStream, number: usize, shared: &Arc<Shared>) {
-    for (from, to) in [(client, server), (server, client)] {
+    let connection = Arc::new(Connection {
+        number,
+        is_lost: AtomicBool::new(false),
+        shared: Arc::clone(shared),
+    });
+    for (from, to, is_request) in [(client, server, true), (server, client, false)] {
         let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || pass_on(from, to, number, &shared));
+        let connection = Arc::clone(&connection);
+        std::thread::spawn(move || pass_on(from, to, &connection, is_request));
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, number: usize, shared: &Shared) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, connection: &Connection, is_request: bool) {
+    let Connection { number, shared, .. } = connection;
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        while number < shared.frozen.load(Ordering::SeqCst)
+        if is_request {
+            connection.inspect(&buffer[..length]);
+        } else if connection.is_lost.load(Ordering::SeqCst) {
+            break;
+        }
+        while *number < shared.frozen.load(Ordering::SeqCst)
             || shared.is_silent.load(Ordering::SeqCst)
         {
             std::thread::sleep(Duration::from_millis(10));

@@ -31,9 +31,14 @@ ADVICE = {
 }
 # Advice for a business rule that refuses.
 RULE = "meet the rule, or leave the field out"
-RULES = {
+UNKNOWN = "[read first](#unknown-outcome), or retry with the same `Idempotency-Key`"
+# Advice for single codes of AgentMessage and errors of Tether.
+SPECIAL = {
     "API_KEY_REVOKED": "create a new key",
+    "API_KEY_LIMIT_REACHED": "revoke a key first",
     "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
+    "OUTCOME_UNKNOWN": UNKNOWN,
+    "Outcome unknown": UNKNOWN,
 }
 
 
@@ -66,12 +71,11 @@ def failures(document):
 
 
 def examples(response):
-    """Returns the error codes in the examples of a response."""
+    """Returns the bodies that a response shows."""
     media = response["content"]["application/json"]
-    shown = [example["value"] for example in media.get("examples", {}).values()] or [
+    return [example["value"] for example in media.get("examples", {}).values()] or [
         media["example"]
     ]
-    return {example["error"]["code"] for example in shown}
 
 
 def codes(document):
@@ -97,19 +101,15 @@ def agentmessage():
     yield "| status | `error.code` | meaning | operations | what to do |"
     yield "|---|---|---|---|---|"
     for code, status, meaning in sorted(codes(document), key=lambda row: row[1]):
-        advice = (
-            ADVICE[status]
-            if status != 422 or code == "VALIDATION_FAILED"
-            else RULES.get(code, RULE)
-        )
+        general = ADVICE[status] if status != 422 or code == "VALIDATION_FAILED" else RULE
+        advice = SPECIAL.get(code, general)
         if status not in declared:
             raise SystemExit(
                 f"ErrorCode gives {code} the status {status}, which no operation declares"
             )
         responses, _, ids = declared[status]
-        ids = [
-            id for response, id in zip(responses, ids, strict=True) if code in examples(response)
-        ]
+        shown = [{body["error"]["code"] for body in examples(response)} for response in responses]
+        ids = [id for codes, id in zip(shown, ids, strict=True) if code in codes]
         operations = "all" if len(ids) == count else ", ".join(f"`{id}`" for id in ids)
         meaning = meaning[0].upper() + meaning[1:]
         yield f"| {status} | `{code}` | {meaning} | {operations} | {advice} |"
@@ -121,11 +121,12 @@ def tether():
     for status, (responses, operations, _) in failures(spec("tether-relay")).items():
         rows = {}
         for response, operation in zip(responses, operations, strict=True):
-            example = response["content"]["application/json"]["example"]
-            rows.setdefault((example["error"], example.get("details", "")), []).append(operation)
+            for body in examples(response):
+                rows.setdefault((body["error"], body.get("details", "")), []).append(operation)
         for (error, details), methods in rows.items():
             shown = f"`{details}`" if details else "(none)"
-            yield f"| {status} | `{error}` | {shown} | {', '.join(methods)} | {ADVICE[status]} |"
+            advice = SPECIAL.get(error, ADVICE[status])
+            yield f"| {status} | `{error}` | {shown} | {', '.join(methods)} | {advice} |"
 
 
 def table():

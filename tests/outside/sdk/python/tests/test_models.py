@@ -1,4 +1,5 @@
-"""What the models send: absent, null and value are three things."""
+"""What the models send: absent, null and value are three things. And the one error that no live
+server shows."""
 
 import json
 import unittest
@@ -45,6 +46,16 @@ class Models(unittest.TestCase):
         body = {"missedCallMessage": "", "colour": None}
         self.assertEqual(tr.UpdateMissedCallMessageRequest.from_dict(body).to_dict(), body)
         self.assertEqual(tr.UpdateMissedCallMessageRequest.from_dict({}).to_dict(), {})
+
+    def test_an_unknown_outcome_has_a_code_of_its_own(self):
+        error = {
+            "code": "OUTCOME_UNKNOWN",
+            "message": "the change may have been stored",
+            "request_id": "0" * 26,
+        }
+        decoded = am.ErrorResponse.from_dict({"success": False, "error": error})
+        self.assertEqual(decoded.error.code, am.ErrorCode.OUTCOME_UNKNOWN)
+        self.assertNotEqual(decoded.error.code, am.ErrorCode.UNAVAILABLE)
 
 
 if __name__ == "__main__":
