@@ -12,6 +12,7 @@ use actix_web::{Error, HttpMessage};
 use crate::domain::ids::RequestId;
 use crate::request::RequestContext;
 
+use super::connection::RequestInProgress;
 use super::cors::Cors;
 use super::unread_body::UnreadBody;
 use super::{access_log, response_headers};
@@ -24,6 +25,7 @@ pub(super) async fn with_request_id(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::generate();
+    let _in_progress = RequestInProgress::new(&request);
     let pending = access_log::Pending::new(id, request.method());
     // Before a handler can take the body.
     let unread_body = UnreadBody::of(&mut request);
