@@ -41,5 +41,5 @@ pub(super) async fn with_request_id(
     response_headers::add(&mut response);
     // After all headers, and before the body is sent: the log does not wait for a slow client.
     pending.complete(&response);
-    Ok(unread_body.close_connection_if_unread(response))
+    Ok(unread_body.discard(response).await)
 }
