@@ -49,6 +49,9 @@ pub enum Error {
     /// Database that is unavailable for now. The caller may retry.
     #[error("database unavailable")]
     Unavailable(#[source] BoxError),
+    /// Shutdown of the server. The caller may retry, and reaches another server.
+    #[error("the server is shutting down")]
+    ShuttingDown,
     /// Defect of the server or of its data.
     #[error("internal error")]
     Internal(#[source] BoxError),

@@ -109,6 +109,7 @@ fn every_error() -> Vec<Error> {
         | Error::KeysLimited(_)
         | Error::RateLimited(_)
         | Error::Unavailable(_)
+        | Error::ShuttingDown
         | Error::Internal(_) => {}
     });
     all
