@@ -66,6 +66,7 @@ pub async fn serve(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    ignore_hangups()?;
     announce(&addresses)?;
     log::info!(
         "at most {} connections, {} of one client address, with {files} open files",
@@ -186,6 +187,17 @@ fn admit(
         }
     };
     Ok((Connection::new(stream, permit), Protocol::Http1, Some(peer)))
+}
+
+/// Keeps SIGHUP from ending the process. A closing terminal and log rotation send it.
+fn ignore_hangups() -> io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    rt::spawn(async move {
+        while hangups.recv().await.is_some() {
+            log::info!("ignored SIGHUP: settings and logs need no reload");
+        }
+    });
+    Ok(())
 }
 
 async fn stop_signal((terminate, interrupt): &mut (Signal, Signal)) {

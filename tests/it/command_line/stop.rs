@@ -142,6 +142,16 @@ fn a_drain_of_a_second_loses_no_request_of_a_busy_connection() {
 }
 
 #[test]
+fn sighup_is_ignored() {
+    let (program, mut server, key) = server_with_key();
+    let mut connection = server.connect();
+    server.signal("HUP");
+    program.wait_for_log("ignored SIGHUP");
+    server.assert_runs_on(Duration::from_millis(200));
+    assert_eq!(connection.get(ORGANIZATION, &key).status, 200);
+}
+
+#[test]
 fn a_second_signal_stops_the_server_without_waiting_for_open_requests() {
     for second in ["TERM", "INT"] {
         let (_program, mut server, key) = server_with_key();
