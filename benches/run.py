@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The benchmark of docs/PERFORMANCE.md: W1 to W4 on both databases, compared with a static reply, a
+"""The benchmark of docs/PERFORMANCE.md: W1 to W4c on both databases, compared with a static reply, a
 plain first version and pgbench. The measurements are interleaved. Writes results.json and table.md
 to target/bench/.
 
