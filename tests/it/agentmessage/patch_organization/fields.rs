@@ -158,7 +158,7 @@ async fn every_field_can_be_changed_at_once() {
         "quiet_hours": {"enabled": true, "start": "20:00", "end": "07:00", "mode": "defer"},
         "auto_replies": {"enabled": false, "stop_text": "S", "help_text": "H", "start_text": "R"},
         "registration_status": {"brand": null, "brand_count": 0, "campaign_count": 0},
-        "created_at": "2026-01-04T12:00:00Z",
+        "created_at": "2026-01-04T12:00:00.000Z",
     });
     assert_eq!(data, expected);
 }
