@@ -1,6 +1,6 @@
-"""Large databases. The command line creates one organization, the API changes it, and SQL copies it.
-Only the hashes of the audit log are unrealistic: they are random, so `quietline audit verify` fails
-on such a database."""
+"""Large databases. The command line creates one organization, the API changes it, and SQL copies
+it. Only the hashes of the audit log are unrealistic: they are random, so `quietline audit
+verify` fails on such a database."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def fill(database, name, organizations, entries_each, entries_of_first):
 
 
 def _make_source(database, name):
-    """Creates an organization whose log entries 2 and 3 change retention and quiet hours."""
+    """Creates an organization whose log entries 3 and 4 change retention and quiet hours."""
     database.create(name)
     url = database.url(name)
     created = json.loads(
@@ -114,7 +114,7 @@ def _copies(table, columns, own, source, numbers, functions):
     filters = {
         "organizations": f"source.id = {source}",
         "api_keys": f"source.org_id = {source}",
-        "audit_log": f"source.org_id = {source} AND source.seq = 2 + n % 2",
+        "audit_log": f"source.org_id = {source} AND source.seq = 3 + n % 2",
     }
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)}"
@@ -194,9 +194,7 @@ class _Postgres:
         )
         columns = self._database.text(self._name, query).split(",")
         counted = f"generate_series({numbers.start}, {numbers.stop - 1}) AS n"
-        statement = _copies(
-            table, columns, own, self.id_literal(source), counted, self._FUNCTIONS
-        )
+        statement = _copies(table, columns, own, self.id_literal(source), counted, self._FUNCTIONS)
         self._database.execute(self._name, statement)
 
     def id_literal(self, text):

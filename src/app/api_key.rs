@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 use crate::db::keys::ApiKeys;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
-use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey, PlaintextApiKey};
+use crate::domain::api_key::{ApiKey, IssuedKey, KeyPosition, NewApiKey, PlaintextApiKey};
 use crate::domain::change::Change;
 use crate::domain::cursor::{self, ListName};
 use crate::domain::ids::{ApiKeyId, OrgId};
@@ -41,17 +41,18 @@ pub async fn create(
     let (granting, scopes) = (access.clone(), new.scopes);
     let work = move |conn: &mut DbConn, organization: Organization| {
         granting.check_grant(new.scopes)?;
-        let key = issue(conn, &organization.id, &granting, &new, now)?;
-        let change = Change::logged(organization, granting.author(), key.created(), now);
+        let issued = issue(conn, &organization.id, &granting, &new, now)?;
+        let change = Change::logged(organization, granting.author(), issued.created(), now);
         db::organization::store_locked(conn, change)?;
-        Ok(key)
+        Ok(issued.key)
     };
     if let Some(request) = idempotent {
         return idempotency::run(state, access, request, work).await;
     }
     // Before the lock, so that a scope that cannot be granted costs no write.
     access.check_grant(scopes)?;
-    let created = state.db.write(move |conn| {
+    let lane = Lane::of(access.organization());
+    let created = state.db.write(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         work(conn, organization)
     });
@@ -71,7 +72,8 @@ pub async fn rotate(
     plaintext: PlaintextApiKey,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    keys.revoke(move |conn| {
+    let lane = Lane::of(access.organization());
+    keys.revoke(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
@@ -84,12 +86,12 @@ pub async fn rotate(
             scopes: old.scopes,
             plaintext,
         };
-        let key = issue(conn, &organization.id, &access, &new, now)?;
+        let issued = issue(conn, &organization.id, &access, &new, now)?;
         db::api_key::revoke(conn, &organization.id, &id, now)?;
         // The entry is about the old key. Its payload names the new one.
-        let change = Change::logged(organization, access.author(), old.rotated(&key), now);
+        let change = Change::logged(organization, access.author(), old.rotated(&issued), now);
         db::organization::store_locked(conn, change)?;
-        Ok((key, true))
+        Ok((issued.key, true))
     })
     .await
 }
@@ -99,7 +101,8 @@ pub async fn rotate(
 /// # Errors
 /// [`Error::NotFound`], also for a key of another organization.
 pub async fn show(db: &Db, access: OrgAccess, id: ApiKeyId) -> Result<ApiKey> {
-    let found = db.read(move |conn| {
+    let lane = Lane::of(access.organization());
+    let found = db.read(lane, move |conn| {
         let org_id = tenant::resolve_id(conn, &access)?;
         db::api_key::find(conn, &org_id, &id)
     });
@@ -134,7 +137,8 @@ pub struct KeyPage {
 /// [`Error::Invalid`] for a cursor of another list.
 pub async fn page(db: &Db, access: OrgAccess, query: KeyQuery) -> Result<KeyPage> {
     let cursors = db.cursor_key().clone();
-    let read = db.read_list(move |conn| {
+    let lane = Lane::of(access.organization());
+    let read = db.read_list(lane, move |conn| {
         let include_revoked = query.include_revoked;
         let org_id = tenant::resolve_id(conn, &access)?;
         let list = ListName::new("api_keys", &org_id, &[&include_revoked.to_string()]);
@@ -171,7 +175,8 @@ pub async fn delete(
     id: ApiKeyId,
 ) -> Result<ApiKey> {
     let now = clock.now();
-    keys.revoke(move |conn| {
+    let lane = Lane::of(access.organization());
+    keys.revoke(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let key = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         // The scopes are not compared: a caller that finds a leaked key must be able to revoke it.
@@ -194,7 +199,7 @@ fn issue(
     access: &OrgAccess,
     new: &NewApiKey,
     now: DateTime<Utc>,
-) -> Result<ApiKey> {
+) -> Result<IssuedKey> {
     let since = now - ISSUE_WINDOW;
     // Bounded above too. Otherwise keys issued while a clock was far ahead would count until then.
     let period = since..now + ISSUE_WINDOW;
@@ -203,8 +208,7 @@ fn issue(
         let wait = (issued - since).to_std().map_err(Error::internal)?;
         return Err(Error::KeysLimited(wait));
     }
-    let key = ApiKey::issue(*org_id, new, now);
-    let created_by = access.author().actor.identity();
-    db::api_key::insert(conn, &key, &new.plaintext.hash(), &created_by)?;
-    Ok(key)
+    let issued = IssuedKey::issue(*org_id, new, &access.author().actor, now);
+    db::api_key::insert(conn, &issued)?;
+    Ok(issued)
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use chrono::NaiveDateTime;
 
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::audit::entry::AuditEntry;
 use crate::domain::audit::filter::AuditFilter;
@@ -41,7 +41,8 @@ pub struct AuditPage {
 /// [`Error::Invalid`] for a cursor of another list.
 pub async fn page(db: &Db, access: OrgAccess, query: AuditQuery) -> Result<AuditPage> {
     let cursors = db.cursor_key().clone();
-    let read = db.read_list(move |conn| {
+    let lane = Lane::of(access.organization());
+    let read = db.read_list(lane, move |conn| {
         let org_id = tenant::resolve_id(conn, &access)?;
         let list = query.filter.list_name(&org_id);
         let parse = |text: &str| text.parse().ok();

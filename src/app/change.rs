@@ -2,7 +2,7 @@
 //! if a concurrent write won. Not here: the decision, which each use case makes.
 
 use crate::db::keys::ApiKeys;
-use crate::db::{self, DbConn};
+use crate::db::{self, DbConn, Lane};
 use crate::domain::access::Authorized;
 use crate::domain::api_key::HashedApiKey;
 use crate::domain::change::Change;
@@ -59,14 +59,11 @@ where
     let Some(change) = decide(&read)? else {
         return Ok(read);
     };
-    let stored = state.db.write_statement(move |conn| {
-        let is_stored = db::organization::store(conn, &change)?;
-        Ok(is_stored.then_some(change.after))
-    });
-    if let Some(organization) = stored.await? {
+    if let Some(organization) = state.db.store_change(change).await? {
         return Ok(organization);
     }
-    let changed = state.db.write(move |conn| {
+    let lane = Lane::of(access.organization());
+    let changed = state.db.write(lane, move |conn| {
         let locked = tenant::lock(conn, &access)?;
         change_locked(conn, locked, &decide)
     });

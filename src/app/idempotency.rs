@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{self, DbConn, InFlightKey};
+use crate::db::{self, DbConn, InFlightKey, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::idempotency::{
     Fingerprint, IdempotencyKey, IdempotencyRecord, Owner, StoredResponse,
@@ -50,7 +50,8 @@ where
 {
     let now = state.clock.now();
     let in_flight = in_flight_key(&access, &request.key);
-    let outcome = state.db.write_unless_in_flight(in_flight, move |conn| {
+    let (db, lane) = (&state.db, Lane::of(access.organization()));
+    let outcome = db.write_unless_in_flight(lane, in_flight, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let owner = Owner {
             org_id: organization.id,

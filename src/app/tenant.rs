@@ -1,6 +1,6 @@
 //! Organization of a request: loaded, locked, or resolved to its id.
 
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::actor::Actor;
 use crate::domain::ids::{OrgId, OrganizationRef};
@@ -22,7 +22,9 @@ pub(super) async fn load(
         return Ok(*organization);
     }
     let name = access.organization().clone();
-    let found = db.read(move |conn| db::organization::find(conn, &name));
+    let found = db.read(Lane::of(&name), move |conn| {
+        db::organization::find(conn, &name)
+    });
     found.await?.ok_or(NO_ORGANIZATION)
 }
 

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, Lane};
 use crate::domain::access::{Caller, Credential, OwnOrganization};
 use crate::domain::actor::Role;
 use crate::domain::ids::{OrgId, OrganizationRef};
@@ -88,6 +88,7 @@ pub async fn organization_id(db: &Db, name: &OrganizationRef) -> Result<Option<O
 }
 
 async fn find(db: &Db, name: OrganizationRef) -> Result<Option<Organization>> {
-    db.read(move |conn| db::organization::find(conn, &name))
+    let lane = Lane::of(&name);
+    db.read(lane, move |conn| db::organization::find(conn, &name))
         .await
 }

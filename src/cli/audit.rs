@@ -30,7 +30,7 @@ pub(super) async fn run(config: &Config, command: AuditCommand, out: &mut Output
         AuditCommand::Export(args) => export::run(&open_existing(config)?, args, out).await,
         AuditCommand::Anchor(args) => {
             let key = anchor::read_key(args.key.as_deref(), config.anchor_key_file.as_deref())?;
-            anchor::run(&open_existing(config)?, &key, args.org).await
+            anchor::run(&open_existing(config)?, &key, args.previous.as_deref())
         }
         AuditCommand::AnchorKey { output } => anchor::make_key(&output, out),
     }

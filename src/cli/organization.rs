@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::db::Db;
-use crate::domain::audit::event::Fields;
+use crate::domain::audit::event::object;
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::ids::{ExternalId, OrganizationRef};
 use crate::domain::missed_call_message::MissedCall;
@@ -194,16 +194,7 @@ fn settings_value(settings: &Settings) -> [(&'static str, Value); 7] {
         ("message_retention_days", json!(message_retention_days)),
         ("mms_retention_days", json!(mms_retention_days)),
         ("is_reseller", json!(is_reseller)),
-        ("quiet_hours", object(quiet_hours.recorded())),
-        ("auto_replies", object(auto_replies.recorded())),
+        ("quiet_hours", object(quiet_hours.recorded()).into()),
+        ("auto_replies", object(auto_replies.recorded()).into()),
     ]
-}
-
-fn object(fields: Fields) -> Value {
-    let fields = fields.into_iter();
-    Value::Object(
-        fields
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
 }

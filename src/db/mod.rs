@@ -7,28 +7,33 @@ mod tables;
 
 use std::sync::Arc;
 
-use tokio::time::timeout;
-
 pub use engine::connection::DbConn;
+pub use engine::fair::Lane;
 pub use engine::in_flight::InFlightKey;
+pub use engine::reader::Reader;
 pub use engine::url::DatabaseUrl;
-pub use tables::{api_key, audit_log, idempotency, organization, registry};
+pub use tables::{api_key, audit_log, idempotency, organization, registry, stray};
 
+use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;
-use crate::error::{Error, Result};
+use crate::domain::ids::OrganizationRef;
+use crate::domain::organization::Organization;
+use crate::error::Result;
 
 use engine::in_flight::InFlight;
 use engine::migrations;
 use engine::postgres::PostgresDb;
+use engine::readiness::WriteHealth;
 use engine::sqlite::SqliteDb;
-use engine::work::{ACQUIRE_TIMEOUT, Work};
+use engine::work::Work;
 use tables::server_secret;
 
 /// Database handle. Cloning is cheap, and all clones use the same database.
 #[derive(Clone)]
 pub struct Db {
     backend: Backend,
-    in_flight: Arc<InFlight>,
+    in_flight: Arc<InFlight<InFlightKey>>,
+    write_health: Arc<WriteHealth>,
     cursor_key: CursorKey,
 }
 
@@ -44,8 +49,7 @@ impl Db {
     /// thread, and a few connections for lists.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] for an unreachable database, [`Error::Internal`] for a failed
-    /// migration.
+    /// `Unavailable` for an unreachable database, `Internal` for a failed migration.
     pub fn open(url: &DatabaseUrl, connections: u32) -> Result<Self> {
         let mut migrated = migrations::run(url)?;
         let cursor_key = server_secret::find_or_create_cursor_key(&mut migrated)?;
@@ -54,38 +58,41 @@ impl Db {
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
-                Backend::Postgres(Arc::new(PostgresDb::open(url, connections)?))
+                let db = PostgresDb::open(url, connections, organization::store_all)?;
+                Backend::Postgres(Arc::new(db))
             }
         };
         Ok(Self {
             backend,
             in_flight: Arc::default(),
+            write_health: Arc::default(),
             cursor_key,
         })
     }
 
     /// Runs `work`, which only reads and reads little. On SQLite it runs on the caller's thread,
-    /// because a point read takes less time than a change of threads.
+    /// because a point read takes less time than a change of threads. `lane` decides whose turn it
+    /// is, here and below.
     ///
     /// # Errors
-    /// Errors of `work`, and [`Error::Unavailable`] when all connections stayed busy.
-    pub async fn read<T, W>(&self, work: W) -> Result<T>
+    /// Errors of `work`, and `Unavailable` when all connections stayed busy.
+    pub async fn read<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
-            Backend::Postgres(db) => db.run(Box::new(work)).await,
+            Backend::Postgres(db) => db.read(lane, Box::new(work)).await,
         }
     }
 
     /// Runs `work`, which only reads and may read a lot, on a thread that may block and with a few
-    /// connections at most.
+    /// connections at most, one for each lane.
     ///
     /// # Errors
     /// Errors of [`Db::read`].
-    pub fn read_list<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
+    pub fn read_list<T, W>(&self, lane: Lane, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
@@ -93,50 +100,56 @@ impl Db {
         let work: Work<T> = Box::new(work);
         async move {
             match &self.backend {
-                Backend::Sqlite(db) => db.read_list(work).await,
-                Backend::Postgres(db) => db.read_list(work).await,
+                Backend::Sqlite(db) => db.read_list(lane, work).await,
+                Backend::Postgres(db) => db.read_list(lane, work).await,
             }
         }
     }
 
     /// Runs `work` in one transaction that is durable when this returns. If `work` fails or panics,
-    /// the transaction is rolled back. Other work may run at the same time, but not on a row that
-    /// `work` has locked.
+    /// the transaction is rolled back. Other work may run at the same time, but not of the same
+    /// lane, nor on a row that `work` has locked.
     ///
     /// # Errors
-    /// Errors of `work`, and [`Error::Unavailable`] when the database cannot take the write now.
-    pub fn write<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
+    /// Errors of `work`, and `Unavailable` when the database cannot take the write now.
+    pub fn write<T, W>(&self, lane: Lane, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
         let work: Work<T> = Box::new(work);
         async move {
-            match &self.backend {
-                Backend::Sqlite(db) => db.write(work).await,
-                Backend::Postgres(db) => db.write(work).await,
-            }
+            let written = match &self.backend {
+                Backend::Sqlite(db) => db.write(lane, work).await,
+                Backend::Postgres(db) => db.write(lane, (), work).await,
+            };
+            self.write_health.note(&written);
+            written
         }
     }
 
-    /// Runs `work` like [`Db::write`]. `work` changes data with one statement at most. On
-    /// PostgreSQL that statement is its own transaction, which saves two round trips.
+    /// Stores `change` and returns the changed organization, or returns `None` if a concurrent
+    /// write won. Changes of several organizations share a commit.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
-    pub fn write_statement<T, W>(&self, work: W) -> impl Future<Output = Result<T>>
-    where
-        T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
-    {
-        let work: Work<T> = Box::new(work);
-        async move {
-            match &self.backend {
-                // On SQLite `work` runs two statements, an update and an insert, in a group commit.
-                Backend::Sqlite(db) => db.write(work).await,
-                Backend::Postgres(db) => db.run(work).await,
+    pub async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
+        let stored = match &self.backend {
+            Backend::Sqlite(db) => {
+                let lane = Lane::of(&OrganizationRef::Id(change.after.id));
+                let work = move |conn: &mut DbConn| {
+                    let is_stored = organization::store(conn, &change)?;
+                    Ok(is_stored.then_some(change.after))
+                };
+                db.write(lane, Box::new(work)).await
             }
+            Backend::Postgres(db) => db.store_change(change).await,
+        };
+        // A void change was not attempted on every database.
+        if !matches!(stored, Ok(None)) {
+            self.write_health.note(&stored);
         }
+        stored
     }
 
     /// Runs `work` like [`Db::write`], unless a write with the same key is in flight, on this
@@ -144,23 +157,54 @@ impl Db {
     ///
     /// # Errors
     /// Errors of [`Db::write`].
-    pub async fn write_unless_in_flight<T, W>(&self, key: InFlightKey, work: W) -> Result<Option<T>>
+    pub async fn write_unless_in_flight<T, W>(
+        &self,
+        lane: Lane,
+        key: InFlightKey,
+        work: W,
+    ) -> Result<Option<T>>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
+        if let Backend::Postgres(db) = &self.backend {
+            db.give_up_overdue();
+        }
         let Some(guard) = self.in_flight.acquire(key) else {
             return Ok(None);
         };
-        // The work itself holds the guard, because it continues when the client disconnects.
-        self.write(move |conn| {
-            if guard.lock_for_all_processes(conn)? {
+        let work = move |conn: &mut DbConn| {
+            if key.lock_for_all_processes(conn)? {
                 work(conn).map(Some)
             } else {
                 Ok(None)
             }
-        })
-        .await
+        };
+        // The work itself holds the guard, because it continues when the client disconnects.
+        let written = match &self.backend {
+            Backend::Sqlite(db) => {
+                let work = move |conn: &mut DbConn| {
+                    let _guard = guard;
+                    work(conn)
+                };
+                db.write(lane, Box::new(work)).await
+            }
+            Backend::Postgres(db) => db.write(lane, guard, Box::new(work)).await,
+        };
+        self.write_health.note(&written);
+        written
+    }
+
+    /// Opens a connection for long reads.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] for an unreachable database.
+    pub fn reader(&self) -> Result<Reader> {
+        let conn = match &self.backend {
+            Backend::Sqlite(db) => db.connect_reader(),
+            Backend::Postgres(db) => db.connect(),
+        };
+        Ok(Reader::new(conn?))
     }
 
     /// Returns the key that signs the cursors of lists.
@@ -168,17 +212,26 @@ impl Db {
         &self.cursor_key
     }
 
-    /// Checks that the database responds, for the readiness probe.
+    /// Checks that the database can serve requests, for the readiness probe. Takes a second at
+    /// most.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] otherwise.
-    pub async fn ping(&self) -> Result<()> {
+    /// `Unavailable` otherwise.
+    pub async fn check(&self) -> Result<()> {
         match &self.backend {
-            Backend::Sqlite(db) => db.ping(),
-            // A probe must not wait as long as a statement may take.
-            Backend::Postgres(db) => timeout(ACQUIRE_TIMEOUT, db.ping())
-                .await
-                .map_err(Error::unavailable)?,
+            Backend::Sqlite(db) => db.check(read_tables).await,
+            Backend::Postgres(db) => db.check(read_tables).await,
         }
     }
+
+    /// Returns whether the latest write failed because the database could not take it.
+    pub fn are_writes_failing(&self) -> bool {
+        self.write_health.is_failing()
+    }
+}
+
+/// Reads a row of the tables that every request needs, with all columns that the program knows.
+fn read_tables(conn: &mut DbConn) -> Result<()> {
+    organization::read_any(conn)?;
+    api_key::read_any(conn)
 }

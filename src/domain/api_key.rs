@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use rand::RngExt as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, Violation};
 
-use super::audit::event::{Action, AuditEvent};
+use super::actor::Actor;
+use super::audit::event::{self, Action, AuditEvent, Fields};
 use super::display_text;
 use super::ids::{ApiKeyId, OrgId};
 use super::scope::ScopeSet;
@@ -92,6 +93,12 @@ impl HashedApiKey {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Returns the SHA-256 of this hash, in hexadecimal. The audit log holds it, because it proves
+    /// which key was issued and reveals neither the key nor the stored hash.
+    pub fn commitment(&self) -> String {
+        hex::encode(Sha256::digest(self.0))
+    }
 }
 
 /// Stored data of an API key.
@@ -158,20 +165,6 @@ impl ApiKey {
     /// Maximum length of a label, in Unicode code points.
     pub const MAX_LABEL_CHARS: usize = 100;
 
-    /// Returns the stored form of `new`, issued by an organization at `now`.
-    pub fn issue(org_id: OrgId, new: &NewApiKey, now: DateTime<Utc>) -> Self {
-        Self {
-            id: ApiKeyId::generate(),
-            org_id,
-            label: new.label.clone(),
-            prefix: new.plaintext.prefix().to_owned(),
-            scopes: new.scopes,
-            created_at: now,
-            last_used_at: None,
-            revoked_at: None,
-        }
-    }
-
     /// Refuses a revoked key.
     ///
     /// # Errors
@@ -183,47 +176,31 @@ impl ApiKey {
         Ok(())
     }
 
-    /// Returns the event of this key's creation.
-    pub fn created(&self) -> AuditEvent {
-        let scopes: Vec<&str> = self.scopes.iter().map(|scope| scope.into_str()).collect();
-        let after = [
-            ("label", json!(self.label)),
+    /// Returns the event of this key's replacement by `new`, which also revokes this key at the
+    /// creation of `new`.
+    pub fn rotated(&self, new: &IssuedKey) -> AuditEvent {
+        let before = vec![
+            ("id", json!(self.id.to_string())),
             ("prefix", json!(self.prefix)),
-            ("scopes", json!(scopes)),
         ];
-        self.event(Action::ApiKeyCreate, [], after)
-    }
-
-    /// Returns the event of this key's replacement by `new`.
-    pub fn rotated(&self, new: &Self) -> AuditEvent {
-        let identity = |key: &Self| {
-            [
-                ("id", json!(key.id.to_string())),
-                ("prefix", json!(key.prefix)),
-            ]
-        };
-        self.event(Action::ApiKeyRotate, identity(self), identity(new))
+        let mut after = new.recorded();
+        after.push(("id", json!(new.key.id.to_string())));
+        self.event(Action::ApiKeyRotate, before, after)
     }
 
     /// Returns the event of this key's revocation at `now`.
     pub fn revoked(&self, now: DateTime<Utc>) -> AuditEvent {
-        let (before, after) = ([("revoked_at", Value::Null)], [("revoked_at", json!(now))]);
-        self.event(Action::ApiKeyRevoke, before, after)
+        let (before, after) = (("revoked_at", Value::Null), ("revoked_at", json!(now)));
+        self.event(Action::ApiKeyRevoke, vec![before], vec![after])
     }
 
-    fn event<const N: usize, const M: usize>(
-        &self,
-        action: Action,
-        before: [(&str, Value); N],
-        after: [(&str, Value); M],
-    ) -> AuditEvent {
-        let object = |(name, value): (&str, Value)| (name.to_owned(), value);
+    fn event(&self, action: Action, before: Fields, after: Fields) -> AuditEvent {
         AuditEvent {
             action,
             resource_type: "api_key",
             resource_id: self.id.to_string(),
-            before: before.into_iter().map(object).collect::<Map<_, _>>(),
-            after: after.into_iter().map(object).collect::<Map<_, _>>(),
+            before: event::object(before),
+            after: event::object(after),
         }
     }
 
@@ -237,6 +214,71 @@ impl ApiKey {
         label
             .map(str::to_owned)
             .ok_or_else(|| Violation::new("label", rule))
+    }
+}
+
+/// API key with the columns that only its issue and the audit log need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedKey {
+    pub key: ApiKey,
+    pub hash: HashedApiKey,
+    /// Identity of the issuer.
+    pub created_by: String,
+}
+
+impl IssuedKey {
+    /// Returns the stored form of `new`, issued for an organization by `issuer` at `now`.
+    pub fn issue(org_id: OrgId, new: &NewApiKey, issuer: &Actor, now: DateTime<Utc>) -> Self {
+        let key = ApiKey {
+            id: ApiKeyId::generate(),
+            org_id,
+            label: new.label.clone(),
+            prefix: new.plaintext.prefix().to_owned(),
+            scopes: new.scopes,
+            created_at: now,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        Self {
+            key,
+            hash: new.plaintext.hash(),
+            created_by: issuer.identity(),
+        }
+    }
+
+    /// Returns the fields that never change, as the audit log shows them. Names every field, so
+    /// that a new field cannot compile without being recorded.
+    pub fn recorded(&self) -> Fields {
+        let Self {
+            key,
+            hash,
+            created_by,
+        } = self;
+        let ApiKey {
+            id: _,
+            org_id: _,
+            label,
+            prefix,
+            scopes,
+            created_at,
+            last_used_at: _,
+            revoked_at: _,
+        } = key;
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.into_str()).collect();
+        vec![
+            ("label", json!(label)),
+            ("prefix", json!(prefix)),
+            ("scopes", json!(scopes)),
+            ("created_by", json!(created_by)),
+            ("created_at", json!(created_at)),
+            ("hash_commitment", json!(hash.commitment())),
+        ]
+    }
+
+    /// Returns the event of this key's creation.
+    pub fn created(&self) -> AuditEvent {
+        self.key
+            .event(Action::ApiKeyCreate, Vec::new(), self.recorded())
     }
 }
 

@@ -22,19 +22,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// Returns the step from `before` to `after`, without an audit entry.
-    pub fn unrecorded(before: &Organization, after: Organization, now: DateTime<Utc>) -> Self {
-        // The clocks of servers differ, and a change may wait for a lock. Time must not decrease.
-        let updated_at = now.max(before.updated_at);
-        Self {
-            from_version: before.version,
-            from_audit_length: before.audit.length,
-            after: Organization {
-                updated_at,
-                ..after
-            },
-            entries: Vec::new(),
-        }
+    /// Returns the creation of `organization`, whose log begins with it.
+    pub fn creation(organization: Organization, author: &Author) -> Self {
+        let (event, now) = (organization.created(), organization.created_at);
+        Self::logged(organization, author, event, now)
     }
 
     /// Returns the step from `before` to `after`, recorded as `events` of `author` at `now`.
@@ -45,7 +36,17 @@ impl Change {
         events: &[AuditEvent],
         now: DateTime<Utc>,
     ) -> Self {
-        let mut change = Self::unrecorded(before, after, now);
+        // The clocks of servers differ, and a change may wait for a lock. Time must not decrease.
+        let updated_at = now.max(before.updated_at);
+        let mut change = Self {
+            from_version: before.version,
+            from_audit_length: before.audit.length,
+            after: Organization {
+                updated_at,
+                ..after
+            },
+            entries: Vec::new(),
+        };
         for event in events {
             let after = &mut change.after;
             // Not `now`, so that the times of a log never decrease.

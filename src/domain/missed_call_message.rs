@@ -45,7 +45,7 @@ impl MissedCall {
     }
 
     /// Returns the fields as the audit log shows them, by the action that records their change.
-    fn recorded(&self) -> [(Action, Fields); 1] {
+    pub fn recorded(&self) -> [(Action, Fields); 1] {
         let Self { message, enabled } = self;
         let fields = vec![
             ("missed_call_message", json!(message)),

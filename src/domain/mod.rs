@@ -9,7 +9,7 @@ pub mod billing_email;
 pub mod change;
 pub mod cursor;
 mod display_text;
-mod encoding;
+pub mod encoding;
 pub mod idempotency;
 pub mod ids;
 pub mod missed_call_message;

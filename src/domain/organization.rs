@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::error::{Error, Refusal, Violation};
 
 use super::audit::entry::ChainHead;
-use super::audit::event::{Action, AuditEvent, Fields};
+use super::audit::event::{self, Action, AuditEvent, Fields};
 use super::auto_replies::{AutoReplies, AutoRepliesChanges};
 use super::billing_email::BillingEmail;
 use super::display_text;
@@ -234,6 +234,57 @@ impl Organization {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// Returns the event of this organization's creation.
+    pub fn created(&self) -> AuditEvent {
+        let groups = self.recorded().into_iter();
+        AuditEvent {
+            action: Action::OrganizationCreate,
+            resource_type: "organization",
+            resource_id: self.id.to_string(),
+            before: Map::new(),
+            after: groups
+                .map(|(name, fields)| (name.to_owned(), event::object(fields).into()))
+                .collect(),
+        }
+    }
+
+    /// Returns all fields as the audit log shows them, in named groups. Names every field, so that
+    /// a new field cannot compile without being recorded.
+    pub fn recorded(&self) -> Vec<(&'static str, Fields)> {
+        let Self {
+            id: _,
+            external_id,
+            kind,
+            plan,
+            throughput_tier,
+            settings,
+            missed_call,
+            registry,
+            version: _,
+            audit: _,
+            created_at,
+            updated_at: _,
+        } = self;
+        let external_id = external_id.as_ref().map(ExternalId::as_str);
+        let account = vec![
+            ("external_id", json!(external_id)),
+            ("kind", json!(kind.into_str())),
+            ("plan", json!(plan)),
+            ("throughput_tier", json!(throughput_tier)),
+            ("created_at", json!(created_at)),
+        ];
+        let settings = settings.recorded().into_iter();
+        let settings = settings.chain(missed_call.recorded());
+        let settings = settings.filter_map(|(action, fields)| Some((action.settings()?, fields)));
+        [
+            ("account", account),
+            (RegistrySummary::NAME, registry.recorded()),
+        ]
+        .into_iter()
+        .chain(settings)
+        .collect()
     }
 
     /// Returns a name that is unique to this version of this organization. The version alone is not

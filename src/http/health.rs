@@ -14,6 +14,13 @@ struct Health {
     status: &'static str,
 }
 
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    /// `ok`, or `failing` while the database takes no writes. Then reads may still be served.
+    writes: &'static str,
+}
+
 pub(super) fn configure(cfg: &mut web::ServiceConfig) {
     cfg.service(read_only::resource("/healthz", alive));
     cfg.service(read_only::resource("/readyz", ready));
@@ -28,8 +35,15 @@ async fn ready(state: web::Data<AppState>, request: HttpRequest) -> HttpResponse
     if state.is_draining() {
         return envelope::render(&request, Error::ShuttingDown);
     }
-    match state.db.ping().await {
-        Ok(()) => HttpResponse::Ok().json(Health { status: "ready" }),
+    match state.db.check().await {
+        Ok(()) => HttpResponse::Ok().json(Readiness {
+            status: "ready",
+            writes: if state.db.are_writes_failing() {
+                "failing"
+            } else {
+                "ok"
+            },
+        }),
         Err(error) => envelope::render(&request, error),
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::idempotency::KEPT_FOR;
 use crate::error::{Result, chain};
 use crate::state::AppState;
@@ -46,6 +46,6 @@ pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
 pub async fn sweep_batch(db: &Db, now: DateTime<Utc>) -> Result<bool> {
     let oldest = now - KEPT_FOR;
     let work = move |conn: &mut DbConn| db::idempotency::delete_before(conn, oldest, BATCH);
-    let removed = db.write(work).await?;
+    let removed = db.write(Lane::JOBS, work).await?;
     Ok(i64::try_from(removed).is_ok_and(|removed| removed >= BATCH))
 }

@@ -2,9 +2,9 @@
 //! applies to keys created here nor counts them.
 
 use crate::clock::Clock;
-use crate::db::{self, Db};
+use crate::db::{self, Db, Lane};
 use crate::domain::actor::Author;
-use crate::domain::api_key::{ApiKey, KeyPosition, NewApiKey};
+use crate::domain::api_key::{ApiKey, IssuedKey, KeyPosition, NewApiKey};
 use crate::domain::change::Change;
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::error::{Error, Resource, Result};
@@ -18,19 +18,18 @@ use super::organization;
 /// [`Error::NotFound`] for an unknown organization.
 pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Result<ApiKey> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &org_id)?;
-        let hash = new.plaintext.hash();
         // Demonstration data has the same keys at every start.
-        if let Some(existing) = db::api_key::find_by_hash(conn, &hash)? {
+        if let Some(existing) = db::api_key::find_by_hash(conn, &new.plaintext.hash())? {
             return Ok(existing);
         }
         let author = Author::command_line();
-        let key = ApiKey::issue(org_id, &new, now);
-        db::api_key::insert(conn, &key, &hash, &author.actor.identity())?;
-        let change = Change::logged(organization, &author, key.created(), now);
+        let issued = IssuedKey::issue(org_id, &new, &author.actor, now);
+        db::api_key::insert(conn, &issued)?;
+        let change = Change::logged(organization, &author, issued.created(), now);
         db::organization::store_locked(conn, change)?;
-        Ok(key)
+        Ok(issued.key)
     })
     .await
 }
@@ -45,8 +44,10 @@ pub async fn list(
     after: Option<KeyPosition>,
     limit: i64,
 ) -> Result<Vec<ApiKey>> {
-    db.read(move |conn| db::api_key::list(conn, &org_id, true, after.as_ref(), limit))
-        .await
+    db.read(Lane::OPERATOR, move |conn| {
+        db::api_key::list(conn, &org_id, true, after.as_ref(), limit)
+    })
+    .await
 }
 
 /// Revokes a key of any organization. An already revoked key stays unchanged. Servers cache keys
@@ -57,7 +58,7 @@ pub async fn list(
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
     // Without `ApiKeys::revoke`, because this process has no cache to invalidate.
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let no_key = || Error::NotFound(Resource::ApiKey);
         let org_id = db::api_key::find_by_id(conn, &id)?
             .ok_or_else(no_key)?

@@ -1,7 +1,9 @@
 //! Organizations: creation, lookup and list.
 
 use crate::clock::Clock;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
+use crate::domain::actor::Author;
+use crate::domain::change::Change;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, Settings};
 use crate::error::{Error, Resource, Result, Violation};
@@ -26,9 +28,10 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
         settings,
     } = new;
     let organization = Organization::new(kind, external_id, settings, clock.now());
-    db.write(move |conn| {
-        if db::organization::insert(conn, &organization)? {
-            Ok(organization)
+    let creation = Change::creation(organization, &Author::command_line());
+    db.write(Lane::OPERATOR, move |conn| {
+        if db::organization::insert(conn, &creation)? {
+            Ok(creation.after)
         } else {
             Err(Violation::new("external_id", "is already taken").into())
         }
@@ -41,7 +44,9 @@ pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Orga
 /// # Errors
 /// [`Error::NotFound`] for an unknown organization.
 pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
-    let found = db.read(move |conn| db::organization::find(conn, &name));
+    let found = db.read(Lane::OPERATOR, move |conn| {
+        db::organization::find(conn, &name)
+    });
     found.await?.ok_or(Error::NotFound(Resource::Organization))
 }
 
@@ -50,8 +55,10 @@ pub async fn find(db: &Db, name: OrganizationRef) -> Result<Organization> {
 /// # Errors
 /// Only errors of the database.
 pub async fn list(db: &Db, after: Option<OrgId>, limit: i64) -> Result<Vec<Organization>> {
-    db.read(move |conn| db::organization::list(conn, after.as_ref(), limit))
-        .await
+    db.read(Lane::OPERATOR, move |conn| {
+        db::organization::list(conn, after.as_ref(), limit)
+    })
+    .await
 }
 
 /// Locks an organization until the transaction ends.

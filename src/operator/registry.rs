@@ -1,14 +1,16 @@
 //! Mirror of the registry of brands and campaigns, written by the command line. An organization
-//! shows a summary of the registry, so every change here also changes the organization's version.
+//! shows a summary of the registry, so a change here may also change the organization's version.
 
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
-use crate::db::{self, Db, DbConn};
+use crate::db::{self, Db, DbConn, Lane};
+use crate::domain::actor::Author;
+use crate::domain::audit::event::AuditEvent;
 use crate::domain::change::Change;
 use crate::domain::ids::{BrandId, CampaignId, OrgId};
 use crate::domain::organization::Organization;
-use crate::domain::registry::{Brand, Campaign, RegistrationStatus};
+use crate::domain::registry::{Brand, Campaign, RegistrationStatus, SummaryChange};
 use crate::error::{Error, Resource, Result, Violation};
 
 use super::organization;
@@ -31,10 +33,10 @@ pub async fn add_brand(
         name,
         status,
     };
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &brand.org_id)?;
         db::registry::insert_brand(conn, &brand, now)?;
-        summarize(conn, organization, now)?;
+        record(conn, organization, |summary| brand.created(summary), now)?;
         Ok(brand)
     })
     .await
@@ -46,12 +48,19 @@ pub async fn add_brand(
 /// [`Error::NotFound`] for an unknown brand.
 pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
     let now = clock.now();
-    db.write(move |conn| {
-        let not_found = Error::NotFound(Resource::Brand);
-        let brand = db::registry::find_brand(conn, &id)?.ok_or(not_found)?;
-        let organization = organization::lock(conn, &brand.org_id)?;
-        db::registry::delete_brand(conn, &brand.org_id, &id, now)?;
-        summarize(conn, organization, now)?;
+    db.write(Lane::OPERATOR, move |conn| {
+        let no_brand = || Error::NotFound(Resource::Brand);
+        let org_id = db::registry::find_brand(conn, &id)?
+            .ok_or_else(no_brand)?
+            .org_id;
+        let organization = organization::lock(conn, &org_id)?;
+        // Read again under the lock: a concurrent command may have deleted the brand.
+        let brand = db::registry::find_brand(conn, &id)?.ok_or_else(no_brand)?;
+        if brand.status == RegistrationStatus::Deleted {
+            return Ok(brand);
+        }
+        db::registry::delete_brand(conn, &org_id, &id, now)?;
+        record(conn, organization, |summary| brand.deleted(summary), now)?;
         Ok(Brand {
             status: RegistrationStatus::Deleted,
             ..brand
@@ -72,7 +81,7 @@ pub async fn add_campaign(
     status: RegistrationStatus,
 ) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
+    db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let org_id = db::registry::find_brand(conn, &brand_id)?
             .ok_or(not_found)?
@@ -91,7 +100,7 @@ pub async fn add_campaign(
             status,
         };
         db::registry::insert_campaign(conn, &campaign, now)?;
-        summarize(conn, organization, now)?;
+        record(conn, organization, |summary| campaign.created(summary), now)?;
         Ok(campaign)
     })
     .await
@@ -103,12 +112,19 @@ pub async fn add_campaign(
 /// [`Error::NotFound`] for an unknown campaign.
 pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
     let now = clock.now();
-    db.write(move |conn| {
-        let not_found = Error::NotFound(Resource::Campaign);
-        let campaign = db::registry::find_campaign(conn, &id)?.ok_or(not_found)?;
-        let organization = organization::lock(conn, &campaign.org_id)?;
-        db::registry::delete_campaign(conn, &campaign.org_id, &id, now)?;
-        summarize(conn, organization, now)?;
+    db.write(Lane::OPERATOR, move |conn| {
+        let no_campaign = || Error::NotFound(Resource::Campaign);
+        let org_id = db::registry::find_campaign(conn, &id)?
+            .ok_or_else(no_campaign)?
+            .org_id;
+        let organization = organization::lock(conn, &org_id)?;
+        // Read again under the lock: a concurrent command may have deleted the campaign.
+        let campaign = db::registry::find_campaign(conn, &id)?.ok_or_else(no_campaign)?;
+        if campaign.status == RegistrationStatus::Deleted {
+            return Ok(campaign);
+        }
+        db::registry::delete_campaign(conn, &org_id, &id, now)?;
+        record(conn, organization, |summary| campaign.deleted(summary), now)?;
         Ok(Campaign {
             status: RegistrationStatus::Deleted,
             ..campaign
@@ -117,18 +133,27 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
     .await
 }
 
-/// Stores the summary of the organization's registry, if it has changed.
-fn summarize(conn: &mut DbConn, organization: Organization, now: DateTime<Utc>) -> Result<()> {
+/// Stores the summary of the changed registry, and the audit entry of the change that `event`
+/// makes.
+fn record(
+    conn: &mut DbConn,
+    organization: Organization,
+    event: impl FnOnce(SummaryChange) -> AuditEvent,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let registry = db::registry::summarize(conn, &organization.id)?;
-    if registry != organization.registry {
-        let after = Organization {
-            registry,
-            version: organization.version + 1,
-            ..organization.clone()
-        };
-        // Without an audit entry, because the registry's owner records its changes.
-        let change = Change::unrecorded(&organization, after, now);
-        db::organization::store_locked(conn, change)?;
-    }
+    let event = event(SummaryChange {
+        before: organization.registry,
+        after: registry,
+    });
+    let is_shown = registry != organization.registry;
+    let after = Organization {
+        registry,
+        version: organization.version + i64::from(is_shown),
+        ..organization.clone()
+    };
+    let author = Author::command_line();
+    let change = Change::recorded(&organization, after, &author, &[event], now);
+    db::organization::store_locked(conn, change)?;
     Ok(())
 }

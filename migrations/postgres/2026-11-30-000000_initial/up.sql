@@ -95,19 +95,76 @@ CREATE TABLE audit_log (
     PRIMARY KEY (org_id, seq)
 );
 
--- audit_log is append-only. The triggers stop mistakes, and attackers without DDL privileges.
+-- Triggers refuse what no operation does. They stop mistakes, and attackers without DDL privileges.
 -- `quietline audit verify` and its anchors detect changes by attackers who can drop triggers.
-CREATE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'audit_log is append-only: % is refused', TG_OP;
+    RAISE EXCEPTION '%: % is refused', TG_ARGV[0], TG_OP;
 END
 $$;
 
+-- audit_log is append-only.
 CREATE TRIGGER audit_log_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
-FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse();
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('audit_log is append-only');
+
+-- Every change of an organization has an entry in audit_log.
+CREATE TRIGGER organizations_refuses_update BEFORE UPDATE ON organizations
+FOR EACH ROW WHEN (NEW.audit_length <= OLD.audit_length)
+EXECUTE FUNCTION refuse_change('organizations without an audit entry');
+
+CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, created_at ON organizations
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('organizations: id and created_at');
+
+CREATE TRIGGER organizations_refuses_delete BEFORE DELETE OR TRUNCATE ON organizations
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('organizations');
+
+-- A key never changes but for its uses and its revocation, which is final.
+CREATE TRIGGER api_keys_refuses_update
+BEFORE UPDATE OF id, org_id, label, prefix, hash, scopes, created_by, created_at ON api_keys
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('api_keys');
+
+CREATE TRIGGER api_keys_refuses_restore BEFORE UPDATE OF revoked_at ON api_keys
+FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL)
+EXECUTE FUNCTION refuse_change('api_keys: a revoked key');
+
+CREATE TRIGGER api_keys_refuses_delete BEFORE DELETE OR TRUNCATE ON api_keys
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('api_keys');
+
+-- A brand or a campaign never changes but for its deletion, which is final.
+CREATE TRIGGER brands_refuses_update BEFORE UPDATE OF id, org_id, name, created_at ON brands
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('brands');
+
+CREATE TRIGGER brands_refuses_status BEFORE UPDATE OF status ON brands
+FOR EACH ROW WHEN (OLD.status = 'DELETED' OR NEW.status <> 'DELETED')
+EXECUTE FUNCTION refuse_change('brands: status');
+
+CREATE TRIGGER brands_refuses_delete BEFORE DELETE OR TRUNCATE ON brands
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('brands');
+
+CREATE TRIGGER campaigns_refuses_update BEFORE UPDATE OF id, org_id, brand_id, name, created_at ON campaigns
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('campaigns');
+
+CREATE TRIGGER campaigns_refuses_status BEFORE UPDATE OF status ON campaigns
+FOR EACH ROW WHEN (OLD.status = 'DELETED' OR NEW.status <> 'DELETED')
+EXECUTE FUNCTION refuse_change('campaigns: status');
+
+CREATE TRIGGER campaigns_refuses_delete BEFORE DELETE OR TRUNCATE ON campaigns
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('campaigns');
 
 -- ALWAYS fires the triggers even in sessions that disable ordinary triggers by session_replication_role.
 ALTER TABLE audit_log ENABLE ALWAYS TRIGGER audit_log_refuses_change;
+ALTER TABLE organizations ENABLE ALWAYS TRIGGER organizations_refuses_update;
+ALTER TABLE organizations ENABLE ALWAYS TRIGGER organizations_refuses_identity;
+ALTER TABLE organizations ENABLE ALWAYS TRIGGER organizations_refuses_delete;
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER api_keys_refuses_update;
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER api_keys_refuses_restore;
+ALTER TABLE api_keys ENABLE ALWAYS TRIGGER api_keys_refuses_delete;
+ALTER TABLE brands ENABLE ALWAYS TRIGGER brands_refuses_update;
+ALTER TABLE brands ENABLE ALWAYS TRIGGER brands_refuses_status;
+ALTER TABLE brands ENABLE ALWAYS TRIGGER brands_refuses_delete;
+ALTER TABLE campaigns ENABLE ALWAYS TRIGGER campaigns_refuses_update;
+ALTER TABLE campaigns ENABLE ALWAYS TRIGGER campaigns_refuses_status;
+ALTER TABLE campaigns ENABLE ALWAYS TRIGGER campaigns_refuses_delete;
 
 -- Responses to requests with an Idempotency-Key. Each is committed in the transaction of its request,
 -- so that a retry gets the same response and has no effect. Kept for a day.
@@ -126,7 +183,7 @@ CREATE TABLE idempotency_records (
 );
 CREATE INDEX idempotency_records_by_age ON idempotency_records (created_at);
 
--- Random secrets that all servers on this database share. The first server generates them.
+-- Random secrets that all servers on this database share. `quietline migrate` generates them.
 CREATE TABLE server_secrets (
     name TEXT NOT NULL PRIMARY KEY,
     secret BYTEA NOT NULL

@@ -100,8 +100,10 @@ CREATE TABLE audit_log (
     PRIMARY KEY (org_id, seq)
 );
 
--- audit_log is append-only. The triggers stop mistakes, and attackers without DDL privileges.
+-- Triggers refuse what no operation does. They stop mistakes, and attackers without DDL privileges.
 -- `quietline audit verify` and its anchors detect changes by attackers who can drop triggers.
+--
+-- audit_log is append-only.
 CREATE TRIGGER audit_log_refuses_update BEFORE UPDATE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: UPDATE is refused');
@@ -122,6 +124,102 @@ BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only: REPLACE is refused');
 END;
 
+-- Every change of an organization has an entry in audit_log.
+CREATE TRIGGER organizations_refuses_update BEFORE UPDATE ON organizations
+WHEN NEW.audit_length <= OLD.audit_length
+BEGIN
+    SELECT RAISE(ABORT, 'organizations: UPDATE without an audit entry is refused');
+END;
+
+CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, created_at ON organizations
+BEGIN
+    SELECT RAISE(ABORT, 'organizations: UPDATE of id or created_at is refused');
+END;
+
+CREATE TRIGGER organizations_refuses_delete BEFORE DELETE ON organizations
+BEGIN
+    SELECT RAISE(ABORT, 'organizations: DELETE is refused');
+END;
+
+CREATE TRIGGER organizations_refuses_replace BEFORE INSERT ON organizations
+WHEN EXISTS (SELECT 1 FROM organizations WHERE id = NEW.id)
+    OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM organizations WHERE rowid = NEW.rowid))
+BEGIN
+    SELECT RAISE(ABORT, 'organizations: REPLACE is refused');
+END;
+
+-- A key never changes but for its uses and its revocation, which is final.
+CREATE TRIGGER api_keys_refuses_update
+BEFORE UPDATE OF id, org_id, label, prefix, hash, scopes, created_by, created_at ON api_keys
+BEGIN
+    SELECT RAISE(ABORT, 'api_keys: UPDATE is refused');
+END;
+
+CREATE TRIGGER api_keys_refuses_restore BEFORE UPDATE OF revoked_at ON api_keys
+WHEN OLD.revoked_at IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'api_keys: UPDATE of a revoked key is refused');
+END;
+
+CREATE TRIGGER api_keys_refuses_delete BEFORE DELETE ON api_keys
+BEGIN
+    SELECT RAISE(ABORT, 'api_keys: DELETE is refused');
+END;
+
+CREATE TRIGGER api_keys_refuses_replace BEFORE INSERT ON api_keys
+WHEN EXISTS (SELECT 1 FROM api_keys WHERE id = NEW.id OR hash = NEW.hash)
+    OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM api_keys WHERE rowid = NEW.rowid))
+BEGIN
+    SELECT RAISE(ABORT, 'api_keys: REPLACE is refused');
+END;
+
+-- A brand or a campaign never changes but for its deletion, which is final.
+CREATE TRIGGER brands_refuses_update BEFORE UPDATE OF id, org_id, name, created_at ON brands
+BEGIN
+    SELECT RAISE(ABORT, 'brands: UPDATE is refused');
+END;
+
+CREATE TRIGGER brands_refuses_status BEFORE UPDATE OF status ON brands
+WHEN OLD.status = 'DELETED' OR NEW.status <> 'DELETED'
+BEGIN
+    SELECT RAISE(ABORT, 'brands: UPDATE of status is refused');
+END;
+
+CREATE TRIGGER brands_refuses_delete BEFORE DELETE ON brands
+BEGIN
+    SELECT RAISE(ABORT, 'brands: DELETE is refused');
+END;
+
+CREATE TRIGGER brands_refuses_replace BEFORE INSERT ON brands
+WHEN EXISTS (SELECT 1 FROM brands WHERE id = NEW.id)
+    OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM brands WHERE rowid = NEW.rowid))
+BEGIN
+    SELECT RAISE(ABORT, 'brands: REPLACE is refused');
+END;
+
+CREATE TRIGGER campaigns_refuses_update BEFORE UPDATE OF id, org_id, brand_id, name, created_at ON campaigns
+BEGIN
+    SELECT RAISE(ABORT, 'campaigns: UPDATE is refused');
+END;
+
+CREATE TRIGGER campaigns_refuses_status BEFORE UPDATE OF status ON campaigns
+WHEN OLD.status = 'DELETED' OR NEW.status <> 'DELETED'
+BEGIN
+    SELECT RAISE(ABORT, 'campaigns: UPDATE of status is refused');
+END;
+
+CREATE TRIGGER campaigns_refuses_delete BEFORE DELETE ON campaigns
+BEGIN
+    SELECT RAISE(ABORT, 'campaigns: DELETE is refused');
+END;
+
+CREATE TRIGGER campaigns_refuses_replace BEFORE INSERT ON campaigns
+WHEN EXISTS (SELECT 1 FROM campaigns WHERE id = NEW.id)
+    OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM campaigns WHERE rowid = NEW.rowid))
+BEGIN
+    SELECT RAISE(ABORT, 'campaigns: REPLACE is refused');
+END;
+
 -- Responses to requests with an Idempotency-Key. Each is committed in the transaction of its request,
 -- so that a retry gets the same response and has no effect. Kept for a day.
 -- `credential` is the sender of the key, because credentials never share keys.
@@ -139,7 +237,7 @@ CREATE TABLE idempotency_records (
 );
 CREATE INDEX idempotency_records_by_age ON idempotency_records (created_at);
 
--- Random secrets that all servers on this database share. The first server generates them.
+-- Random secrets that all servers on this database share. `quietline migrate` generates them.
 CREATE TABLE server_secrets (
     name TEXT NOT NULL PRIMARY KEY,
     secret BLOB NOT NULL

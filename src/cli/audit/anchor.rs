@@ -2,32 +2,38 @@
 //! signs anchors.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::context::{Context, Outcome};
-use crate::cli::organization::find;
 use crate::cli::output::{Output, create_private, print_error};
 use crate::error::BoxError;
-use crate::operator::audit::anchors::{self, AnchorKey, NewAnchorKey};
+use crate::operator::audit::anchors::{AnchorKey, NewAnchorKey, Statements};
+use crate::operator::audit::verify::verify_all;
 
-/// Prints anchors of one organization's log, or of all logs.
-pub(super) async fn run(context: &Context, key: &AnchorKey, org: Option<String>) -> Outcome {
-    let only = match org {
-        Some(name) => Some(find(&context.db, &name).await?.id),
-        None => None,
-    };
-    let mut stdout = BufWriter::new(io::stdout().lock());
+use super::verify::{fault_line, read_statements};
+
+/// Verifies all logs and prints a signed statement of their ends, which continues the file
+/// `previous`. Prints nothing if there is a fault.
+pub(super) fn run(context: &Context, key: &AnchorKey, previous: Option<&str>) -> Outcome {
     let now = context.clock.now();
-    let unreadable = anchors::anchor(&context.db, only, key, now, &mut stdout).await?;
-    for (org_id, reason) in &unreadable {
-        print_error(&format!(
-            "{org_id}: cannot read the end of the log: {reason}"
-        ));
+    let mut previous = match previous {
+        Some(path) => read_statements(path, key.public(), None)?,
+        None => Statements::default(),
+    };
+    let anchors = std::mem::take(&mut previous.anchors);
+    let summary = verify_all(&context.db, anchors)?;
+    if !summary.faults.is_empty() {
+        for fault in &summary.faults {
+            print_error(&fault_line(fault));
+        }
+        return Ok(false);
     }
-    Ok(unreadable.is_empty())
+    let line = key.sign(&summary.heads, &previous, now)?;
+    writeln!(io::stdout().lock(), "{line}")?;
+    Ok(true)
 }
 
 /// Reads the key from the file that the flag names, or from the configured file.

@@ -4,13 +4,13 @@ use clap::{Args, Subcommand, value_parser};
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum AuditCommand {
-    /// Verify the hash chains of the log or of an export, and fail if one is broken
+    /// Verify the hash chains of the log and the data that it explains, or the chains of an export
     Verify(VerifyArgs),
     /// List the newest entries of an organization, newest first
     List(ListArgs),
     /// Export the log as JSON Lines, for `audit verify --file` and for safekeeping
     Export(ExportArgs),
-    /// Sign the current end of each log, one line per log, for `audit verify --anchors`
+    /// Verify all logs, then sign their current ends, and print one line. Append it to a file with >>
     Anchor(AnchorArgs),
     /// Create a key that signs anchors, and print the public key that verifies them
     AnchorKey {
@@ -22,13 +22,14 @@ pub(in crate::cli) enum AuditCommand {
 
 #[derive(Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// Id or external id of the organization [default: all organizations]
+    /// Id or external id of the organization [default: all organizations]. With --file only an id,
+    /// and it limits the anchors
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Export to verify instead of the database, or - for standard input. Needs no configuration
-    #[arg(long, value_name = "FILE", conflicts_with = "org")]
+    /// Verify the chains of this export file instead of the database (- for standard input)
+    #[arg(long, value_name = "FILE")]
     pub(super) file: Option<String>,
-    /// File of anchors that the logs must contain
+    /// Also check the logs against the anchors in this file
     #[arg(long, value_name = "FILE", requires = "anchor_public_key")]
     pub(super) anchors: Option<String>,
     /// Public key (PEM) that verifies the anchors
@@ -44,7 +45,7 @@ pub(in crate::cli) struct ListArgs {
     /// Maximum number of entries
     #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
     pub(super) limit: i64,
-    /// Show only entries before this number, to continue a list
+    /// Show only entries before this sequence number, to continue a list
     #[arg(long, value_name = "SEQ")]
     pub(super) before: Option<i64>,
 }
@@ -61,10 +62,11 @@ pub(in crate::cli) struct ExportArgs {
 
 #[derive(Args)]
 pub(in crate::cli) struct AnchorArgs {
-    /// Id or external id of the organization [default: all organizations]
-    #[arg(long)]
-    pub(super) org: Option<String>,
-    /// Private key, Ed25519 (PKCS#8, PEM) [default: QUIETLINE_ANCHOR_KEY_FILE]
+    /// File of the anchors made so far. The database must match them, and the new line continues it
+    #[arg(long, value_name = "FILE")]
+    pub(super) previous: Option<String>,
+    /// Private key, Ed25519 (PKCS#8, PEM) [default: the file named by
+    /// QUIETLINE_ANCHOR_KEY_FILE]
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<String>,
 }

@@ -2,6 +2,7 @@
 //! first. Guards are per process, and on PostgreSQL also a transaction-level advisory lock.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diesel::RunQueryDsl;
@@ -20,15 +21,34 @@ impl InFlightKey {
     pub fn new(digest: [u8; 8]) -> Self {
         Self(i64::from_le_bytes(digest))
     }
+
+    /// Locks the key for all processes until the transaction ends. Returns `false` if another
+    /// process has locked it. A SQLite file has one server, and the command line takes no guards.
+    pub(in crate::db) fn lock_for_all_processes(self, conn: &mut DbConn) -> Result<bool> {
+        diesel::define_sql_function! {
+            fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
+        }
+        match conn {
+            DbConn::Postgres(conn) => {
+                Ok(diesel::select(pg_try_advisory_xact_lock(self.0)).get_result(conn)?)
+            }
+            DbConn::Sqlite(_) => Ok(true),
+        }
+    }
 }
 
 /// Keys of the writes in flight in this process.
-#[derive(Default)]
-pub(in crate::db) struct InFlight(Mutex<HashSet<InFlightKey>>);
+pub(in crate::db) struct InFlight<K>(Mutex<HashSet<K>>);
 
-impl InFlight {
+impl<K> Default for InFlight<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash> InFlight<K> {
     /// Returns a guard of `key`, or `None` while another guard of `key` exists.
-    pub(in crate::db) fn acquire(self: &Arc<Self>, key: InFlightKey) -> Option<InFlightGuard> {
+    pub(in crate::db) fn acquire(self: &Arc<Self>, key: K) -> Option<InFlightGuard<K>> {
         let is_free = self.lock().insert(key);
         is_free.then(|| InFlightGuard {
             in_flight: Arc::clone(self),
@@ -36,35 +56,19 @@ impl InFlight {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<InFlightKey>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<K>> {
         // A panic elsewhere cannot leave the set half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Guard of one key. Dropping it releases the key.
-pub(in crate::db) struct InFlightGuard {
-    in_flight: Arc<InFlight>,
-    key: InFlightKey,
+pub(in crate::db) struct InFlightGuard<K: Copy + Eq + Hash> {
+    in_flight: Arc<InFlight<K>>,
+    key: K,
 }
 
-impl InFlightGuard {
-    /// Locks the key for all processes until the transaction ends. Returns `false` if another
-    /// process has locked it. A SQLite file has one server, and the command line takes no guards.
-    pub(in crate::db) fn lock_for_all_processes(&self, conn: &mut DbConn) -> Result<bool> {
-        diesel::define_sql_function! {
-            fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
-        }
-        match conn {
-            DbConn::Postgres(conn) => {
-                Ok(diesel::select(pg_try_advisory_xact_lock(self.key.0)).get_result(conn)?)
-            }
-            DbConn::Sqlite(_) => Ok(true),
-        }
-    }
-}
-
-impl Drop for InFlightGuard {
+impl<K: Copy + Eq + Hash> Drop for InFlightGuard<K> {
     fn drop(&mut self) {
         self.in_flight.lock().remove(&self.key);
     }

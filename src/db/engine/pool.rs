@@ -1,97 +1,125 @@
-//! Pool of connections for blocking work, with its own threads. Every wait has a timeout.
+//! Pool of connections for blocking work, with its own threads. Every wait has a timeout, even the
+//! wait for a database that never responds.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::{SimpleConnection, TransactionManager};
-use diesel::{Connection, ConnectionError, ConnectionResult};
-use r2d2::{Builder, ManageConnection, Pool};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::{BoxError, Error, Result};
 
-use super::connection::DbConn;
-use super::fault;
-use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
+use super::connections::{Connect, Connections};
+use super::fair::{FairPermits, Lane, Permit};
+use super::running::Running;
+use super::work::{ACQUIRE_TIMEOUT, Busy, Unresponsive, Work};
 
-/// Timeout of work on a connection. PostgreSQL cancels a statement sooner itself, so a server that
-/// takes longer is unreachable.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Interval in which a waiting caller looks for overdue work.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Opens a connection.
-pub(super) type Connect = Box<dyn Fn() -> ConnectionResult<DbConn> + Send + Sync>;
+/// Sizes of a pool.
+pub(super) struct Limits {
+    pub(super) connections: u32,
+    /// Maximum number of connections of one lane.
+    pub(super) most_per_lane: u32,
+    /// Time after which work is given up. Its connection and its thread are replaced, so there are
+    /// at most twice as many of both as `connections`.
+    pub(super) response_timeout: Duration,
+}
 
 /// Pool of a fixed number of connections.
 pub(super) struct BlockingPool {
-    pool: Pool<Manager>,
+    connections: Arc<Connections>,
     // Waiting for a permit costs nothing, while waiting for a connection would hold a thread.
-    permits: Arc<Semaphore>,
+    permits: Arc<FairPermits>,
+    running: Arc<Running>,
     threads: Threads,
 }
 
 impl BlockingPool {
-    /// Opens a pool of `connections`, which `connect` makes. `builder` has the settings in which
-    /// pools differ.
-    pub(super) fn open(
-        builder: Builder<Manager>,
-        connect: Connect,
-        connections: u32,
-    ) -> Result<Self> {
-        let pool = builder
-            .max_size(connections)
-            .connection_timeout(ACQUIRE_TIMEOUT)
-            .build(Manager(connect))
-            .map_err(Error::unavailable)?;
+    /// Creates a pool. `connect` opens a connection when one is needed.
+    pub(super) fn new(connect: Connect, limits: &Limits) -> Result<Self> {
+        let Limits {
+            connections,
+            most_per_lane,
+            response_timeout,
+        } = *limits;
+        let most = 2 * connections;
         Ok(Self {
-            pool,
-            permits: Arc::new(Semaphore::new(connections as usize)),
-            threads: Threads::start(connections)?,
+            connections: Arc::new(Connections::new(connect, most)),
+            permits: FairPermits::new(connections as usize, most_per_lane as usize),
+            running: Running::new(response_timeout, connections as usize),
+            threads: Threads::start(most)?,
         })
     }
 
     /// Runs `work` without a transaction. The work continues to its end even if the caller goes
-    /// away.
-    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let permit = acquire_permit(&self.permits, deadline).await?;
-        let pool = self.pool.clone();
+    /// away. `held` is dropped at the end of the work, or when the work is given up.
+    pub(super) async fn run<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
+    where
+        T: Send + 'static,
+        H: Send + 'static,
+    {
+        let permit = self.acquire(&self.permits, lane, ACQUIRE_TIMEOUT).await?;
+        let running = self.running.begin((held, permit));
+        let connections = Arc::clone(&self.connections);
         let work = move || {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut conn = pool.get_timeout(left).map_err(Error::unavailable)?;
-            let outcome = conn.run(work);
-            // The connection first, so that the next permit finds it in the pool.
-            drop(conn);
-            drop(permit);
+            let outcome = connections.run(work);
+            drop(running);
             outcome
         };
-        timeout(RESPONSE_TIMEOUT, self.threads.run(work))
+        timeout(self.response_timeout(), self.threads.run(work))
             .await
-            .map_err(Error::unavailable)?
+            .unwrap_or_else(|_elapsed| Err(Error::unavailable(Unresponsive)))
+    }
+
+    /// Returns one of `permits`, or [`Error::Unavailable`] if none is free for `patience`. Work of
+    /// this pool that hangs meanwhile is given up.
+    pub(super) async fn acquire(
+        &self,
+        permits: &Arc<FairPermits>,
+        lane: Lane,
+        patience: Duration,
+    ) -> Result<Permit> {
+        self.give_up_overdue();
+        let deadline = Instant::now() + patience;
+        let mut permit = pin!(permits.acquire(lane));
+        loop {
+            let look_at = deadline.min(Instant::now() + LOOK_INTERVAL);
+            if let Ok(permit) = timeout_at(look_at, &mut permit).await {
+                return Ok(permit);
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::unavailable(Busy));
+            }
+            self.give_up_overdue();
+        }
+    }
+
+    /// Gives up overdue work.
+    pub(super) fn give_up_overdue(&self) {
+        if self.running.give_up_overdue() {
+            log::warn!("the database does not respond: work was given up");
+            self.connections.distrust_all();
+        }
+    }
+
+    /// Time after which work is given up.
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.running.timeout()
     }
 }
 
-/// Returns one of `permits`, or [`Error::Unavailable`] if none is free before `deadline`.
-pub(super) async fn acquire_permit(
-    permits: &Arc<Semaphore>,
-    deadline: Instant,
-) -> Result<OwnedSemaphorePermit> {
-    timeout_at(deadline, Arc::clone(permits).acquire_owned())
-        .await
-        .map_err(Error::unavailable)?
-        .map_err(Error::internal)
-}
-
-/// Threads for blocking work, one for each connection, shared by all workers. With separate threads
-/// for each worker, some would idle while those of another worker are all busy.
+/// Threads for blocking work, shared by all workers. With separate threads for each worker, some
+/// would idle while those of another worker are all busy.
 struct Threads(Option<Runtime>);
 
 impl Threads {
-    fn start(count: u32) -> Result<Self> {
+    fn start(most: u32) -> Result<Self> {
         let mut builder = runtime::Builder::new_current_thread();
         builder
-            .max_blocking_threads(count as usize)
+            .max_blocking_threads(most as usize)
             .thread_name("database");
         let runtime = builder.build();
         Ok(Self(Some(runtime.map_err(|error| {
@@ -123,62 +151,80 @@ impl Drop for Threads {
     }
 }
 
-/// Makes and checks the connections of a pool.
-pub(super) struct Manager(Connect);
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Connection of a pool, with its health.
-pub(super) struct PooledConn {
-    conn: DbConn,
-    used_at: Instant,
-    is_suspect: bool,
-    /// True for a session that began while PostgreSQL was read-only. It may stay read-only.
-    is_read_only: bool,
-}
+    use diesel::{Connection as _, SqliteConnection};
 
-impl PooledConn {
-    /// Time since its last use for which a connection is trusted. A check would cost every request
-    /// a round trip. If the server has gone away, one request on the connection fails (503).
-    const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
+    use crate::db::engine::connection::DbConn;
 
-    /// Runs `work` on the connection and updates its health.
-    fn run<T>(&mut self, work: Work<T>) -> Result<T> {
-        let outcome = run_caught(work, &mut self.conn);
-        self.used_at = Instant::now();
-        self.is_suspect = matches!(outcome, Err(Error::Unavailable(_) | Error::Internal(_)));
-        self.is_read_only = outcome.as_ref().is_err_and(fault::is_read_only);
-        outcome
-    }
-}
+    use super::*;
 
-impl ManageConnection for Manager {
-    type Connection = PooledConn;
-    type Error = ConnectionError;
-
-    fn connect(&self) -> ConnectionResult<PooledConn> {
-        Ok(PooledConn {
-            conn: (self.0)()?,
-            used_at: Instant::now(),
-            is_suspect: false,
-            is_read_only: false,
-        })
+    /// Pool of two connections with a short timeout.
+    fn pool() -> BlockingPool {
+        let connect = || SqliteConnection::establish(":memory:").map(DbConn::Sqlite);
+        let limits = Limits {
+            connections: 2,
+            most_per_lane: 2,
+            response_timeout: Duration::from_millis(100),
+        };
+        BlockingPool::new(Box::new(connect), &limits).unwrap()
     }
 
-    fn is_valid(&self, pooled: &mut PooledConn) -> ConnectionResult<()> {
-        if !pooled.is_suspect && pooled.used_at.elapsed() < PooledConn::TRUSTED_AFTER_USE {
-            return Ok(());
-        }
-        pooled
-            .conn
-            .batch_execute("SELECT 1")
-            .map_err(ConnectionError::CouldntSetupConfiguration)
+    /// Returns work that hangs until the sender is dropped.
+    fn hanging() -> (Work<()>, Sender<()>) {
+        let (end, ended): (_, Receiver<()>) = channel();
+        let work = move |_: &mut DbConn| {
+            ended.recv().unwrap_or_default();
+            Ok(())
+        };
+        (Box::new(work), end)
     }
 
-    fn has_broken(&self, pooled: &mut PooledConn) -> bool {
-        // Such a connection may be in the middle of a transaction, or cannot write any more.
-        std::thread::panicking()
-            || pooled.is_read_only
-            || <DbConn as Connection>::TransactionManager::is_broken_transaction_manager(
-                &mut pooled.conn,
-            )
+    async fn run(pool: &BlockingPool, work: Work<()>) -> Result<()> {
+        pool.run(Lane::JOBS, (), work).await
+    }
+
+    fn block_on(test: impl Future<Output = ()>) {
+        let mut runtime = runtime::Builder::new_current_thread();
+        runtime.enable_time().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn hung_work_is_given_up_with_what_it_holds_and_replaced() {
+        block_on(async {
+            let pool = pool();
+            let guard = Arc::new(());
+            let (work, end) = hanging();
+            let outcome = pool.run(Lane::JOBS, Arc::clone(&guard), work).await;
+            assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+            let (work, other_end) = hanging();
+            assert!(run(&pool, work).await.is_err());
+            // Both permits, threads and connections hang, and are there again.
+            run(&pool, Box::new(|_| Ok(()))).await.unwrap();
+            assert_eq!(Arc::strong_count(&guard), 1);
+            drop((end, other_end));
+        });
+    }
+
+    #[test]
+    fn beyond_the_bound_hung_work_keeps_its_permits_until_it_ends() {
+        block_on(async {
+            let pool = pool();
+            let mut ends = Vec::new();
+            for _ in 0..4 {
+                let (work, end) = hanging();
+                ends.push(end);
+                assert!(run(&pool, work).await.is_err());
+            }
+            let refused = run(&pool, Box::new(|_| Ok(()))).await;
+            let Err(Error::Unavailable(cause)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(cause.is::<Busy>(), "{cause}");
+            drop(ends.pop());
+            run(&pool, Box::new(|_| Ok(()))).await.unwrap();
+        });
     }
 }

@@ -1,84 +1,147 @@
-//! PostgreSQL: its sessions, a pool of them, and transactions.
+//! PostgreSQL: its sessions, a pool of them, transactions and group commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::connection::{SimpleConnection, TransactionManager};
-use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
-use r2d2::Pool;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use diesel::dsl::sql;
+use diesel::sql_types::{Nullable, Text};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, RunQueryDsl};
 
-use crate::error::Result;
+use crate::domain::change::Change;
+use crate::domain::organization::Organization;
+use crate::error::{Error, Result};
 
 use super::connection::DbConn;
-use super::pool::{BlockingPool, acquire_permit};
-use super::prepared::{self, Statement};
+use super::connections::Connect;
+use super::fair::{FairPermits, Lane};
+use super::group_commit::{GroupCommit, StoreAll};
+use super::pool::{BlockingPool, Limits};
+use super::readiness::Readiness;
 use super::work::{ACQUIRE_TIMEOUT, Work, run_caught};
 
 /// Settings of every session. Times are in milliseconds, far above what any statement of the
 /// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
 /// then see concurrent commits. <https://www.postgresql.org/docs/current/transaction-iso.html>
-const SESSION: &str = "SET statement_timeout = 10000; SET lock_timeout = 2000; \
-     SET idle_in_transaction_session_timeout = 10000; SET TIME ZONE 'UTC'; \
+const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 2000; \
+     SET idle_in_transaction_session_timeout = 5000; SET TIME ZONE 'UTC'; \
      SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
 
 /// Settings of the session that migrates. Migrations of a large table, or those of another server,
 /// may take any time.
 pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
+/// Timeout of work on a connection. PostgreSQL cancels a statement sooner itself, so a server that
+/// takes longer is unreachable.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// Timeout of the wait of a write for earlier writes, most of them of the same lane.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Maximum number of batches of changes that are stored at the same time.
+const COMMITTERS: usize = 2;
+
 /// Parameters of libpq for URLs without them. `tcp_user_timeout` is in milliseconds, the others are
 /// in seconds. <https://www.postgresql.org/docs/current/libpq-connect.html>
-const LIMITS: [(&str, &str); 3] = [
-    ("connect_timeout", "3"),
-    ("tcp_user_timeout", "10000"),
-    ("keepalives_idle", "30"),
+const LIMITS: [(&str, &str); 5] = [
+    ("connect_timeout", "2"),
+    ("tcp_user_timeout", "7000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "2"),
 ];
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
+    url: String,
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
-    /// connections, so that many lists do not delay all other requests.
-    list_permits: Arc<Semaphore>,
+    /// connections, and at most one for each lane.
+    lists: Arc<FairPermits>,
+    /// Permits for transactions, at most one for each lane, because a second write of the same
+    /// organization would keep a connection while it waits for the row. With the committers they
+    /// are half of the connections, so that reads continue while every write hangs.
+    writes: Arc<FairPermits>,
+    changes: GroupCommit,
+    readiness: Readiness,
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: u32) -> Result<Self> {
-        let builder = Pool::builder().min_idle(Some(1));
-        let url = url.to_owned();
-        let connect = Box::new(move || connect(&url).map(DbConn::Postgres));
-        let lists = (connections / 4).max(1);
+    pub(in crate::db) fn open(url: &str, connections: u32, store_all: StoreAll) -> Result<Self> {
+        let connector = || -> Connect {
+            let url = url.to_owned();
+            Box::new(move || connect(&url).map(DbConn::Postgres))
+        };
+        let limits = Limits {
+            connections,
+            most_per_lane: connections,
+            response_timeout: RESPONSE_TIMEOUT,
+        };
+        let connections = connections as usize;
+        let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
-            pool: BlockingPool::open(builder, connect, connections)?,
-            list_permits: Arc::new(Semaphore::new(lists as usize)),
+            url: url.to_owned(),
+            pool: BlockingPool::new(connector(), &limits)?,
+            lists: FairPermits::new((connections / 4).max(1), 1),
+            writes: FairPermits::new(writes, 1),
+            changes: GroupCommit::new(COMMITTERS, store_all),
+            readiness: Readiness::new(connector())?,
         })
     }
 
-    /// Runs `work` in a transaction.
-    pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.run(Box::new(|conn| transaction(conn, work))).await
+    /// Runs `work` in a transaction. `held` is dropped at the end of the work, or when the work is
+    /// given up.
+    pub(in crate::db) async fn write<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
+    where
+        T: Send + 'static,
+        H: Send + 'static,
+    {
+        let permit = self.pool.acquire(&self.writes, lane, WRITE_TIMEOUT).await?;
+        let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
+        self.pool.run(lane, (held, permit), work).await
+    }
+
+    /// Stores `change` together with the changes of other callers. Returns `None` if it was void.
+    pub(in crate::db) async fn store_change(&self, change: Change) -> Result<Option<Organization>> {
+        self.changes.store(&self.pool, change).await
     }
 
     /// Runs `work` without a transaction around it.
-    pub(in crate::db) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.pool.run(work).await
+    pub(in crate::db) async fn read<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.pool.run(lane, (), work).await
     }
 
-    /// Runs `work` like [`PostgresDb::run`], once it has a permit for lists.
-    pub(in crate::db) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        let permit = acquire_permit(&self.list_permits, Instant::now() + ACQUIRE_TIMEOUT).await?;
-        self.run(Box::new(move |conn| {
-            let outcome = work(conn);
-            drop(permit);
-            outcome
-        }))
-        .await
+    /// Runs `work` like [`PostgresDb::read`], once it has a permit for lists.
+    pub(in crate::db) async fn read_list<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        let permit = self
+            .pool
+            .acquire(&self.lists, lane, ACQUIRE_TIMEOUT)
+            .await?;
+        self.pool.run(lane, permit, work).await
     }
 
-    /// Checks that the server responds.
-    pub(in crate::db) async fn ping(&self) -> Result<()> {
-        self.run(Box::new(|conn| prepared::run(conn, &Statement("SELECT 1"))))
-            .await
+    /// Opens a connection apart from the pool.
+    pub(in crate::db) fn connect(&self) -> Result<DbConn> {
+        let conn = connect(&self.url).map_err(Error::unavailable)?;
+        Ok(DbConn::Postgres(conn))
+    }
+
+    /// Runs `read` on a separate connection, or returns a recent outcome.
+    pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
+        self.readiness.check(read).await
+    }
+
+    /// Gives up overdue work and releases its guards.
+    pub(in crate::db) fn give_up_overdue(&self) {
+        self.pool.give_up_overdue();
     }
 }
 
@@ -103,6 +166,31 @@ pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
     conn.batch_execute(SESSION)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Refuses a pooler that pools transactions, on which prepared statements of other sessions run.
+/// There two connections share a session at some moment, and one sees the setting of the other.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
+    let mut other = connect(url).map_err(Error::unavailable)?;
+    conn.batch_execute("SET quietline.session = 'one'")?;
+    other.batch_execute("SET quietline.session = 'other'")?;
+    // In this order, because a pooler may give out its sessions in turn, or the latest one first.
+    if has_setting(&mut other, "other")? && has_setting(conn, "one")? {
+        Ok(())
+    } else {
+        Err(Error::unavailable(
+            "a pooler in front of PostgreSQL must pool sessions, not transactions",
+        ))
+    }
+}
+
+fn has_setting(conn: &mut PgConnection, expected: &str) -> Result<bool> {
+    let setting = sql::<Nullable<Text>>("current_setting('quietline.session', true)");
+    let found: Option<String> = diesel::select(setting).get_result(conn)?;
+    Ok(found.as_deref() == Some(expected))
 }
 
 fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {

@@ -8,8 +8,18 @@ use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 
-/// Timeout of the wait for a connection or a permit, after which a request is refused (503).
+/// Timeout of the wait for a permit, after which a request is refused (503).
 pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Cause of a refusal before an attempt: other work took all permits.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is busy with other work")]
+pub(in crate::db) struct Busy;
+
+/// Cause of a failure: work took longer than it may. The work may still have an effect.
+#[derive(Debug, thiserror::Error)]
+#[error("the database did not respond in time")]
+pub(in crate::db) struct Unresponsive;
 
 /// Boxed work. Boxed from the start, because every future that passes it on would otherwise contain
 /// everything that it captures.

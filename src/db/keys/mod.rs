@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 
 use super::Db;
 use super::engine::connection::DbConn;
+use super::engine::fair::Lane;
 use super::tables::api_key;
 
 use cache::{KeyCache, Lookup, LookupStart};
@@ -58,14 +59,15 @@ impl ApiKeys {
             Lookup::Fresh(key) => (key, None),
             Lookup::Stale => {
                 let find = move |conn: &mut DbConn| api_key::find_by_hash(conn, &hash);
-                let Some(key) = self.db.read(find).await? else {
+                let Some(key) = self.db.read(Lane::of_key(&hash), find).await? else {
                     return Ok(None);
                 };
                 (self.cached(start, hash, key), None)
             }
             Lookup::Miss => {
                 let find = move |conn: &mut DbConn| api_key::find_with_organization(conn, &hash);
-                let Some((key, organization)) = self.db.read(find).await? else {
+                let Some((key, organization)) = self.db.read(Lane::of_key(&hash), find).await?
+                else {
                     return Ok(None);
                 };
                 (self.cached(start, hash, key), Some(organization))
@@ -86,7 +88,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// Errors of [`Db::write`].
-    pub async fn revoke<T, W>(&self, work: W) -> Result<T>
+    pub async fn revoke<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<(T, bool)> + Send + 'static,
@@ -94,7 +96,7 @@ impl ApiKeys {
         let (db, cache) = (self.db.clone(), Arc::clone(&self.cache));
         let written = tokio::spawn(async move {
             let _bypass = cache.bypass();
-            let outcome = db.write(work).await;
+            let outcome = db.write(lane, work).await;
             match &outcome {
                 // After such an error the write may be stored or not.
                 Ok((_, true)) | Err(Error::Unavailable(_) | Error::Internal(_)) => {
@@ -126,7 +128,7 @@ impl ApiKeys {
         let taken = ids.clone();
         let used_at = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
         let store = move |conn: &mut DbConn| api_key::update_last_used(conn, &taken, used_at);
-        let stored = self.db.write(store).await;
+        let stored = self.db.write(Lane::JOBS, store).await;
         if stored.is_err() {
             self.uses.put_back(minute, ids);
         }

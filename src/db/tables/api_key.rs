@@ -8,18 +8,18 @@ use diesel::query_builder::QueryId;
 use diesel::sql_types::Bool;
 
 use crate::domain::actor::Actor;
-use crate::domain::api_key::{ApiKey, HashedApiKey, KeyPosition};
+use crate::domain::api_key::{ApiKey, HashedApiKey, IssuedKey, KeyPosition};
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::domain::organization::Organization;
 use crate::domain::scope::ScopeSet;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::organization::OrganizationRow;
 use crate::db::tables::schema::{api_keys, organizations};
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::StoredTime;
+use crate::db::tables::types::{StoredTime, ignore_values, stored_hash};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = api_keys)]
@@ -49,13 +49,13 @@ impl ApiKeyRow {
     }
 }
 
-/// Inserts `key` with its `hash`. `created_by` is the identity of its issuer.
-pub fn insert(
-    conn: &mut DbConn,
-    key: &ApiKey,
-    hash: &HashedApiKey,
-    created_by: &str,
-) -> Result<()> {
+/// Inserts a key.
+pub fn insert(conn: &mut DbConn, issued: &IssuedKey) -> Result<()> {
+    let IssuedKey {
+        key,
+        hash,
+        created_by,
+    } = issued;
     let ApiKey {
         id,
         org_id,
@@ -82,6 +82,16 @@ pub fn insert(
         .values(row)
         .execute(conn)?;
     Ok(())
+}
+
+/// Reads a key, if there is one, and ignores its values.
+pub(in crate::db) fn read_any(conn: &mut DbConn) -> Result<()> {
+    let rows = api_keys::table
+        .order(api_keys::hash)
+        .limit(1)
+        .select(ApiKeyRow::as_select())
+        .load(conn);
+    ignore_values(rows)
 }
 
 /// Finds a key of an organization by id, revoked or not.
@@ -200,6 +210,46 @@ sql!(RevokeKey<'_>, |revoke|
     "UPDATE api_keys SET revoked_at = " {Timestamptz: &revoke.revoked_at}
     " WHERE org_id = " {Uuid: revoke.org_id} " AND id = " {Uuid: revoke.id}
 );
+
+/// Lists keys of an organization with all their columns, newest first, after a position. The list
+/// starts without a bound on time and id, so that it includes keys with values that the program
+/// never writes.
+///
+/// # Errors
+/// [`Error::Internal`] for a key that the program cannot have written.
+pub fn list_issued(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    after: Option<&KeyPosition>,
+    limit: i64,
+) -> Result<Vec<IssuedKey>> {
+    let mut query = api_keys::table
+        .filter(api_keys::org_id.eq(org_id))
+        .order((api_keys::created_at.desc(), api_keys::id.desc()))
+        .limit(limit)
+        .select((ApiKeyRow::as_select(), api_keys::hash, api_keys::created_by))
+        .into_boxed();
+    if let Some(KeyPosition { created_at, id }) = after {
+        let created_at = StoredTime::from(*created_at);
+        let is_next = api_keys::created_at.eq(created_at).and(api_keys::id.lt(id));
+        query = query.filter(api_keys::created_at.lt(created_at).or(is_next));
+    }
+    let rows: Vec<(ApiKeyRow, Vec<u8>, String)> = query.load(conn)?;
+    let issued = rows.into_iter().map(|(row, hash, created_by)| {
+        let scopes = row.scopes.clone();
+        let key = row.into_domain();
+        if key.scopes.to_text() != scopes {
+            let fault = format!("scopes of API key {} are not as the program writes", key.id);
+            return Err(Error::internal(fault));
+        }
+        Ok(IssuedKey {
+            key,
+            hash: HashedApiKey::from_stored(stored_hash(hash)?),
+            created_by,
+        })
+    });
+    issued.collect()
+}
 
 // Not tenant-scoped: the hash, or the id from the operator, determines the organization. Uses of
 // keys are noted for all organizations together.

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 
 use crate::domain::audit::entry::{ActorRecord, AuditEntry};
 use crate::domain::audit::filter::AuditFilter;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
-use crate::db::tables::schema::{audit_log, organizations};
+use crate::db::tables::schema::audit_log;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
 use crate::db::tables::types::{StoredTime, stored_hash};
 
@@ -66,14 +66,18 @@ impl AuditRow {
 /// Appends `entry` to its organization's log. The caller moves the organization's head in the same
 /// transaction.
 pub(in crate::db) fn append(conn: &mut DbConn, entry: &AuditEntry) -> Result<()> {
-    prepared::run(conn, &AppendEntry(AllButOrganization::new(entry)))
+    let occurred_at = entry.occurred_at.into();
+    prepared::run(conn, &AppendEntry { entry, occurred_at })
 }
 
 const INSERT: &str = "INSERT INTO audit_log (org_id, seq, id, occurred_at, actor_kind, \
      actor_label, actor_identity, action, resource_type, resource_id, reason, request_id, \
      payload, previous_hash, hash) ";
 
-struct AppendEntry<'a>(AllButOrganization<'a>);
+struct AppendEntry<'a> {
+    entry: &'a AuditEntry,
+    occurred_at: StoredTime,
+}
 
 impl QueryId for AppendEntry<'_> {
     type QueryId = AppendEntry<'static>;
@@ -81,54 +85,9 @@ impl QueryId for AppendEntry<'_> {
 }
 
 sql!(AppendEntry<'_>, |append, bind| {
-    bind.sql(INSERT);
-    bind.bind::<Uuid, _>("VALUES (", &append.0.entry.org_id)?;
-    bind.sql(", ");
-    bind.fragment(&append.0)?;
-    bind.sql(")");
-    Ok(())
-});
-
-/// Second half of a PostgreSQL statement. The first half changes a row and names it `changed`. This
-/// half inserts the entries if such a row exists.
-pub(in crate::db) struct InsertForEachChanged<'a>(Vec<AllButOrganization<'a>>);
-
-impl<'a> InsertForEachChanged<'a> {
-    pub(in crate::db) fn new(entries: &'a [AuditEntry]) -> Self {
-        Self(entries.iter().map(AllButOrganization::new).collect())
-    }
-}
-
-sql!(InsertForEachChanged<'_>, |insert, bind| {
-    bind.sql(INSERT);
-    for (index, entry) in insert.0.iter().enumerate() {
-        bind.sql(if index == 0 { "" } else { " UNION ALL " });
-        bind.sql("SELECT changed.id, ");
-        bind.fragment(entry)?;
-        bind.sql(" FROM changed");
-    }
-    Ok(())
-});
-
-/// Bound values of every column but the first.
-struct AllButOrganization<'a> {
-    entry: &'a AuditEntry,
-    occurred_at: StoredTime,
-}
-
-impl<'a> AllButOrganization<'a> {
-    fn new(entry: &'a AuditEntry) -> Self {
-        Self {
-            entry,
-            occurred_at: entry.occurred_at.into(),
-        }
-    }
-}
-
-sql!(AllButOrganization<'_>, |all|
     // Every field is named, so that a new field cannot compile without a decision here.
     let AuditEntry {
-        org_id: _,
+        org_id,
         seq,
         id,
         occurred_at: _,
@@ -145,22 +104,103 @@ sql!(AllButOrganization<'_>, |all|
         payload,
         previous_hash,
         hash,
-    } = all.entry;
-    "" {BigInt: seq}
-    ", " {Text: id}
-    ", " {Timestamptz: &all.occurred_at}
-    ", " {Text: kind}
-    ", " {Text: label}
-    ", " {Text: identity}
-    ", " {Text: action}
-    ", " {Text: resource_type}
-    ", " {Text: resource_id}
-    ", " {Nullable<Text>: reason}
-    ", " {Text: request_id}
-    ", " {Text: payload}
-    ", " {Binary: previous_hash.as_slice()}
-    ", " {Binary: hash.as_slice()}
-);
+    } = append.entry;
+    bind.sql(INSERT);
+    bind.bind::<Uuid, _>("VALUES (", org_id)?;
+    bind.bind::<BigInt, _>(", ", seq)?;
+    bind.bind::<Text, _>(", ", id)?;
+    bind.bind::<Timestamptz, _>(", ", &append.occurred_at)?;
+    for text in [kind, label, identity, action, resource_type, resource_id] {
+        bind.bind::<Text, _>(", ", text)?;
+    }
+    bind.bind::<Nullable<Text>, _>(", ", reason)?;
+    bind.bind::<Text, _>(", ", request_id)?;
+    bind.bind::<Text, _>(", ", payload)?;
+    bind.bind::<Binary, _>(", ", previous_hash.as_slice())?;
+    bind.bind::<Binary, _>(", ", hash.as_slice())?;
+    bind.sql(")");
+    Ok(())
+});
+
+/// Second half of a PostgreSQL statement. The first half changes rows and names them `changed`.
+/// This half appends the entries of these organizations. Each column is one array, so that the text
+/// is the same for any number of entries.
+#[derive(Default)]
+pub(in crate::db) struct AppendForChanged<'a> {
+    org_id: Vec<&'a OrgId>,
+    seq: Vec<i64>,
+    occurred_at: Vec<StoredTime>,
+    /// The columns of text in the order of the table.
+    texts: [Vec<&'a str>; 9],
+    reason: Vec<Option<&'a str>>,
+    previous_hash: Vec<&'a [u8]>,
+    hash: Vec<&'a [u8]>,
+}
+
+impl<'a> AppendForChanged<'a> {
+    pub(in crate::db) fn push(&mut self, entry: &'a AuditEntry) {
+        let AuditEntry {
+            org_id,
+            seq,
+            id,
+            occurred_at,
+            actor:
+                ActorRecord {
+                    kind,
+                    label,
+                    identity,
+                },
+            action,
+            resource_type,
+            resource_id,
+            reason,
+            request_id,
+            payload,
+            previous_hash,
+            hash,
+        } = entry;
+        self.org_id.push(org_id);
+        self.seq.push(*seq);
+        self.occurred_at.push((*occurred_at).into());
+        let texts = [
+            id,
+            kind,
+            label,
+            identity,
+            action,
+            resource_type,
+            resource_id,
+            request_id,
+            payload,
+        ];
+        for (column, text) in self.texts.iter_mut().zip(texts) {
+            column.push(text);
+        }
+        self.reason.push(reason.as_deref());
+        self.previous_hash.push(previous_hash);
+        self.hash.push(hash);
+    }
+}
+
+sql!(on Pg, AppendForChanged<'_>, |append, bind| {
+    let [id, kind, label, identity, action, resource_type, resource_id, request_id, payload] =
+        &append.texts;
+    bind.sql(INSERT);
+    bind.bind::<Array<Uuid>, _>("SELECT entry.* FROM unnest(", &append.org_id)?;
+    bind.bind::<Array<BigInt>, _>(", ", &append.seq)?;
+    bind.bind::<Array<Text>, _>(", ", id)?;
+    bind.bind::<Array<Timestamptz>, _>(", ", &append.occurred_at)?;
+    for texts in [kind, label, identity, action, resource_type, resource_id] {
+        bind.bind::<Array<Text>, _>(", ", texts)?;
+    }
+    bind.bind::<Array<Nullable<Text>>, _>(", ", &append.reason)?;
+    bind.bind::<Array<Text>, _>(", ", request_id)?;
+    bind.bind::<Array<Text>, _>(", ", payload)?;
+    bind.bind::<Array<Binary>, _>(", ", &append.previous_hash)?;
+    bind.bind::<Array<Binary>, _>(", ", &append.hash)?;
+    bind.sql(") AS entry (org_id) JOIN changed ON changed.id = entry.org_id");
+    Ok(())
+});
 
 /// Lists the entries of an organization with these `numbers` that match `filter`, newest first.
 pub fn list_filtered(
@@ -290,19 +330,4 @@ pub fn list_oldest(
             ))),
         })
         .collect()
-}
-
-// Not tenant-scoped: only the operator of the server verifies every log.
-
-/// Lists organizations that have entries but no row, at most `limit`.
-pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
-    let orphans = audit_log::table
-        .left_join(organizations::table)
-        .filter(organizations::id.nullable().is_null())
-        .select(audit_log::org_id)
-        .distinct()
-        .order(audit_log::org_id)
-        .limit(limit)
-        .load(conn)?;
-    Ok(orphans)
 }

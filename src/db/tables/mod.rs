@@ -8,4 +8,5 @@ pub mod registry;
 mod schema;
 pub(in crate::db) mod server_secret;
 mod sql_types;
+pub mod stray;
 mod types;

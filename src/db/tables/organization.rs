@@ -1,9 +1,10 @@
 //! Rows of `organizations`: lookup, lock, insert and update. Not here: rules for changes, which
 //! `domain` has.
 
+use diesel::dsl::sql as fragment;
 use diesel::prelude::*;
-use diesel::query_builder::QueryId;
-use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, Text};
+use diesel::query_builder::{Query, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Text};
 
 use crate::domain::audit::entry::ChainHead;
 use crate::domain::auto_replies::AutoReplies;
@@ -19,10 +20,11 @@ use crate::error::{Error, Result};
 use crate::db::engine::connection::{DbConn, on_each_backend};
 use crate::db::engine::prepared::{self, sql};
 use crate::db::tables::audit_log;
-use crate::db::tables::audit_log::InsertForEachChanged;
+use crate::db::tables::audit_log::AppendForChanged;
 use crate::db::tables::schema::organizations;
 use crate::db::tables::sql_types::{Timestamptz, Uuid};
-use crate::db::tables::types::{StoredTime, stored_hash};
+use crate::db::tables::stray;
+use crate::db::tables::types::{StoredTime, ignore_values, stored_hash};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = organizations)]
@@ -94,39 +96,70 @@ fn into_organization(row: QueryResult<OrganizationRow>) -> Result<Option<Organiz
         .transpose()
 }
 
-/// Inserts `organization`. Returns `false` if its external id is taken.
-pub fn insert(conn: &mut DbConn, organization: &Organization) -> Result<bool> {
+/// Reads an organization, if there is one, and ignores its values.
+pub(in crate::db) fn read_any(conn: &mut DbConn) -> Result<()> {
+    let rows = organizations::table
+        .order(organizations::id)
+        .limit(1)
+        .select(OrganizationRow::as_select())
+        .load(conn);
+    ignore_values(rows)
+}
+
+/// Inserts the organization of `creation` and its audit entries. Returns `false` if its external id
+/// is taken.
+pub fn insert(conn: &mut DbConn, creation: &Change) -> Result<bool> {
     use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
-    let row = OrganizationRow::of(organization);
+    let row = OrganizationRow::of(&creation.after);
     match diesel::insert_into(organizations::table)
         .values(&row)
         .execute(conn)
     {
-        Ok(_) => Ok(true),
+        Ok(_) => {}
         // Only the external id can collide, because the id was just generated.
-        Err(DieselError::DatabaseError(UniqueViolation, _)) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(DieselError::DatabaseError(UniqueViolation, _)) => return Ok(false),
+        Err(error) => return Err(error.into()),
     }
+    for entry in &creation.entries {
+        audit_log::append(conn, entry)?;
+    }
+    Ok(true)
 }
 
-/// Stores `change` and returns `true`, or returns `false` if a concurrent write won. Needs no lock,
-/// and on PostgreSQL no surrounding transaction.
+/// Stores `change` and returns `true`, or returns `false` if a concurrent write won.
 pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
-    let row = OrganizationRow::of(&change.after);
-    let update = UpdateOrganization { row, change };
-    match conn {
-        DbConn::Postgres(_) if !change.entries.is_empty() => {
-            let entries = InsertForEachChanged::new(&change.entries);
-            Ok(prepared::execute(conn, &UpdateAndRecord { update, entries })? > 0)
-        }
-        DbConn::Postgres(_) | DbConn::Sqlite(_) => {
-            let is_stored = prepared::execute(conn, &update)? > 0;
-            for entry in change.entries.iter().filter(|_| is_stored) {
-                audit_log::append(conn, entry)?;
-            }
-            Ok(is_stored)
-        }
+    if let DbConn::Postgres(_) = conn {
+        return Ok(store_all(conn, &[change])?.contains(&true));
     }
+    let row = OrganizationRow::of(&change.after);
+    let is_stored = prepared::execute(conn, &UpdateOrganization { row, change })? > 0;
+    for entry in change.entries.iter().filter(|_| is_stored) {
+        audit_log::append(conn, entry)?;
+    }
+    Ok(is_stored)
+}
+
+/// Stores changes of different organizations. Returns for each whether it was stored, or was void
+/// because a concurrent write won. On PostgreSQL this is one statement, which needs no transaction
+/// around it. There a change is also void while another transaction holds its row, so that a row
+/// that is locked elsewhere does not hold up the other changes.
+pub(in crate::db) fn store_all(conn: &mut DbConn, changes: &[&Change]) -> Result<Vec<bool>> {
+    let DbConn::Postgres(conn) = conn else {
+        return changes.iter().map(|change| store(conn, change)).collect();
+    };
+    let rows: Vec<OrganizationRow> = changes
+        .iter()
+        .map(|change| OrganizationRow::of(&change.after))
+        .collect();
+    let mut statement = StoreAll::default();
+    for (row, change) in rows.iter().zip(changes) {
+        statement.push(row, change);
+    }
+    let stored: Vec<OrgId> = statement.load(conn)?;
+    Ok(changes
+        .iter()
+        .map(|change| stored.contains(&change.after.id))
+        .collect())
 }
 
 /// Stores `change` of a locked organization and returns the changed organization.
@@ -150,84 +183,109 @@ impl QueryId for UpdateOrganization<'_> {
     const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-sql!(UpdateOrganization<'_>, |update|
-    // Every column is named, so that a new column cannot compile without a decision here.
-    let OrganizationRow {
-        id,
-        external_id: _,
-        kind: _,
-        name,
-        billing_email,
-        plan: _,
-        throughput_tier: _,
-        message_retention_days,
-        mms_retention_days,
-        is_reseller,
-        quiet_hours_enabled,
-        quiet_hours_start,
-        quiet_hours_end,
-        quiet_hours_mode,
-        auto_replies_enabled,
-        stop_text,
-        help_text,
-        start_text,
-        missed_call_message,
-        missed_call_enabled,
-        brand_status,
-        brand_count,
-        campaign_count,
-        version,
-        audit_length,
-        audit_head,
-        created_at: _,
-        updated_at,
-    } = &update.row;
-    "UPDATE organizations SET name = " {Text: name}
-    ", billing_email = " {Nullable<Text>: billing_email}
-    ", message_retention_days = " {Integer: message_retention_days}
-    ", mms_retention_days = " {Integer: mms_retention_days}
-    ", is_reseller = " {Bool: is_reseller}
-    ", quiet_hours_enabled = " {Bool: quiet_hours_enabled}
-    ", quiet_hours_start = " {Text: quiet_hours_start}
-    ", quiet_hours_end = " {Text: quiet_hours_end}
-    ", quiet_hours_mode = " {Text: quiet_hours_mode}
-    ", auto_replies_enabled = " {Bool: auto_replies_enabled}
-    ", stop_text = " {Nullable<Text>: stop_text}
-    ", help_text = " {Nullable<Text>: help_text}
-    ", start_text = " {Nullable<Text>: start_text}
-    ", missed_call_message = " {Nullable<Text>: missed_call_message}
-    ", missed_call_enabled = " {Bool: missed_call_enabled}
-    ", brand_status = " {Nullable<Text>: brand_status}
-    ", brand_count = " {Integer: brand_count}
-    ", campaign_count = " {Integer: campaign_count}
-    ", version = " {BigInt: version}
-    ", audit_length = " {BigInt: audit_length}
-    ", audit_head = " {Binary: audit_head}
-    ", updated_at = " {Timestamptz: updated_at}
-    " WHERE id = " {Uuid: id}
-    " AND version = " {BigInt: &update.change.from_version}
-    " AND audit_length = " {BigInt: &update.change.from_audit_length}
-);
-
-/// Update and its audit entries in one statement, which saves a round trip and is one transaction.
-struct UpdateAndRecord<'a> {
-    update: UpdateOrganization<'a>,
-    entries: InsertForEachChanged<'a>,
+impl QueryId for StoreAll<'_> {
+    type QueryId = StoreAll<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl QueryId for UpdateAndRecord<'_> {
-    type QueryId = UpdateAndRecord<'static>;
-    // The text depends on the number of entries, so statements are cached by text. A request
-    // appends five entries at most.
-    const HAS_STATIC_QUERY_ID: bool = false;
+impl Query for StoreAll<'_> {
+    type SqlType = Uuid;
 }
 
-sql!(UpdateAndRecord<'_>, |both, bind| {
-    bind.sql("WITH changed AS (");
-    bind.fragment(&both.update)?;
-    bind.sql(" RETURNING id) ");
-    bind.fragment(&both.entries)
-});
+impl RunQueryDsl<PgConnection> for StoreAll<'_> {}
+
+/// Makes both statements that store a change of a list of columns: `UpdateOrganization` updates one
+/// row, and `StoreAll` updates many rows of PostgreSQL, with an array for each column. Every column
+/// is named, so that a new column cannot compile without a decision here.
+macro_rules! statements {
+    (
+        keep $($kept:ident),+;
+        set $first:ident: $first_rust:ty as $first_sql:ty,
+        $($column:ident: $rust:ty as $sql:ty),+ $(,)?
+    ) => {
+        sql!(UpdateOrganization<'_>, |update, bind| {
+            let OrganizationRow { id, $($kept: _,)+ $first, $($column),+ } = &update.row;
+            bind.sql("UPDATE organizations SET ");
+            bind.bind::<$first_sql, _>(concat!(stringify!($first), " = "), $first)?;
+            $(bind.bind::<$sql, _>(concat!(", ", stringify!($column), " = "), $column)?;)+
+            bind.bind::<Uuid, _>(" WHERE id = ", id)?;
+            bind.bind::<BigInt, _>(" AND version = ", &update.change.from_version)?;
+            bind.bind::<BigInt, _>(" AND audit_length = ", &update.change.from_audit_length)
+        });
+
+        /// Update of rows whose conditions hold and that no other transaction has locked, with
+        /// their audit entries. Returns the ids of these rows.
+        #[derive(Default)]
+        struct StoreAll<'a> {
+            id: Vec<&'a OrgId>,
+            from_version: Vec<i64>,
+            from_audit_length: Vec<i64>,
+            $first: Vec<&'a $first_rust>,
+            $($column: Vec<&'a $rust>,)+
+            entries: AppendForChanged<'a>,
+        }
+
+        impl<'a> StoreAll<'a> {
+            fn push(&mut self, row: &'a OrganizationRow, change: &'a Change) {
+                let OrganizationRow { id, $($kept: _,)+ $first, $($column),+ } = row;
+                self.id.push(id);
+                self.from_version.push(change.from_version);
+                self.from_audit_length.push(change.from_audit_length);
+                self.$first.push($first);
+                $(self.$column.push($column);)+
+                change.entries.iter().for_each(|entry| self.entries.push(entry));
+            }
+        }
+
+        sql!(on Pg, StoreAll<'_>, |all, bind| {
+            bind.bind::<Array<Uuid>, _>("WITH new AS (SELECT * FROM unnest(", &all.id)?;
+            bind.bind::<Array<BigInt>, _>(", ", &all.from_version)?;
+            bind.bind::<Array<BigInt>, _>(", ", &all.from_audit_length)?;
+            bind.bind::<Array<$first_sql>, _>(", ", &all.$first)?;
+            $(bind.bind::<Array<$sql>, _>(", ", &all.$column)?;)+
+            bind.sql(concat!(
+                ") AS new (id, from_version, from_audit_length, ",
+                stringify!($first), $(", ", stringify!($column),)+
+                ")), locked AS (SELECT new.* FROM organizations AS old JOIN new ON old.id = new.id \
+                 AND old.version = new.from_version AND old.audit_length = new.from_audit_length \
+                 FOR UPDATE OF old SKIP LOCKED), changed AS (UPDATE organizations SET ",
+                stringify!($first), " = locked.", stringify!($first),
+                $(", ", stringify!($column), " = locked.", stringify!($column),)+
+                " FROM locked WHERE organizations.id = locked.id RETURNING organizations.id), \
+                 logged AS (",
+            ));
+            bind.fragment(&all.entries)?;
+            bind.sql(") SELECT id FROM changed");
+            Ok(())
+        });
+    };
+}
+
+statements! {
+    keep external_id, kind, plan, throughput_tier, created_at;
+    set name: String as Text,
+    billing_email: Option<String> as Nullable<Text>,
+    message_retention_days: i32 as Integer,
+    mms_retention_days: i32 as Integer,
+    is_reseller: bool as Bool,
+    quiet_hours_enabled: bool as Bool,
+    quiet_hours_start: String as Text,
+    quiet_hours_end: String as Text,
+    quiet_hours_mode: QuietHoursMode as Text,
+    auto_replies_enabled: bool as Bool,
+    stop_text: Option<String> as Nullable<Text>,
+    help_text: Option<String> as Nullable<Text>,
+    start_text: Option<String> as Nullable<Text>,
+    missed_call_message: Option<String> as Nullable<Text>,
+    missed_call_enabled: bool as Bool,
+    brand_status: Option<RegistrationStatus> as Nullable<Text>,
+    brand_count: i32 as Integer,
+    campaign_count: i32 as Integer,
+    version: i64 as BigInt,
+    audit_length: i64 as BigInt,
+    audit_head: Vec<u8> as Binary,
+    updated_at: StoredTime as Timestamptz,
+}
 
 /// Returns the end of an organization's audit log, without reading the rest of the row.
 pub fn find_chain_head(conn: &mut DbConn, org_id: &OrgId) -> Result<Option<ChainHead>> {
@@ -264,9 +322,15 @@ pub fn list(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<
     rows.into_iter().map(OrganizationRow::into_domain).collect()
 }
 
-/// Lists ids of organizations after a given id, in order.
+/// Lists ids of organizations after a given id, in order. Passes over ids of another type, which
+/// `stray` lists.
 pub fn list_ids(conn: &mut DbConn, after: Option<&OrgId>, limit: i64) -> Result<Vec<OrgId>> {
+    let is_readable = match conn {
+        DbConn::Postgres(_) => "TRUE".to_owned(),
+        DbConn::Sqlite(_) => stray::is_readable("id"),
+    };
     let mut query = organizations::table
+        .filter(fragment::<Bool>(&is_readable))
         .order(organizations::id)
         .limit(limit)
         .select(organizations::id)

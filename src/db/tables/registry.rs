@@ -126,6 +126,64 @@ pub fn summarize(conn: &mut DbConn, org_id: &OrgId) -> Result<RegistrySummary> {
     })
 }
 
+/// Lists brands of an organization after a given id, in order of their ids.
+pub fn list_brands(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    after: Option<&BrandId>,
+    limit: i64,
+) -> Result<Vec<Brand>> {
+    let mut query = brands::table
+        .filter(brands::org_id.eq(org_id))
+        .order(brands::id)
+        .limit(limit)
+        .select((brands::id, brands::name, brands::status))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(brands::id.gt(after));
+    }
+    let rows: Vec<(BrandId, String, RegistrationStatus)> = query.load(conn)?;
+    let brand = |(id, name, status)| Brand {
+        id,
+        org_id: *org_id,
+        name,
+        status,
+    };
+    Ok(rows.into_iter().map(brand).collect())
+}
+
+/// Lists campaigns of an organization after a given id, in order of their ids.
+pub fn list_campaigns(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    after: Option<&CampaignId>,
+    limit: i64,
+) -> Result<Vec<Campaign>> {
+    let mut query = campaigns::table
+        .filter(campaigns::org_id.eq(org_id))
+        .order(campaigns::id)
+        .limit(limit)
+        .select((
+            campaigns::id,
+            campaigns::brand_id,
+            campaigns::name,
+            campaigns::status,
+        ))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(campaigns::id.gt(after));
+    }
+    let rows: Vec<(CampaignId, BrandId, String, RegistrationStatus)> = query.load(conn)?;
+    let campaign = |(id, brand_id, name, status)| Campaign {
+        id,
+        org_id: *org_id,
+        brand_id,
+        name,
+        status,
+    };
+    Ok(rows.into_iter().map(campaign).collect())
+}
+
 // Not tenant-scoped: the operator names a brand or a campaign by its id alone.
 
 pub fn find_brand(conn: &mut DbConn, id: &BrandId) -> Result<Option<Brand>> {

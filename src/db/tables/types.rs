@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -185,6 +186,14 @@ on_either_database!(StoredTime: Timestamptz);
 pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
     let wrong_length = |bytes: Vec<u8>| Error::internal(format!("a hash of {} bytes", bytes.len()));
     bytes.try_into().map_err(wrong_length)
+}
+
+/// Returns the error of a query, unless rows were read and hold an unexpected value.
+pub(in crate::db) fn ignore_values<T>(rows: QueryResult<Vec<T>>) -> Result<()> {
+    match rows {
+        Ok(_) | Err(diesel::result::Error::DeserializationError(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

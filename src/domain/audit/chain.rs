@@ -100,9 +100,9 @@ impl ChainVerifier {
         Ok(())
     }
 
-    /// Returns the `seq` up to which the chain was verified.
-    pub fn length(&self) -> i64 {
-        self.head.length
+    /// Returns the entry up to which the chain was verified.
+    pub fn head(&self) -> ChainHead {
+        self.head
     }
 
     /// Checks that the chain ends where the organization's row says, and not before its anchors.
@@ -143,6 +143,10 @@ impl Anchors {
         if heads.last() != Some(&head) {
             heads.push(head);
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
     }
 
     /// Removes and returns the anchors of one organization, for the verification of its log.

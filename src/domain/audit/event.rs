@@ -21,6 +21,8 @@ use super::super::ids::OrgId;
 )]
 #[strum(const_into_str)]
 pub enum Action {
+    #[strum(serialize = "organization.create")]
+    OrganizationCreate,
     #[strum(serialize = "retention.update")]
     RetentionUpdate,
     /// Change of the name or the billing email.
@@ -40,16 +42,67 @@ pub enum Action {
     ApiKeyRotate,
     #[strum(serialize = "api_key.revoke")]
     ApiKeyRevoke,
+    #[strum(serialize = "brand.create")]
+    BrandCreate,
+    /// Deletion of a brand and its campaigns.
+    #[strum(serialize = "brand.delete")]
+    BrandDelete,
+    #[strum(serialize = "campaign.create")]
+    CampaignCreate,
+    #[strum(serialize = "campaign.delete")]
+    CampaignDelete,
+}
+
+impl Action {
+    /// Returns the name of the settings that this action changes, such as `quiet_hours`. `None` for
+    /// actions that do not change settings.
+    pub const fn settings(self) -> Option<&'static str> {
+        match self {
+            Self::RetentionUpdate => Some("retention"),
+            Self::OrganizationUpdate => Some("organization"),
+            Self::ResellerUpdate => Some("reseller"),
+            Self::QuietHoursUpdate => Some("quiet_hours"),
+            Self::AutoRepliesUpdate => Some("auto_replies"),
+            Self::MissedCallMessageUpdate => Some("missed_call_message"),
+            Self::OrganizationCreate
+            | Self::ApiKeyCreate
+            | Self::ApiKeyRotate
+            | Self::ApiKeyRevoke
+            | Self::BrandCreate
+            | Self::BrandDelete
+            | Self::CampaignCreate
+            | Self::CampaignDelete => None,
+        }
+    }
 }
 
 /// Fields of a state as the audit log shows them, by name.
 pub type Fields = Vec<(&'static str, Value)>;
 
+/// Returns `fields` as a JSON object.
+pub fn object(fields: Fields) -> Map<String, Value> {
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Returns the fields of two states that differ, before and after. Both have the same names in the
+/// same order.
+pub fn difference(before: Fields, after: Fields) -> (Map<String, Value>, Map<String, Value>) {
+    before
+        .into_iter()
+        .zip(after)
+        .filter(|(old, new)| old != new)
+        .map(|((name, old), (_, new))| ((name.to_owned(), old), (name.to_owned(), new)))
+        .unzip()
+}
+
 /// Recorded action without a position in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     pub action: Action,
-    /// Type of the resource acted on: `organization` or `api_key`.
+    /// Type of the resource acted on: `organization`, `api_key`, `brand` or `campaign`.
     pub resource_type: &'static str,
     pub resource_id: String,
     /// Changed fields before the action.
@@ -68,13 +121,7 @@ impl AuditEvent {
     ) -> Vec<Self> {
         let mut events = Vec::new();
         for ((action, before), (_, after)) in before.into_iter().zip(after) {
-            let differing = before
-                .into_iter()
-                .zip(after)
-                .filter(|(old, new)| old != new);
-            let (before, after): (Map<_, _>, Map<_, _>) = differing
-                .map(|((name, old), (_, new))| ((name.to_owned(), old), (name.to_owned(), new)))
-                .unzip();
+            let (before, after) = difference(before, after);
             if !after.is_empty() {
                 events.push(Self {
                     action,

@@ -1,27 +1,32 @@
-//! Anchors: signed heads of the chains of the audit log at some time. They reveal that a whole
-//! chain was rewritten, if they are stored out of reach of everyone who can write to the database.
+//! Anchors: signed statements of the heads of all chains of the audit log at some time. They reveal
+//! that a whole chain was rewritten, if they are stored out of reach of everyone who can write to
+//! the database.
 
 use std::fmt;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::db::Db;
 use crate::domain::audit::chain::Anchors;
 use crate::domain::audit::entry::{ChainHead, EntryHash};
+use crate::domain::encoding::push_netstring;
 use crate::domain::ids::OrgId;
 use crate::error::{BoxError, Error, Result};
 
 use super::export_format::{hash, org_id};
-use super::read_chain::{self, Logs};
 
-/// `typ` and `iss` of an anchor. Other statements signed with the same key cannot pass for anchors.
+/// `typ` and `iss` of a statement. Other statements signed with the same key cannot pass for
+/// anchors.
 const TYPE: &str = "quietline-audit-anchor";
+
+/// First field of the text that the digest of the heads covers.
+const HEADS: &str = "quietline.audit.heads.v1";
 
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
@@ -45,8 +50,11 @@ pub enum KeyProblem {
     NotEd25519,
 }
 
-/// Private key that signs anchors.
-pub struct AnchorKey(EncodingKey);
+/// Private key that signs anchors, with its public half.
+pub struct AnchorKey {
+    private: EncodingKey,
+    public: AnchorPublicKey,
+}
 
 /// Public key that verifies anchors.
 pub struct AnchorPublicKey(DecodingKey);
@@ -62,22 +70,38 @@ pub struct NewAnchorKey {
 /// Line of a file of anchors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AnchorLine {
-    /// Copy of the signed claim, for selecting the lines of one organization.
-    org_id: String,
+struct StatementLine<'a> {
     /// JWS in compact form (RFC 7515 §7.1).
-    anchor: String,
+    statement: &'a str,
+    /// Organization, length and hash of every head, in order of organization.
+    #[serde(borrow)]
+    heads: Vec<(&'a str, i64, &'a str)>,
 }
 
-/// Signed claims of an anchor.
+/// Signed claims of a statement.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Claims {
     iss: String,
-    org_id: String,
-    length: i64,
-    hash: String,
     anchored_at: DateTime<Utc>,
+    /// Number of heads.
+    organizations: usize,
+    /// Digest of the heads, in hexadecimal.
+    heads_sha256: String,
+    /// SHA-256 of the line before, in hexadecimal; `None` for the first line of a file.
+    #[serde(deserialize_with = "Option::deserialize")]
+    previous: Option<String>,
+}
+
+/// Verified statements of a file.
+#[derive(Debug, Default)]
+pub struct Statements {
+    pub anchors: Anchors,
+    pub count: usize,
+    /// Time of the last statement.
+    pub newest: Option<DateTime<Utc>>,
+    /// SHA-256 of the last line, which the next statement names.
+    last_line: Option<EntryHash>,
 }
 
 impl NewAnchorKey {
@@ -121,24 +145,65 @@ impl AnchorKey {
     pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
         let der = Zeroizing::new(from_pem(text, PRIVATE_KEY)?);
         // Checked here, because `EncodingKey::from_ed_der` accepts any bytes.
-        Ed25519KeyPair::from_pkcs8(&der).map_err(|_rejected| KeyProblem::NotEd25519)?;
-        Ok(Self(EncodingKey::from_ed_der(&der)))
+        let pair = Ed25519KeyPair::from_pkcs8(&der).map_err(|_rejected| KeyProblem::NotEd25519)?;
+        Ok(Self {
+            private: EncodingKey::from_ed_der(&der),
+            public: AnchorPublicKey(DecodingKey::from_ed_der(pair.public_key().as_ref())),
+        })
     }
 
-    fn sign(&self, org_id: &OrgId, head: &ChainHead, now: DateTime<Utc>) -> Result<String> {
+    pub fn public(&self) -> &AnchorPublicKey {
+        &self.public
+    }
+
+    /// Signs that logs had these `heads` at `now`, and returns the line that continues `previous`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if signing fails.
+    pub fn sign(
+        &self,
+        heads: &[(OrgId, ChainHead)],
+        previous: &Statements,
+        now: DateTime<Utc>,
+    ) -> Result<String> {
+        let mut heads: Vec<(String, i64, String)> = heads
+            .iter()
+            .map(|(org_id, head)| (org_id.to_string(), head.length, hex::encode(head.hash)))
+            .collect();
+        heads.sort_unstable();
+        let heads: Vec<(&str, i64, &str)> = heads
+            .iter()
+            .map(|(org_id, length, hash)| (org_id.as_str(), *length, hash.as_str()))
+            .collect();
         let claims = Claims {
             iss: TYPE.to_owned(),
-            org_id: org_id.to_string(),
-            length: head.length,
-            hash: hex::encode(head.hash),
             anchored_at: now,
+            organizations: heads.len(),
+            heads_sha256: digest(&heads),
+            previous: previous.last_line.map(hex::encode),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
-        let anchor = jsonwebtoken::encode(&header, &claims, &self.0).map_err(Error::internal)?;
-        let org_id = claims.org_id;
-        serde_json::to_string(&AnchorLine { org_id, anchor }).map_err(Error::internal)
+        let statement =
+            &jsonwebtoken::encode(&header, &claims, &self.private).map_err(Error::internal)?;
+        serde_json::to_string(&StatementLine { statement, heads }).map_err(Error::internal)
     }
+}
+
+/// Computes SHA-256 over the fields of all heads, each as a netstring, in hexadecimal.
+fn digest(heads: &[(&str, i64, &str)]) -> String {
+    let mut sha256 = Sha256::new();
+    let mut text = String::new();
+    push_netstring(&mut text, HEADS);
+    for (org_id, length, hash) in heads {
+        for field in [org_id, length.to_string().as_str(), hash] {
+            push_netstring(&mut text, field);
+        }
+        sha256.update(&text);
+        text.clear();
+    }
+    sha256.update(&text);
+    hex::encode(sha256.finalize())
 }
 
 impl AnchorPublicKey {
@@ -152,35 +217,24 @@ impl AnchorPublicKey {
         Ok(Self(DecodingKey::from_ed_der(&der)))
     }
 
-    fn verify(&self, line: &str) -> Result<(OrgId, ChainHead), &'static str> {
-        let line: AnchorLine = serde_json::from_str(line)
-            .map_err(|_unlike| "must be a JSON object with org_id and anchor")?;
+    fn verify(&self, line: &StatementLine<'_>) -> Result<Claims, &'static str> {
         let mut validation = Validation::new(Algorithm::EdDSA);
         // The defaults of `Validation`, which anchors do not have: an anchor never expires.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["iss"]);
         validation.set_issuer(&[TYPE]);
-        let anchor = jsonwebtoken::decode::<Claims>(&line.anchor, &self.0, &validation)
+        let statement = jsonwebtoken::decode::<Claims>(line.statement, &self.0, &validation)
             .map_err(|_refused| "must be an anchor signed with this key")?;
         // RFC 7515 §4.1.11: an unknown critical extension must be refused.
-        if anchor.header.typ.as_deref() != Some(TYPE) || anchor.header.crit.is_some() {
+        if statement.header.typ.as_deref() != Some(TYPE) || statement.header.crit.is_some() {
             return Err("is signed with this key, but is not an anchor");
         }
-        if anchor.claims.org_id != line.org_id {
-            return Err("org_id differs from the organization in the anchor");
+        let claims = statement.claims;
+        if claims.organizations != line.heads.len() || claims.heads_sha256 != digest(&line.heads) {
+            return Err("must have the heads that were signed");
         }
-        let head = ChainHead {
-            length: anchor.claims.length,
-            hash: hash(&anchor.claims.hash)?,
-        };
-        // Only an empty log has the zero hash. Another combination would match no log.
-        let is_empty = head.hash == EntryHash::default();
-        if head.length >= 0 && is_empty == (head.length == 0) {
-            Ok((org_id(&anchor.claims.org_id)?, head))
-        } else {
-            Err("the length and the hash in the anchor contradict each other")
-        }
+        Ok(claims)
     }
 }
 
@@ -191,60 +245,57 @@ impl fmt::Debug for AnchorKey {
     }
 }
 
-/// Reads lines of anchors, verifies each signature, and returns the anchors of all organizations or
-/// of `only`, with their number. An organization may have any number of anchors.
-///
-/// # Errors
-/// The first line that is not an anchor signed with `key`'s private half. Also an empty result,
-/// because a comparison with nothing proves nothing.
-pub fn read_anchors(
-    lines: impl BufRead,
-    key: &AnchorPublicKey,
-    only: Option<&OrgId>,
-) -> Result<(Anchors, usize), BoxError> {
-    let mut anchors = Anchors::default();
-    let mut count = 0;
-    for (index, line) in lines.lines().enumerate() {
-        let (org_id, head) = key
-            .verify(&line?)
-            .map_err(|problem| format!("line {}: {problem}", index + 1))?;
-        if only.is_none_or(|only| *only == org_id) {
-            anchors.add(org_id, head);
-            count += 1;
+impl Statements {
+    /// Reads a file of anchors line by line. Verifies each signature, and that each statement names
+    /// the statement before it. Returns the anchors of all organizations or of `only`.
+    ///
+    /// # Errors
+    /// The first line that is not a statement signed with `key`'s private half, or that does not
+    /// continue the line before it.
+    pub fn read(
+        mut lines: impl BufRead,
+        key: &AnchorPublicKey,
+        only: Option<&OrgId>,
+    ) -> Result<Self, BoxError> {
+        let mut statements = Self::default();
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            let added = match line.strip_suffix(b"\n") {
+                Some(line) => statements.add(line, key, only),
+                None => Err("must end with a line feed"),
+            };
+            added.map_err(|problem| format!("line {}: {problem}", statements.count + 1))?;
+            line.clear();
+            statements.count += 1;
         }
+        Ok(statements)
     }
-    match (count, only) {
-        (0, None) => Err("must contain at least one anchor".into()),
-        (0, Some(only)) => Err(format!("organization {only} has no anchor").into()),
-        _ => Ok((anchors, count)),
-    }
-}
 
-/// Signs the heads of one organization's log, or of all logs, and writes the anchors to `out`. Does
-/// not verify the entries. Returns the organizations with an unreadable head, and the reasons.
-///
-/// # Errors
-/// Errors of `out`, and [`Error::Unavailable`].
-pub async fn anchor(
-    db: &Db,
-    only: Option<OrgId>,
-    key: &AnchorKey,
-    now: DateTime<Utc>,
-    out: &mut impl Write,
-) -> Result<Vec<(OrgId, String)>, BoxError> {
-    let mut unreadable = Vec::new();
-    let mut logs = match only {
-        Some(org_id) => Logs::one(db, org_id),
-        // An organization without a row has no head to sign.
-        None => Logs::with_row(db),
-    };
-    while let Some(org_id) = logs.next().await? {
-        match read_chain::read_head(db, &org_id).await {
-            Ok(head) => writeln!(out, "{}", key.sign(&org_id, &head, now)?)?,
-            Err(Error::Internal(cause)) => unreadable.push((org_id, cause.to_string())),
-            Err(other) => return Err(other.into()),
+    fn add(
+        &mut self,
+        text: &[u8],
+        key: &AnchorPublicKey,
+        only: Option<&OrgId>,
+    ) -> Result<(), &'static str> {
+        let line: StatementLine<'_> = serde_json::from_slice(text)
+            .map_err(|_unlike| "must be a JSON object with statement and heads")?;
+        let claims = key.verify(&line)?;
+        if claims.previous != self.last_line.map(hex::encode) {
+            return Err("must continue the line before: a statement is missing or moved");
         }
+        for (id, length, end) in line.heads {
+            let (org_id, length, hash) = (org_id(id)?, length, hash(end)?);
+            // Only an empty log has the zero hash. Another combination would match no log.
+            let is_empty = hash == EntryHash::default();
+            if length < 0 || is_empty != (length == 0) {
+                return Err("the length and the hash of a head contradict each other");
+            }
+            if only.is_none_or(|only| *only == org_id) {
+                self.anchors.add(org_id, ChainHead { length, hash });
+            }
+        }
+        self.newest = Some(claims.anchored_at);
+        self.last_line = Some(Sha256::digest(text).into());
+        Ok(())
     }
-    out.flush()?;
-    Ok(unreadable)
 }

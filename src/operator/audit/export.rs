@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use crate::db::Db;
+use crate::db::{self, Db, Lane};
 use crate::domain::ids::OrgId;
 use crate::error::{BoxError, Error};
 
 use super::export_format::{EndLine, Line};
-use super::read_chain::{self, Logs};
+use super::read_chain::{self, Logs, PAGE};
 
 /// Content of an export.
 #[derive(Debug, Default)]
@@ -17,8 +17,9 @@ pub struct Exported {
     pub organizations: u64,
     /// Number of entries.
     pub entries: u64,
-    /// Logs that could not be read to their end, and the reasons. The export has a line for each.
-    pub unreadable: Vec<(OrgId, String)>,
+    /// Names of logs that could not be read to their end, and the reasons. The export has a line
+    /// for each.
+    pub unreadable: Vec<(String, String)>,
 }
 
 /// Writes the log of one organization, or all logs, to `out`, which should be buffered. A
@@ -39,6 +40,9 @@ pub async fn export(
     while let Some(org_id) = logs.next().await? {
         export_log(db, org_id, out, &mut exported).await?;
     }
+    if only.is_none() {
+        export_unreadable_ids(db, out, &mut exported).await?;
+    }
     let end = EndLine {
         organizations: exported.organizations,
         entries: exported.entries,
@@ -55,7 +59,7 @@ async fn export_log(
     exported: &mut Exported,
 ) -> Result<(), BoxError> {
     exported.organizations += 1;
-    let written = read_chain::read(db, &org_id, |entry, _head| {
+    let written = read_chain::read(db, &org_id, |entry| {
         exported.entries += 1;
         let written = write_line(out, &entry.into());
         written.map_or_else(ControlFlow::Break, ControlFlow::Continue)
@@ -66,12 +70,31 @@ async fn export_log(
         // An unreadable log must not keep the other logs out of the export.
         Err(Error::Internal(cause)) => {
             let reason = cause.to_string();
-            exported.unreadable.push((org_id, reason.clone()));
-            Line::unreadable(&org_id, reason)
+            let org_id = org_id.to_string();
+            exported.unreadable.push((org_id.clone(), reason.clone()));
+            Line::unreadable(org_id, reason)
         }
         Err(other) => return Err(other.into()),
     };
     Ok(write_line(out, &last_line)?)
+}
+
+/// Writes a line for every id that is not an id of an organization, so that the export does not
+/// pass for the whole log.
+async fn export_unreadable_ids(
+    db: &Db,
+    out: &mut impl Write,
+    exported: &mut Exported,
+) -> Result<(), BoxError> {
+    let places = db.read(Lane::OPERATOR, |conn| {
+        db::stray::list_unreadable_ids(conn, PAGE)
+    });
+    for place in places.await? {
+        let reason = "is not an id of an organization".to_owned();
+        exported.unreadable.push((place.clone(), reason.clone()));
+        write_line(out, &Line::unreadable(place, reason))?;
+    }
+    Ok(())
 }
 
 fn write_line(out: &mut impl Write, line: &Line) -> io::Result<()> {

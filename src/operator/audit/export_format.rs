@@ -138,8 +138,7 @@ impl Line {
     }
 
     /// Returns the last line of a log that is unreadable from here on.
-    pub(super) fn unreadable(org_id: &OrgId, reason: String) -> Self {
-        let org_id = org_id.to_string();
+    pub(super) fn unreadable(org_id: String, reason: String) -> Self {
         Self::Unreadable(UnreadableLine { org_id, reason })
     }
 }

@@ -1,6 +1,6 @@
 //! Entries of one organization's log, listed without a filter.
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, Lane};
 use crate::domain::audit::entry::AuditEntry;
 use crate::domain::ids::OrgId;
 use crate::error::Result;
@@ -16,6 +16,8 @@ pub async fn newest(
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
     let before = before.unwrap_or(i64::MAX);
-    db.read(move |conn| db::audit_log::list_newest(conn, &org_id, before, limit))
-        .await
+    db.read(Lane::OPERATOR, move |conn| {
+        db::audit_log::list_newest(conn, &org_id, before, limit)
+    })
+    .await
 }

@@ -1,15 +1,15 @@
-//! Reader of whole chains of the audit log during concurrent writes, shared by `verify` and
-//! `export`.
+//! Reader of whole chains of the audit log during concurrent writes, for exports. Not here: the
+//! snapshots that `verify` reads.
 
 use std::ops::ControlFlow;
 
-use crate::db::{self, Db};
+use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::audit::entry::{AuditEntry, ChainHead};
 use crate::domain::ids::OrgId;
 use crate::error::{Error, Result};
 
 /// Entries or organizations per query. A page of entries is a few hundred KiB.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// Organizations whose logs are to be read, in order of their ids.
 pub(super) struct Logs<'a> {
@@ -28,7 +28,7 @@ impl<'a> Logs<'a> {
     /// without a row only after tampering. At most one page of such organizations is read, which is
     /// enough to report the tampering.
     pub(super) async fn all(db: &'a Db) -> Result<Self> {
-        let orphans = db.read(|conn| db::audit_log::list_orphans(conn, PAGE));
+        let orphans = db.read(Lane::OPERATOR, |conn| db::stray::list_orphans(conn, PAGE));
         let orphans = orphans.await?;
         Ok(Self {
             orphans,
@@ -37,7 +37,7 @@ impl<'a> Logs<'a> {
     }
 
     /// Starts with all organizations that have a row.
-    pub(super) fn with_row(db: &'a Db) -> Self {
+    fn with_row(db: &'a Db) -> Self {
         Self {
             db,
             page: Vec::new(),
@@ -68,7 +68,7 @@ impl<'a> Logs<'a> {
         let after = self.last.take();
         let list =
             move |conn: &mut db::DbConn| db::organization::list_ids(conn, after.as_ref(), PAGE);
-        self.page = self.db.read(list).await?;
+        self.page = self.db.read(Lane::OPERATOR, list).await?;
         self.last = self.page.last().cloned();
         self.has_more = self.last.is_some();
         let orphans_before = match &self.last {
@@ -82,54 +82,66 @@ impl<'a> Logs<'a> {
     }
 }
 
-/// Calls `each` with every entry of a log, in order of `seq`, and the log's head. Reads the head
-/// again for entries beyond it, because a write appends entries and moves the head in one
-/// transaction. Returns the final head, or the value that `each` broke with.
+/// Calls `each` with every entry of a log, in order of `seq`. Reads the head again for entries
+/// beyond it, because a write appends entries and moves the head in one transaction. Returns the
+/// final head, or the value that `each` broke with.
 ///
 /// # Errors
 /// Errors of the database, and [`Error::Internal`] for an unreadable entry or head.
 pub(super) async fn read<B>(
     db: &Db,
     org_id: &OrgId,
-    mut each: impl FnMut(AuditEntry, &ChainHead) -> ControlFlow<B>,
+    mut each: impl FnMut(AuditEntry) -> ControlFlow<B>,
 ) -> Result<ControlFlow<B, ChainHead>> {
     let mut head = read_head(db, org_id).await?;
     // Not from 1, so that an entry inserted before the first entry is detected.
     let mut next = Some(i64::MIN);
     while let Some(from) = next {
-        let page = read_page(db, org_id, from).await?;
+        let id = *org_id;
+        let (page, _) = db
+            .read(Lane::OPERATOR, move |conn| list_page(conn, &id, from))
+            .await?;
         let last = page.last().map(|entry| entry.seq);
         // A page beyond the head was appended since the head was read.
         if last.is_some_and(|last| last > head.length) {
             head = read_head(db, org_id).await?;
         }
         for entry in page {
-            if let ControlFlow::Break(outcome) = each(entry, &head) {
+            if let ControlFlow::Break(outcome) = each(entry) {
                 return Ok(ControlFlow::Break(outcome));
             }
         }
+        // Up to an empty page, because a write may have added entries after a short page.
         next = last.and_then(|last| last.checked_add(1));
     }
     Ok(ControlFlow::Continue(head))
 }
 
-async fn read_page(db: &Db, org_id: &OrgId, from: i64) -> Result<Vec<AuditEntry>> {
-    match read_entries(db, org_id, from, PAGE).await {
+/// Lists the entries of a page from the number `from` on, and returns whether more may follow.
+pub(super) fn list_page(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    from: i64,
+) -> Result<(Vec<AuditEntry>, bool)> {
+    match db::audit_log::list_oldest(conn, org_id, from, PAGE) {
+        Ok(page) => {
+            let is_full = i64::try_from(page.len()) == Ok(PAGE);
+            Ok((page, is_full))
+        }
         // Retry in single steps, to return the entries before the unreadable one.
-        Err(Error::Internal(_)) => read_entries(db, org_id, from, 1).await,
-        page => page,
+        Err(Error::Internal(_)) => {
+            let page = db::audit_log::list_oldest(conn, org_id, from, 1)?;
+            Ok((page, true))
+        }
+        Err(other) => Err(other),
     }
 }
 
-async fn read_entries(db: &Db, org_id: &OrgId, from: i64, most: i64) -> Result<Vec<AuditEntry>> {
-    let org_id = *org_id;
-    db.read(move |conn| db::audit_log::list_oldest(conn, &org_id, from, most))
-        .await
-}
-
 /// Returns the head in the organization's row, or the head of an empty log without a row.
-pub(super) async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
+async fn read_head(db: &Db, org_id: &OrgId) -> Result<ChainHead> {
     let org_id = *org_id;
-    let head = db.read(move |conn| db::organization::find_chain_head(conn, &org_id));
+    let head = db.read(Lane::OPERATOR, move |conn| {
+        db::organization::find_chain_head(conn, &org_id)
+    });
     Ok(head.await?.unwrap_or_default())
 }

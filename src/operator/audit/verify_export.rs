@@ -1,4 +1,5 @@
-//! Verification of an export of the audit log, without its database.
+//! Verification of an export of the audit log, without its database. Not here: the rows that the
+//! entries describe, which an export does not have.
 
 use std::io::{self, BufRead, Read};
 
@@ -160,8 +161,12 @@ impl FileVerifier {
             // Logs are sorted, so that a second part of a log cannot hide behind other logs.
             let is_in_order = self.last.as_ref().is_none_or(|last| *last < org_id);
             let fault = (!is_in_order).then_some((self.line, FileFault::OutOfOrder));
+            let anchors = self.anchors.take(&org_id);
+            if anchors.is_empty() {
+                self.summary.unanchored.push(org_id);
+            }
             self.log = Some(OpenLog {
-                chain: ChainVerifier::new(self.anchors.take(&org_id)),
+                chain: ChainVerifier::new(anchors),
                 org_id: Some(org_id),
                 fault,
             });
@@ -183,7 +188,7 @@ impl FileVerifier {
 
     fn close(&mut self) {
         let Some(log) = self.log.take() else { return };
-        let intact_entries = log.chain.length();
+        let intact_entries = log.chain.head().length;
         self.summary.entries += intact_entries;
         self.summary.organizations += usize::from(log.org_id.is_some());
         self.summary
@@ -193,6 +198,7 @@ impl FileVerifier {
                 line: Some(line),
                 intact_entries,
                 text: fault.to_string(),
+                state: None,
             }));
         self.last = self.last.take().max(log.org_id);
     }

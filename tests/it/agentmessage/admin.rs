@@ -108,7 +108,7 @@ impl Admin {
     pub async fn audit(&self) -> Vec<AuditEntry> {
         let newest = operator::audit::list::newest(&self.app.state.db, self.org_id, None, 10_000);
         let mut entries = newest.await.expect("entries");
-        entries.retain(|entry| entry.resource_type == "organization");
+        entries.retain(|entry| entry.resource_type == "organization" && entry.seq > 1);
         entries.reverse();
         entries
     }

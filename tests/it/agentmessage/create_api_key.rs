@@ -7,6 +7,7 @@ use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
 use quietline_api_runtime::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::admin::{assert_error, assert_invalid, payload};
 use super::api_key::{Keys, PATH};
@@ -246,18 +247,29 @@ async fn a_new_key_belongs_to_the_organization_of_the_calling_key() {
 }
 
 #[actix_web::test]
-async fn creation_is_recorded_with_label_prefix_and_scopes_and_never_the_key() {
+async fn creation_is_recorded_with_a_commitment_and_never_with_the_key() {
     let keys = Keys::new().await;
     let data = keys.created("A").await;
     let entry = keys.app.whole_audit().await.pop().unwrap();
-    let after = json!({ "label": "A", "prefix": data["prefix"], "scopes": ["org:read"] });
+    let plaintext = data["plaintext"].as_str().unwrap();
+    let stored_hash = Sha256::digest(plaintext);
+    let issuer = keys.app.key_id(&keys.key).await;
+    let after = json!({
+        "label": "A",
+        "prefix": data["prefix"],
+        "scopes": ["org:read"],
+        "created_by": format!("api_key:{issuer}"),
+        "created_at": now(),
+        "hash_commitment": hex::encode(Sha256::digest(stored_hash)),
+    });
     assert_eq!(payload(&entry), json!({ "before": {}, "after": after }));
     assert_eq!(
         (entry.action.as_str(), entry.resource_id.as_str()),
         ("api_key.create", data["id"].as_str().unwrap())
     );
-    let secret = &data["plaintext"].as_str().unwrap()[12..];
-    assert!(!format!("{entry:?}").contains(secret));
+    for secret in [&plaintext[12..], &hex::encode(stored_hash)] {
+        assert!(!format!("{entry:?}").contains(secret));
+    }
 }
 
 #[actix_web::test]

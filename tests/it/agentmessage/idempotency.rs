@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use actix_web::http::Method;
 use chrono::TimeDelta;
-use quietline::db::{self, DbConn};
+use quietline::db::{self, DbConn, Lane};
 use quietline::domain::ids::OrganizationRef;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
@@ -237,7 +237,7 @@ async fn a_second_request_is_refused_at_once_while_the_first_is_in_progress() {
             let state = app.state.clone();
             let holder = std::thread::spawn(move || {
                 actix_web::rt::System::new()
-                    .block_on(state.db.write(work))
+                    .block_on(state.db.write(Lane::OPERATOR, work))
                     .unwrap();
             });
             is_locked.recv().unwrap();

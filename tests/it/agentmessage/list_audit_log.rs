@@ -30,9 +30,9 @@ struct Log {
 }
 
 impl Log {
-    /// Makes these changes. 0 s: the command line creates the key. 1 s: retention. 2 s: name and
-    /// reseller mode in one request. 3 s: an administrator changes the missed-call message. 4 s:
-    /// platform staff does the same. 5 s: the key creates another key.
+    /// Makes these changes. 0 s: the command line creates the organization and the key. 1 s:
+    /// retention. 2 s: name and reseller mode in one request. 3 s: an administrator changes the
+    /// missed-call message. 4 s: platform staff does the same. 5 s: the key creates another key.
     async fn new() -> Self {
         let mut keys = Keys::with(&SCOPES).await;
         let key_id = keys.app.key_id(&keys.key).await.to_string();
@@ -92,7 +92,7 @@ async fn put(app: &TestApp, token: &str, message: &str) {
 }
 
 /// Actions of [`Log::new`], newest first.
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "api_key.create",
     "missed_call_message.update",
     "missed_call_message.update",
@@ -100,7 +100,11 @@ const ALL: [&str; 7] = [
     "organization.update",
     "retention.update",
     "api_key.create",
+    "organization.create",
 ];
+
+/// Actions of [`Log::new`] on the organization, newest first.
+const OF_ORGANIZATION: [&str; 6] = [ALL[1], ALL[2], ALL[3], ALL[4], ALL[5], ALL[7]];
 
 #[actix_web::test]
 async fn entries_are_listed_newest_first_and_without_their_payload() {
@@ -142,7 +146,9 @@ async fn keys_and_users_are_named_and_platform_staff_appears_as_the_platform() {
     let platform = json!({ "kind": "platform", "label": "platform" });
     assert_eq!(
         actors,
-        [&key, &platform, &admin, &key, &key, &key, &platform]
+        [
+            &key, &platform, &admin, &key, &key, &key, &platform, &platform
+        ]
     );
     for identity in ["user:user-1\"", "command-line", "identity"] {
         assert!(!json.to_string().contains(identity), "{identity}");
@@ -195,10 +201,10 @@ async fn each_filter_returns_exactly_the_matching_entries() {
         ("action=retention".to_owned(), &[]),
         ("action=RETENTION.UPDATE".to_owned(), &[]),
         ("action=%25".to_owned(), &[]),
-        ("resource_type=organization".to_owned(), &ALL[1..6]),
+        ("resource_type=organization".to_owned(), &OF_ORGANIZATION),
         ("resource_type=user".to_owned(), &[]),
-        (format!("resource_id={org_id}"), &ALL[1..6]),
-        (format!("resource_id={}", log.key_id), &ALL[6..]),
+        (format!("resource_id={org_id}"), &OF_ORGANIZATION),
+        (format!("resource_id={}", log.key_id), &ALL[6..7]),
         (format!("resource_id={}", &org_id[1..]), &[]),
         (
             "actor_kind=customer&limit=2".to_owned(),
@@ -210,10 +216,7 @@ async fn each_filter_returns_exactly_the_matching_entries() {
                 "retention.update",
             ],
         ),
-        (
-            "actor_kind=platform".to_owned(),
-            &["missed_call_message.update", "api_key.create"],
-        ),
+        ("actor_kind=platform".to_owned(), &[ALL[2], ALL[6], ALL[7]]),
     ];
     for (query, actions) in rows {
         assert_eq!(log.actions(&query).await, actions, "{query}");
@@ -224,15 +227,15 @@ async fn each_filter_returns_exactly_the_matching_entries() {
 async fn since_is_inclusive_and_until_is_exclusive() {
     let log = Log::new().await;
     let rows = [
-        ("since=2026-01-04T12:00:00Z", 0, 7),
+        ("since=2026-01-04T12:00:00Z", 0, 8),
         ("since=2026-01-04T12:00:02Z", 0, 5),
         ("since=2026-01-04T12:00:02.000000001Z", 0, 3),
         ("since=2026-01-04T13:00:05%2B01:00", 0, 1),
         ("since=2026-01-04T12:00:05.001Z", 0, 0),
-        ("until=2026-01-04T12:00:05Z", 1, 7),
-        ("until=2026-01-04T12:00:05.000000001Z", 0, 7),
-        ("until=2026-01-04t11:00:02-01:00", 5, 7),
-        ("until=2026-01-04T12:00:00z", 7, 7),
+        ("until=2026-01-04T12:00:05Z", 1, 8),
+        ("until=2026-01-04T12:00:05.000000001Z", 0, 8),
+        ("until=2026-01-04t11:00:02-01:00", 5, 8),
+        ("until=2026-01-04T12:00:00z", 8, 8),
         (
             "since=2026-01-04T12:00:02Z&until=2026-01-04T12:00:04Z",
             2,
@@ -243,11 +246,11 @@ async fn since_is_inclusive_and_until_is_exclusive() {
             0,
             0,
         ),
-        ("since=0000-01-01T00:00:00%2B23:59", 0, 7),
+        ("since=0000-01-01T00:00:00%2B23:59", 0, 8),
         ("until=0000-01-01T00:00:00%2B23:59", 0, 0),
         ("since=9999-12-31T23:59:59-23:59", 0, 0),
-        ("until=9999-12-31T23:59:59.999999999-23:59", 0, 7),
-        ("until=2026-01-04T23:59:60Z", 0, 7),
+        ("until=9999-12-31T23:59:59.999999999-23:59", 0, 8),
+        ("until=2026-01-04T23:59:60Z", 0, 8),
     ];
     for (query, from, to) in rows {
         assert_eq!(log.actions(query).await, ALL[from..to], "{query}");
@@ -458,7 +461,7 @@ async fn entries_of_other_organizations_are_never_listed() {
     let key = app.api_key_of(&other, &SCOPES).await;
     let cursor = log.get("limit=1").await.text("/meta/next_cursor");
     let page = app.get(PATH, &key).await.json();
-    assert_eq!(page["data"].as_array().unwrap().len(), 1, "its own key");
+    assert_eq!(page["data"].as_array().unwrap().len(), 2, "its own");
     for query in [
         format!("resource_id={}", app.org_id),
         format!("resource_id={}", log.key_id),

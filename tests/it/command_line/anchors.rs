@@ -8,11 +8,30 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::audit::program_with_logs;
 use super::program::{Ended, Program, end, text};
 
-/// Program with two logs of two entries, a signing key, and an anchor of each log.
+/// Cuts the last entry of the log ONE, and the key that the entry creates.
+const CUT: &str = "DELETE FROM api_keys WHERE $text:id = (SELECT resource_id FROM audit_log \
+     WHERE org_id = ONE AND seq = 2); DELETE FROM audit_log WHERE org_id = ONE AND seq = 2; \
+     UPDATE organizations SET audit_length = 1, audit_head = (SELECT hash FROM audit_log \
+     WHERE org_id = ONE AND seq = 1) WHERE id = ONE";
+
+/// Deletes all rows of the organization ONE.
+const VANISH: &str = "DELETE FROM api_keys WHERE org_id = ONE; \
+     DELETE FROM audit_log WHERE org_id = ONE; DELETE FROM organizations WHERE id = ONE";
+
+/// Flags that verify with the anchors of [`Anchored::anchors`].
+const WITH_ANCHORS: [&str; 4] = [
+    "--anchors",
+    "anchors.jsonl",
+    "--anchor-public-key",
+    "public.pem",
+];
+
+/// Program with two logs of two entries, a signing key, and a statement of both heads.
 struct Anchored {
     program: Program,
     one: String,
@@ -35,11 +54,17 @@ impl Anchored {
         anchored
     }
 
-    /// Adds anchors of the current logs.
+    /// Adds a statement of the current heads.
     fn anchor(&mut self) {
-        let printed = self
-            .program
-            .output(&["audit", "anchor", "--key", "key.pem"]);
+        self.program.file("anchors.jsonl", &self.anchors);
+        let printed = self.program.output(&[
+            "audit",
+            "anchor",
+            "--key",
+            "key.pem",
+            "--previous",
+            "anchors.jsonl",
+        ]);
         self.anchors.push_str(&printed);
     }
 
@@ -48,13 +73,7 @@ impl Anchored {
         self.program.file("anchors.jsonl", anchors);
         let export = self.program.output(&["audit", "export"]);
         self.program.file("export.jsonl", &export);
-        let with_anchors = [
-            "--anchors",
-            "anchors.jsonl",
-            "--anchor-public-key",
-            "public.pem",
-        ];
-        let arguments = [&["audit", "verify", "--json"], &with_anchors[..]].concat();
+        let arguments = [&["audit", "verify", "--json"], &WITH_ANCHORS[..]].concat();
         let in_file = [&arguments, &["--file", "export.jsonl"][..]].concat();
         [
             self.program.run(&arguments),
@@ -64,7 +83,7 @@ impl Anchored {
 
     /// Changes the database and asserts that only the anchors reveal the change, with this message.
     fn assert_found_by_anchors_only(&self, sql: &str, message: &str) {
-        self.program.database.drop_audit_triggers();
+        self.program.database.drop_triggers();
         let sql = sql.replace("ONE", &format!("$id:{}", self.one));
         self.program.database.execute_unchecked(&sql);
         let without = self.program.run(&["audit", "verify"]);
@@ -86,42 +105,131 @@ impl Anchored {
     }
 }
 
+/// Returns the claims that a line signs.
+fn claims_of(line: &Value) -> Value {
+    let statement = text(line, "statement");
+    jsonwebtoken::dangerous::insecure_decode::<Value>(&statement)
+        .unwrap()
+        .claims
+}
+
 #[test]
-fn an_anchor_signs_the_length_and_head_of_a_log() {
+fn an_anchor_signs_the_heads_of_all_logs_in_one_line() {
     let anchored = Anchored::new();
-    let lines: Vec<&str> = anchored.anchors.lines().collect();
-    assert_eq!(lines.len(), 2);
-    let log = anchored
-        .program
-        .json(&["audit", "list", "--org", &anchored.one]);
-    let line: Value = serde_json::from_str(lines[0]).unwrap();
-    let anchor = text(&line, "anchor");
-    assert_eq!(line, json!({"org_id": anchored.one, "anchor": anchor}));
-    let header = jsonwebtoken::decode_header(&anchor).unwrap();
+    let line: Value = serde_json::from_str(&anchored.anchors).unwrap();
+    let fields: Vec<&String> = line.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["heads", "statement"]);
+    let head = |org: &str| {
+        let log = anchored.program.json(&["audit", "list", "--org", org]);
+        json!([org, 2, log[0]["hash"]])
+    };
+    let heads = json!([head(&anchored.one), head(&anchored.two)]);
+    assert_eq!(line["heads"], heads);
+    let header = jsonwebtoken::decode_header(text(&line, "statement")).unwrap();
     assert_eq!(header.alg, Algorithm::EdDSA);
     assert_eq!(header.typ.as_deref(), Some("quietline-audit-anchor"));
-    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&anchor)
-        .unwrap()
-        .claims;
+    let claims = claims_of(&line);
     let fields: Vec<&String> = claims.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["anchored_at", "hash", "iss", "length", "org_id"]);
-    assert_eq!(claims["org_id"], anchored.one);
     assert_eq!(
-        (&claims["length"], &claims["hash"]),
-        (&json!(2), &log[0]["hash"])
+        fields,
+        [
+            "anchored_at",
+            "heads_sha256",
+            "iss",
+            "organizations",
+            "previous"
+        ]
     );
+    assert_eq!(
+        (&claims["organizations"], &claims["previous"]),
+        (&json!(2), &Value::Null)
+    );
+    assert_eq!(claims["heads_sha256"], heads_sha256(&heads));
     assert_eq!(claims["iss"], "quietline-audit-anchor");
     assert!(text(&claims, "anchored_at").ends_with('Z'), "{claims}");
-    let program = &anchored.program;
-    let of_two = program.output(&[
-        "audit",
-        "anchor",
-        "--org",
-        &anchored.two,
-        "--key",
-        "key.pem",
-    ]);
-    assert_eq!(of_two.lines().count(), 1);
+}
+
+/// Returns the digest of the heads as the documentation describes it.
+fn heads_sha256(heads: &Value) -> String {
+    let mut fields = vec!["quietline.audit.heads.v1".to_owned()];
+    for head in heads.as_array().unwrap() {
+        fields.extend([
+            head[0].as_str().unwrap().to_owned(),
+            head[1].to_string(),
+            head[2].as_str().unwrap().to_owned(),
+        ]);
+    }
+    let netstrings = fields
+        .iter()
+        .map(|field| format!("{}:{field},", field.len()));
+    hex::encode(Sha256::digest(netstrings.collect::<String>()))
+}
+
+#[test]
+fn an_anchor_names_the_line_before_it() {
+    let mut anchored = Anchored::new();
+    anchored.anchor();
+    let lines: Vec<&str> = anchored.anchors.lines().collect();
+    let second: Value = serde_json::from_str(lines[1]).unwrap();
+    let first = hex::encode(Sha256::digest(lines[0]));
+    assert_eq!(claims_of(&second)["previous"], first);
+}
+
+#[test]
+fn removed_and_moved_statements_are_refused_by_line() {
+    let mut anchored = Anchored::new();
+    for _round in 0..2 {
+        anchored.anchor();
+    }
+    let lines: Vec<String> = anchored
+        .anchors
+        .lines()
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let cases = [
+        (lines[1..].concat(), "line 1: "),
+        (lines[0].clone() + &lines[2], "line 2: "),
+        (lines[0].clone() + &lines[2] + &lines[1], "line 2: "),
+        (lines[0].clone() + &lines[0], "line 2: "),
+    ];
+    for (anchors, place) in cases {
+        for found in anchored.verify_with(&anchors) {
+            assert_eq!((found.code, found.stdout.as_str()), (1, ""), "{found:?}");
+            let message = format!("anchors.jsonl: {place}must continue the line before");
+            assert!(found.stderr.contains(&message), "{message}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn logs_with_a_fault_are_not_anchored() {
+    let anchored = Anchored::new();
+    anchored.program.file("anchors.jsonl", &anchored.anchors);
+    anchored.program.database.drop_triggers();
+    let rename = format!(
+        "UPDATE organizations SET name = 'Evil' WHERE id = $id:{}",
+        anchored.one
+    );
+    anchored.program.database.execute(&rename);
+    let anchor = ["audit", "anchor", "--key", "key.pem"];
+    for previous in [&[][..], &["--previous", "anchors.jsonl"]] {
+        let ended = anchored.program.run(&[&anchor[..], previous].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
+        assert!(ended.stderr.contains("Evil"), "{ended:?}");
+    }
+}
+
+#[test]
+fn logs_without_their_previous_anchors_are_not_anchored() {
+    let anchored = Anchored::new();
+    anchored.program.file("anchors.jsonl", &anchored.anchors);
+    anchored.assert_found_by_anchors_only(CUT, "entry 2 was anchored");
+    let anchor = ["audit", "anchor", "--key", "key.pem"];
+    let continued = [&anchor[..], &["--previous", "anchors.jsonl"]].concat();
+    let ended = anchored.program.run(&continued);
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
+    assert!(ended.stderr.contains("entry 2 was anchored"), "{ended:?}");
+    assert_eq!(anchored.program.run(&anchor).code, 0);
 }
 
 #[test]
@@ -130,30 +238,46 @@ fn a_log_that_has_grown_still_matches_all_of_its_anchors() {
     for round in 2..4 {
         anchored.program.key(&anchored.one, "org:read");
         anchored.anchor();
-        anchored.program.organization("Later");
+        let later = anchored.program.organization("Later");
         for found in anchored.verify_with(&anchored.anchors) {
             assert_eq!(found.code, 0, "{found:?}");
             let found: Value = serde_json::from_str(&found.stdout).unwrap();
-            let anchors = anchored.anchors.lines().count();
-            assert_eq!(
-                (&found["ok"], &found["anchors"]),
-                (&json!(true), &json!(anchors))
-            );
+            assert_eq!(found["ok"], true);
+            assert_eq!(found["anchors"]["statements"], round);
+            assert_eq!(found["anchors"]["unanchored"], json!([later]));
+            assert!(text(&found["anchors"], "newest").ends_with('Z'), "{found}");
             assert_eq!(found["organizations"], round + 1, "{found}");
         }
     }
 }
 
 #[test]
-fn an_anchor_reveals_a_completely_rewritten_chain() {
-    // The attacker deletes the log and lets the program fill it again. The chain is consistent but
-    // its entries are different.
+fn verification_names_the_age_of_the_newest_anchor_and_organizations_without_one() {
+    let anchored = Anchored::new();
+    anchored.program.file("anchors.jsonl", &anchored.anchors);
+    let later = anchored.program.organization("Later");
+    let arguments = [&["audit", "verify"], &WITH_ANCHORS[..]].concat();
+    let printed = anchored.program.output(&arguments);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(
+        lines[0].starts_with("1 anchor, the newest ") && lines[0].ends_with("s old"),
+        "{printed}"
+    );
+    let unanchored = format!("1 organization without an anchor: {later}");
+    assert_eq!(lines[1], unanchored);
+    assert_eq!(
+        lines[2],
+        "5 entries of 3 organizations are intact and explain the stored data"
+    );
+}
+
+#[test]
+fn an_anchor_reveals_a_rewritten_chain() {
+    // The attacker cuts the log with its data and lets the program fill it again. The chain is
+    // consistent but its entries are different.
     let mut anchored = Anchored::new();
     anchored.anchor();
-    let empty = "UPDATE organizations SET audit_length = 0, audit_head = (SELECT previous_hash \
-         FROM audit_log WHERE org_id = ONE AND seq = 1) WHERE id = ONE; \
-         DELETE FROM audit_log WHERE org_id = ONE";
-    anchored.assert_found_by_anchors_only(empty, "ends at entry 0, entry 2 was anchored");
+    anchored.assert_found_by_anchors_only(CUT, "ends at entry 1, entry 2 was anchored");
     for _key in 0..3 {
         anchored.program.key(&anchored.one, "org:read");
     }
@@ -161,102 +285,45 @@ fn an_anchor_reveals_a_completely_rewritten_chain() {
 }
 
 #[test]
-fn an_anchor_reveals_a_log_that_was_truncated_together_with_its_head() {
-    let cut = "DELETE FROM audit_log WHERE org_id = ONE AND seq = 2; \
-         UPDATE organizations SET audit_length = 1, audit_head = (SELECT hash FROM audit_log \
-         WHERE org_id = ONE AND seq = 1) WHERE id = ONE";
-    Anchored::new().assert_found_by_anchors_only(cut, "ends at entry 1, entry 2 was anchored");
-}
-
-#[test]
 fn an_anchor_reveals_a_deleted_organization() {
-    let vanish =
-        "DELETE FROM audit_log WHERE org_id = ONE; DELETE FROM organizations WHERE id = ONE";
-    Anchored::new().assert_found_by_anchors_only(vanish, "the organization was deleted");
-
-    let program = Program::new();
-    program.file(
-        "public.pem",
-        &program.output(&["audit", "anchor-key", "--output", "key.pem"]),
-    );
-    let one = program.organization("Without any entry");
-    let anchors = program.output(&["audit", "anchor", "--key", "key.pem"]);
-    let two = String::new();
-    let anchored = Anchored {
-        program,
-        one,
-        two,
-        anchors,
-    };
-    assert!(
-        anchored
-            .verify_with(&anchored.anchors)
-            .iter()
-            .all(|found| found.code == 0)
-    );
-    anchored.assert_found_by_anchors_only(vanish, "the organization was deleted");
+    Anchored::new().assert_found_by_anchors_only(VANISH, "the organization was deleted");
 }
 
 #[test]
 fn older_anchors_are_checked_too() {
     let mut anchored = Anchored::new();
     let old = anchored.anchors.clone();
-    let empty = "UPDATE organizations SET audit_length = 0, audit_head = (SELECT previous_hash \
-         FROM audit_log WHERE org_id = ONE AND seq = 1) WHERE id = ONE; \
-         DELETE FROM audit_log WHERE org_id = ONE";
-    anchored.assert_found_by_anchors_only(empty, "entry 2 was anchored");
+    anchored.anchor();
+    let newer = anchored.anchors.clone();
+    anchored.assert_found_by_anchors_only(CUT, "entry 2 was anchored");
     for _key in 0..3 {
         anchored.program.key(&anchored.one, "org:read");
     }
     anchored.anchors.clear();
     anchored.anchor();
-    assert!(
-        anchored
-            .verify_with(&anchored.anchors)
-            .iter()
-            .all(|found| found.code == 0)
-    );
-    for both in [
-        old.clone() + &anchored.anchors,
-        anchored.anchors.clone() + &old,
-    ] {
-        assert!(
-            anchored
-                .verify_with(&both)
-                .iter()
-                .all(|found| found.code == 1)
-        );
-    }
+    let is_clean = |anchors: &str| {
+        let found = anchored.verify_with(anchors);
+        found.iter().all(|found| found.code == 0)
+    };
+    assert!(is_clean(&anchored.anchors));
+    assert!(!is_clean(&old) && !is_clean(&newer));
 }
 
 #[test]
 fn verifying_one_organization_uses_only_its_own_anchors() {
     let anchored = Anchored::new();
     anchored.program.file("anchors.jsonl", &anchored.anchors);
-    anchored.program.database.drop_audit_triggers();
-    let vanish = format!(
-        "DELETE FROM audit_log WHERE org_id = $id:{0}; \
-         DELETE FROM organizations WHERE id = $id:{0}",
-        anchored.one
-    );
+    anchored.program.database.drop_triggers();
+    let vanish = VANISH.replace("ONE", &format!("$id:{}", anchored.one));
     anchored.program.database.execute_unchecked(&vanish);
     let later = anchored.program.organization("Later");
     let verify = |org: &str| {
-        let with_anchors = [
-            "--anchors",
-            "anchors.jsonl",
-            "--anchor-public-key",
-            "public.pem",
-        ];
-        let arguments = [&["audit", "verify", "--org", org], &with_anchors[..]].concat();
+        let arguments = [&["audit", "verify", "--org", org], &WITH_ANCHORS[..]].concat();
         anchored.program.run(&arguments)
     };
     let of_two = verify(&anchored.two);
     assert_eq!(of_two.code, 0);
-    assert!(
-        of_two.stdout.ends_with("and hold 1 anchors\n"),
-        "{of_two:?}"
-    );
+    assert!(of_two.stdout.starts_with("1 anchor, "), "{of_two:?}");
     assert_eq!(verify(&anchored.one).code, 1);
     let without_anchor = verify(&later);
     assert_eq!(without_anchor.code, 1);
@@ -267,13 +334,13 @@ fn verifying_one_organization_uses_only_its_own_anchors() {
 }
 
 /// Signs a line with the key in `key.pem` that is not an anchor of this program.
-fn signed(program: &Program, typ: &str, claims: &Value) -> String {
+fn signed(program: &Program, typ: &str, claims: &Value, heads: &Value) -> String {
     let key = fs::read_to_string(program.folder.path().join("key.pem")).unwrap();
     let key = EncodingKey::from_ed_der(pem::parse(key).unwrap().contents());
     let mut header = Header::new(Algorithm::EdDSA);
     header.typ = Some(typ.to_owned());
-    let anchor = jsonwebtoken::encode(&header, claims, &key).unwrap();
-    json!({"org_id": claims["org_id"], "anchor": anchor}).to_string()
+    let statement = jsonwebtoken::encode(&header, claims, &key).unwrap();
+    json!({"statement": statement, "heads": heads}).to_string()
 }
 
 #[test]
@@ -281,21 +348,25 @@ fn lines_other_than_anchors_signed_with_the_key_are_refused_by_number() {
     let anchored = Anchored::new();
     let program = &anchored.program;
     let typ = "quietline-audit-anchor";
-    let claims = json!({"iss": typ, "org_id": anchored.one, "length": 2,
-        "hash": "ab".repeat(32), "anchored_at": "2026-01-04T12:00:00Z"});
+    let of_heads = |heads: Value| {
+        json!({"iss": typ, "anchored_at": "2026-01-04T12:00:00Z", "organizations": 1,
+            "previous": hex::encode(Sha256::digest(anchored.anchors.trim_end())),
+            "heads_sha256": heads_sha256(&heads)})
+    };
+    let heads = json!([[anchored.one, 2, "ab".repeat(32)]]);
+    let claims = of_heads(heads.clone());
     let with = |name: &str, value: Value| {
         let mut claims = claims.clone();
         claims[name] = value;
-        signed(program, typ, &claims)
+        signed(program, typ, &claims, &heads)
     };
+    let of = |org: &str, length: i64, hash: &str| {
+        let heads = json!([[org, length, hash]]);
+        signed(program, typ, &of_heads(heads.clone()), &heads)
+    };
+    let hash = "ab".repeat(32);
     program.output(&["audit", "anchor-key", "--output", "other.pem"]);
-    let first = anchored.anchors.lines().next().unwrap();
-    let at = first.len() - 10;
-    let other = if first.as_bytes()[at] == b'A' {
-        "B"
-    } else {
-        "A"
-    };
+    let first = anchored.anchors.trim_end();
     let lines = [
         String::new(),
         "{}".to_owned(),
@@ -303,24 +374,20 @@ fn lines_other_than_anchors_signed_with_the_key_are_refused_by_number() {
         first[..40].to_owned(),
         first.replace('}', ",\"more\":1}"),
         first.replace(&anchored.one, &anchored.two),
-        [&first[..at], other, &first[at + 1..]].concat(),
-        program.output(&[
-            "audit",
-            "anchor",
-            "--org",
-            &anchored.one,
-            "--key",
-            "other.pem",
-        ]),
-        signed(program, "JWT", &claims),
+        program.output(&["audit", "anchor", "--key", "other.pem"]),
+        signed(program, "JWT", &claims, &heads),
+        signed(program, typ, &claims, &json!([])),
         with("iss", json!("somebody")),
-        with("length", json!(-1)),
-        with("length", json!(0)),
-        with("hash", json!("0".repeat(64))),
-        with("hash", json!("ab")),
-        with("org_id", json!("nobody")),
+        with("organizations", json!(2)),
+        with("heads_sha256", json!("ab")),
+        with("previous", Value::Null),
         with("more", json!(1)),
         with("anchored_at", json!("yesterday")),
+        of(&anchored.one, -1, &hash),
+        of(&anchored.one, 0, &hash),
+        of(&anchored.one, 2, &"0".repeat(64)),
+        of(&anchored.one, 2, "ab"),
+        of("nobody", 3, &hash),
     ];
     for line in lines {
         let anchors = format!("{}{}\n", anchored.anchors, line.trim_end());
@@ -331,7 +398,7 @@ fn lines_other_than_anchors_signed_with_the_key_are_refused_by_number() {
                 "{line}: {found:?}"
             );
             assert!(
-                found.stderr.contains("anchors.jsonl: line 3: "),
+                found.stderr.contains("anchors.jsonl: line 2: "),
                 "{line}: {found:?}"
             );
         }
@@ -349,33 +416,27 @@ fn lines_other_than_anchors_signed_with_the_key_are_refused_by_number() {
 fn the_export_of_one_organization_is_verified_with_its_own_anchors() {
     let anchored = Anchored::new();
     let program = &anchored.program;
-    let lines = anchored.anchors.lines();
-    let of_two: String = lines.filter(|line| line.contains(&anchored.two)).collect();
-    program.file("anchors.jsonl", &format!("{of_two}\n"));
-    program.output(&[
+    program.file("anchors.jsonl", &anchored.anchors);
+    let export = [
         "audit",
         "export",
         "--org",
         &anchored.two,
         "--output",
         "two.jsonl",
-    ]);
-    let with_anchors = [
-        "--anchors",
-        "anchors.jsonl",
-        "--anchor-public-key",
-        "public.pem",
     ];
+    program.output(&export);
     let arguments = [
-        &["audit", "verify", "--file", "two.jsonl"],
-        &with_anchors[..],
-    ]
-    .concat();
-    let printed = program.output(&arguments);
-    assert_eq!(
-        printed,
-        "2 entries of 1 organizations are intact and hold 1 anchors\n"
-    );
+        &["audit", "verify", "--file", "two.jsonl", "--org"],
+        &[anchored.two.as_str()][..],
+        &WITH_ANCHORS,
+    ];
+    let printed = program.output(&arguments.concat());
+    let expected = "2 entries of 1 organization are intact (an export has no data to compare)\n";
+    assert!(printed.ends_with(expected), "{printed}");
+    let by_name = ["audit", "verify", "--file", "two.jsonl", "--org", "name"];
+    let error_output = program.error_output(&by_name);
+    assert!(error_output.contains("--org"), "{error_output}");
 }
 
 #[test]

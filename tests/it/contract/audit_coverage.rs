@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
+use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::scope::Scope;
 use quietline_api::{agentmessage, tether_relay};
@@ -252,8 +253,7 @@ fn missed_call_messages() -> Vec<Case> {
 }
 
 fn created_keys() -> Vec<Case> {
-    let after =
-        json!({"label": "New 😀", "prefix": "PREFIX", "scopes": ["org:read", "audit:read"]});
+    let after = new_key("New 😀", &["org:read", "audit:read"]);
     let create = Case {
         status: 201,
         ..changes(
@@ -269,11 +269,22 @@ fn created_keys() -> Vec<Case> {
     ]
 }
 
+/// Returns the recorded fields of a new key, with placeholders for values that vary.
+fn new_key(label: &str, scopes: &[&str]) -> Value {
+    json!({
+        "label": label,
+        "prefix": "PREFIX",
+        "scopes": scopes,
+        "created_by": "CALLER",
+        "created_at": now(),
+        "hash_commitment": "COMMITMENT",
+    })
+}
+
 fn rotated_keys() -> Vec<Case> {
-    let (before, after) = (
-        json!({"id": "TARGET", "prefix": "TARGET_PREFIX"}),
-        json!({"id": "NEW", "prefix": "PREFIX"}),
-    );
+    let before = json!({"id": "TARGET", "prefix": "TARGET_PREFIX"});
+    let mut after = new_key("test", &["org:read"]);
+    after["id"] = "NEW".into();
     let rotate = Case {
         status: 201,
         ..changes(Value::Null, vec![("api_key.rotate", before, after)])
@@ -351,6 +362,9 @@ impl Stage {
         if response.status == 201 {
             text = text.replace(&response.text("/data/id"), "NEW");
             text = text.replace(&response.text("/data/prefix"), "PREFIX");
+            let key = PlaintextApiKey::parse(&response.text("/data/plaintext")).unwrap();
+            text = text.replace(&key.hash().commitment(), "COMMITMENT");
+            text = text.replace(self.label.trim_end_matches(" (test)"), "CALLER");
         }
         let mut payload: Value = serde_json::from_str(&text).unwrap();
         let (before, after) = (payload["before"].take(), payload["after"].take());

@@ -1,9 +1,11 @@
-//! The database itself refuses changes to the audit log. All other tests show that it accepts new
-//! entries.
+//! The database itself refuses changes that no operation makes. All other tests show that it
+//! accepts the operations.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use quietline::domain::registry::RegistrationStatus;
 use quietline::domain::scope::Scope;
+use quietline::operator;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -17,11 +19,15 @@ fn refusal(database: &TestDatabase, sql: &str) -> Option<String> {
             let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
             conn.batch_execute(&format!("BEGIN; {sql}; ROLLBACK"))
         }
-        TestDatabase::Postgres { .. } => {
-            let mut conn = PgConnection::establish(&database.url_text()).unwrap();
-            conn.batch_execute(&format!("BEGIN; {sql}; ROLLBACK"))
-        }
+        TestDatabase::Postgres { .. } => return refusal_as(database, "NONE", sql),
     };
+    tried.err().map(|error| error.to_string())
+}
+
+/// Returns why PostgreSQL refuses `sql` to `role`.
+pub fn refusal_as(database: &TestDatabase, role: &str, sql: &str) -> Option<String> {
+    let mut conn = PgConnection::establish(&database.url_text()).unwrap();
+    let tried = conn.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}; {sql}; ROLLBACK"));
     tried.err().map(|error| error.to_string())
 }
 
@@ -79,7 +85,7 @@ async fn rows_of_the_audit_log_cannot_be_updated_or_deleted_through_sql() {
     match &app.database {
         TestDatabase::Sqlite(_) => statements.extend([replace.as_str(), &by_rowid]),
         TestDatabase::Postgres { .. } => {
-            statements.extend(["TRUNCATE audit_log", "TRUNCATE organizations CASCADE"]);
+            statements.push("TRUNCATE audit_log");
         }
     }
     for sql in statements {
@@ -90,4 +96,93 @@ async fn rows_of_the_audit_log_cannot_be_updated_or_deleted_through_sql() {
             "{sql}: {refusal}"
         );
     }
+}
+
+/// Returns a statement that replaces every row of `table` by itself, for SQLite.
+fn replace_all(database: &TestDatabase, table: &str) -> String {
+    let columns = database.columns(table).join(", ");
+    format!("INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM {table}")
+}
+
+/// Asserts that the database refuses each of `statements`, because of a trigger of `table`.
+async fn assert_refused(table: &str, statements: &[&str]) {
+    let app = app_with_log().await;
+    let brand = app.brand().await.id;
+    let (db, clock) = (&app.state.db, &app.state.clock);
+    let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
+    operator::registry::add_campaign(db, clock, brand, name, status)
+        .await
+        .unwrap();
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    app.revoke_key(app.key_id(&key).await).await;
+    let mut statements: Vec<String> = statements.iter().map(|&sql| sql.to_owned()).collect();
+    statements.push(format!("DELETE FROM {table}"));
+    statements.push(match &app.database {
+        TestDatabase::Sqlite(_) => replace_all(&app.database, table),
+        TestDatabase::Postgres { .. } => format!("TRUNCATE {table} CASCADE"),
+    });
+    for sql in statements {
+        let refusal = refusal(&app.database, &sql);
+        let refusal = refusal.unwrap_or_else(|| panic!("{sql} was not refused"));
+        assert!(
+            refusal.contains(table) && refusal.contains("is refused"),
+            "{sql}: {refusal}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn an_organization_cannot_be_changed_without_an_audit_entry_or_deleted() {
+    let statements = [
+        "UPDATE organizations SET auto_replies_enabled = false",
+        "UPDATE organizations SET name = name",
+        "UPDATE organizations SET external_id = NULL, version = version + 1",
+        "UPDATE organizations SET plan = 'enterprise', audit_length = audit_length",
+        "UPDATE organizations SET audit_length = audit_length - 1",
+        "UPDATE organizations SET id = id, audit_length = audit_length + 1",
+        "UPDATE organizations SET created_at = updated_at, audit_length = audit_length + 1",
+    ];
+    assert_refused("organizations", &statements).await;
+}
+
+#[actix_web::test]
+async fn an_api_key_cannot_be_changed_restored_or_deleted() {
+    let statements = [
+        "UPDATE api_keys SET id = id",
+        "UPDATE api_keys SET org_id = org_id",
+        "UPDATE api_keys SET label = 'Acme CFO'",
+        "UPDATE api_keys SET prefix = 'am_live_0000'",
+        "UPDATE api_keys SET hash = hash",
+        "UPDATE api_keys SET scopes = 'org:read org:admin:write apikeys:write'",
+        "UPDATE api_keys SET created_by = 'command-line'",
+        "UPDATE api_keys SET created_at = created_at",
+        "UPDATE api_keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
+        "UPDATE api_keys SET revoked_at = created_at WHERE revoked_at IS NOT NULL",
+    ];
+    assert_refused("api_keys", &statements).await;
+}
+
+#[actix_web::test]
+async fn a_brand_cannot_be_changed_except_by_its_deletion() {
+    let statements = [
+        "UPDATE brands SET id = id",
+        "UPDATE brands SET org_id = org_id",
+        "UPDATE brands SET name = 'Other'",
+        "UPDATE brands SET created_at = created_at",
+        "UPDATE brands SET status = 'PENDING'",
+    ];
+    assert_refused("brands", &statements).await;
+}
+
+#[actix_web::test]
+async fn a_campaign_cannot_be_changed_except_by_its_deletion() {
+    let statements = [
+        "UPDATE campaigns SET id = id",
+        "UPDATE campaigns SET org_id = org_id",
+        "UPDATE campaigns SET brand_id = brand_id",
+        "UPDATE campaigns SET name = 'Other'",
+        "UPDATE campaigns SET created_at = created_at",
+        "UPDATE campaigns SET status = 'ACTIVE'",
+    ];
+    assert_refused("campaigns", &statements).await;
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use actix_web::http::Method;
 use quietline::app;
 use quietline::app::idempotency::Outcome;
-use quietline::db::{self, Db, DbConn};
+use quietline::db::{self, Db, DbConn, Lane};
+use quietline::domain::actor::Author;
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::change::{Change, VersionCondition};
 use quietline::domain::ids::OrganizationRef;
@@ -68,7 +69,7 @@ async fn concurrent_writes_of_64_writers_are_all_kept() {
     assert_eq!(app.stored().await.version, 65);
     let entries = app.audit().await;
     let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
-    assert_eq!(seqs, (1..=64).collect::<Vec<i64>>());
+    assert_eq!(seqs, (2..=65).collect::<Vec<i64>>());
     // Each entry starts from the value of the previous entry, so no change was overwritten unseen.
     let mut name = json!("Acme Health, Inc.");
     for entry in &entries {
@@ -101,7 +102,7 @@ async fn writers_that_toggle_one_switch_record_only_real_changes() {
     let entries = app.audit().await;
     assert!(!entries.is_empty());
     for (number, entry) in entries.iter().enumerate() {
-        assert_eq!(entry.seq, i64::try_from(number).unwrap() + 1);
+        assert_eq!(entry.seq, i64::try_from(number).unwrap() + 2);
         let is_on = number % 2 == 0;
         let expected = json!({"before": {"enabled": !is_on}, "after": {"enabled": is_on}});
         assert_eq!(payload(entry), expected);
@@ -145,7 +146,7 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
     assert!(stored.missed_call.message.unwrap().starts_with("message "));
     assert_eq!(stored.registry.brand_count, 8);
     assert_eq!(stored.version, 25);
-    assert_eq!(app.audit().await.len(), 16);
+    assert_eq!(app.audit().await.len(), 24);
 }
 
 #[actix_web::test]
@@ -233,13 +234,20 @@ fn set_both(
     let mut after = before.clone();
     after.version += 1;
     after.settings.name = OrganizationName::parse(&number.to_string()).unwrap();
-    let before = db::organization::store_locked(conn, Change::unrecorded(&before, after, now()))?;
+    let before = db::organization::store_locked(conn, recorded(&before, after))?;
     std::thread::sleep(Duration::from_millis(1));
     let mut after = before.clone();
     after.version += 1;
     let email = BillingEmail::parse(&format!("{number}@acme.example")).unwrap();
     after.settings.billing_email = Some(email);
-    db::organization::store_locked(conn, Change::unrecorded(&before, after, now()))
+    db::organization::store_locked(conn, recorded(&before, after))
+}
+
+fn recorded(before: &Organization, after: Organization) -> Change {
+    let events = before
+        .settings
+        .changes_to(&after.settings, &before.id, None);
+    Change::recorded(before, after, &Author::command_line(), &events, now())
 }
 
 #[actix_web::test]
@@ -249,7 +257,7 @@ async fn a_reader_never_sees_a_partial_or_rolled_back_change() {
     let first = organization.clone();
     app.state
         .db
-        .write(move |conn| set_both(conn, &first, 0))
+        .write(Lane::OPERATOR, move |conn| set_both(conn, &first, 0))
         .await
         .unwrap();
     let is_over = AtomicBool::new(false);
@@ -263,7 +271,10 @@ async fn a_reader_never_sees_a_partial_or_rolled_back_change() {
                         .and(Err(Error::internal("on purpose"))),
                     _ => set_both(conn, &organization, number),
                 };
-                assert_eq!(app.state.db.write(work).await.is_ok(), number % 3 != 0);
+                assert_eq!(
+                    app.state.db.write(Lane::OPERATOR, work).await.is_ok(),
+                    number % 3 != 0
+                );
             }
             is_over.store(true, Ordering::Relaxed);
         }

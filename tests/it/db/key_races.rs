@@ -8,6 +8,7 @@ use quietline::app;
 use quietline::db::Db;
 use quietline::domain::access::{Caller, Credential, Demand, Target};
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::audit::chain::Anchors;
 use quietline::domain::change::VersionCondition;
 use quietline::domain::ids::RequestId;
 use quietline::domain::organization::SettingsChanges;
@@ -43,10 +44,9 @@ fn count(statuses: &[u16], status: u16) -> usize {
 /// Asserts that the hash chain is intact and records `issued` keys.
 async fn assert_log(app: &TestApp, issued: usize) {
     let org_id = app.org_id;
-    let verified = operator::audit::verify::verify(&app.state.db, org_id, Vec::new())
-        .await
-        .unwrap();
-    assert_eq!(verified.fault, None);
+    let verified =
+        operator::audit::verify::verify(&app.state.db, org_id, Anchors::default()).unwrap();
+    assert_eq!(verified.faults, []);
     let entries = app.whole_audit().await.into_iter();
     let of_keys = entries.filter(|entry| entry.actor.kind == "customer");
     assert_eq!(of_keys.count(), issued);

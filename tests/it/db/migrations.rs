@@ -311,7 +311,7 @@ fn servers_started_together_on_an_empty_database_migrate_it_once_and_share_a_sec
         let database = TestDatabase::create();
         let opened = in_parallel(8, async |_| {
             let db = Db::open(&database.url(), 1).map_err(|error| format!("{error:?}"))?;
-            db.ping().await.map_err(|error| format!("{error:?}"))?;
+            db.check().await.map_err(|error| format!("{error:?}"))?;
             // Servers with the same secret issue the same cursor.
             let list = ListName::new("list", &OrgId::LEAST, &[]);
             Ok::<_, String>(db.cursor_key().seal(&list, "1"))

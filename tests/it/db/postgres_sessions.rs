@@ -2,7 +2,7 @@
 //! nothing on SQLite.
 
 use diesel::connection::SimpleConnection;
-use quietline::db::{DatabaseUrl, Db};
+use quietline::db::{DatabaseUrl, Db, Lane};
 use quietline::domain::audit::chain::Anchors;
 use quietline::error::{Error, Result};
 use quietline::operator::audit::verify::verify_all;
@@ -29,8 +29,10 @@ fn open(app: &TestApp, options: &str) -> Result<Db> {
 }
 
 async fn write(db: &Db) -> Result<()> {
-    db.write(|conn| Ok(conn.batch_execute("UPDATE organizations SET version = version + 1")?))
-        .await
+    db.write(Lane::OPERATOR, |conn| {
+        Ok(conn.batch_execute("UPDATE organizations SET audit_length = audit_length + 1")?)
+    })
+    .await
 }
 
 #[actix_web::test]
@@ -57,7 +59,7 @@ async fn a_read_only_session_verifies_the_audit_log() {
     };
     let read_only = open(&app, "%20-cdefault_transaction_read_only%3Don");
     let read_only = read_only.expect("nothing has to be written");
-    let verified = verify_all(&read_only, Anchors::default()).await.unwrap();
+    let verified = verify_all(&read_only, Anchors::default()).unwrap();
     assert_eq!(verified.faults, []);
     assert!(matches!(
         write(&read_only).await,
@@ -72,9 +74,11 @@ async fn a_read_only_session_is_replaced_after_a_failed_write() {
     };
     let db = open(&app, "").unwrap();
     let stays_read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
-    db.read(move |conn| Ok(conn.batch_execute(stays_read_only)?))
-        .await
-        .unwrap();
+    db.read(Lane::OPERATOR, move |conn| {
+        Ok(conn.batch_execute(stays_read_only)?)
+    })
+    .await
+    .unwrap();
     assert!(matches!(write(&db).await, Err(Error::Unavailable(_))));
     write(&db).await.expect("a new session may write");
 }
@@ -87,7 +91,7 @@ async fn writes_use_read_committed_regardless_of_the_default_isolation() {
     let db = open(&app, "%20-cdefault_transaction_isolation%3Dserializable").unwrap();
     let check = "DO $$ BEGIN ASSERT current_setting('transaction_isolation') = 'read committed'; \
          END $$";
-    db.write(move |conn| Ok(conn.batch_execute(check)?))
+    db.write(Lane::OPERATOR, move |conn| Ok(conn.batch_execute(check)?))
         .await
         .expect("READ COMMITTED");
 }

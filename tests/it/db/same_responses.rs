@@ -263,7 +263,15 @@ fn keys_and_log() -> Vec<Request> {
 
 /// Replaces the random values in `json`.
 fn masked(json: &mut Value) {
-    const BY_CHANCE: [&str; 5] = ["id", "prefix", "plaintext", "next_cursor", "request_id"];
+    const BY_CHANCE: [&str; 7] = [
+        "id",
+        "prefix",
+        "plaintext",
+        "next_cursor",
+        "request_id",
+        "created_by",
+        "hash_commitment",
+    ];
     match json {
         Value::Object(fields) => {
             for (name, value) in fields {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use actix_web::rt::time::sleep;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
-use quietline::db::{self, DatabaseUrl, Db, DbConn};
+use quietline::db::{self, DatabaseUrl, Db, DbConn, Lane};
+use quietline::domain::actor::Author;
+use quietline::domain::change::Change;
 use quietline::domain::ids::OrgId;
 use quietline::error::Result;
 
@@ -19,7 +21,8 @@ const WRITERS: usize = 4;
 const WRITES_EACH: usize = 1_500;
 
 fn touch_all(conn: &mut DbConn) -> Result<()> {
-    diesel::sql_query("UPDATE organizations SET version = version + 1").execute(conn)?;
+    let touch = "UPDATE organizations SET version = version + 1, audit_length = audit_length + 1";
+    diesel::sql_query(touch).execute(conn)?;
     Ok(())
 }
 
@@ -52,14 +55,15 @@ async fn write_without_rest(app: &TestApp) {
         for _ in 1..ORGANIZATIONS {
             let mut another = pattern.clone();
             (another.id, another.external_id) = (OrgId::generate(), None);
-            assert!(db::organization::insert(conn, &another)?);
+            let creation = Change::creation(another, &Author::command_line());
+            assert!(db::organization::insert(conn, &creation)?);
         }
         Ok(())
     };
-    db.write(fill).await.unwrap();
+    db.write(Lane::OPERATOR, fill).await.unwrap();
     let writers = (0..WRITERS).map(async |_| {
         for _ in 0..WRITES_EACH {
-            db.write(touch_all).await.unwrap();
+            db.write(Lane::OPERATOR, touch_all).await.unwrap();
         }
     });
     join_all(writers).await;
@@ -74,7 +78,7 @@ async fn write_without_rest(app: &TestApp) {
 #[actix_web::test]
 async fn an_operator_can_truncate_the_wal_of_an_idle_server() {
     let app = TestApp::on(TestDatabase::sqlite()).await;
-    app.state.db.write(touch_all).await.unwrap();
+    app.state.db.write(Lane::OPERATOR, touch_all).await.unwrap();
     let log = log_of(&app);
     let is_emptied = || {
         app.database.execute("PRAGMA wal_checkpoint(TRUNCATE)");

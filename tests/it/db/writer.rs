@@ -8,7 +8,9 @@ use diesel::SqliteConnection;
 use diesel::connection::{Connection as _, SimpleConnection};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all, join3};
-use quietline::db::{self, Db, DbConn};
+use quietline::db::{self, Db, DbConn, Lane};
+use quietline::domain::actor::Author;
+use quietline::domain::change::Change;
 use quietline::domain::ids::OrgId;
 use quietline::domain::organization::{Organization, OrganizationName};
 use quietline::error::{Error, Result};
@@ -27,7 +29,8 @@ fn named(pattern: &Organization, name: &str) -> Organization {
 }
 
 fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
-    assert!(db::organization::insert(conn, organization)?);
+    let creation = Change::creation(organization.clone(), &Author::command_line());
+    assert!(db::organization::insert(conn, &creation)?);
     Ok(())
 }
 
@@ -51,7 +54,7 @@ fn block(db: &Db) -> (BoxFuture<'static, Result<()>>, Sender<()>) {
                 .unwrap_or_default();
             Ok(())
         };
-        db.write(wait).await
+        db.write(Lane::OPERATOR, wait).await
     };
     (blocked.boxed(), release)
 }
@@ -72,7 +75,7 @@ async fn a_write_that_fails_or_panics_rolls_back_only_itself() {
                 _ => panic!("on purpose"),
             }
         };
-        writes.push(async move { db.write(work).await }.boxed());
+        writes.push(async move { db.write(Lane::OPERATOR, work).await }.boxed());
     }
     // Poll this write last, when all the others wait for the writer.
     writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());
@@ -92,12 +95,12 @@ async fn reads_and_writes_work_after_a_panic() {
     let pattern = app.stored().await;
     for number in 0..10 {
         let panics = |_: &mut DbConn| -> Result<()> { panic!("on purpose") };
-        let outcome = app.state.db.write(panics).await;
+        let outcome = app.state.db.write(Lane::OPERATOR, panics).await;
         assert!(matches!(outcome, Err(Error::Internal(_))), "{outcome:?}");
         let organization = named(&pattern, &number.to_string());
         app.state
             .db
-            .write(move |conn| insert(conn, &organization))
+            .write(Lane::OPERATOR, move |conn| insert(conn, &organization))
             .await
             .unwrap();
     }
@@ -116,18 +119,19 @@ async fn a_failed_statement_rolls_back_only_its_own_write() {
     let before = named(&pattern, "before");
     app.state
         .db
-        .write(move |conn| insert(conn, &first))
+        .write(Lane::OPERATOR, move |conn| insert(conn, &first))
         .await
         .unwrap();
     let work = move |conn: &mut DbConn| {
         insert(conn, &before)?;
-        if db::organization::insert(conn, &again)? {
+        let creation = Change::creation(again, &Author::command_line());
+        if db::organization::insert(conn, &creation)? {
             Ok(())
         } else {
             Err(Error::internal("the id is taken"))
         }
     };
-    assert!(app.state.db.write(work).await.is_err());
+    assert!(app.state.db.write(Lane::OPERATOR, work).await.is_err());
     assert_eq!(
         stored_names(&app.state.db).await,
         ["Acme Health, Inc.", "first"]
@@ -144,7 +148,10 @@ async fn writes_acknowledged_before_the_database_is_closed_are_durable() {
         .unwrap();
     let writes = (0..200).map(|number| {
         let (db, organization) = (state.db.clone(), named(&pattern[0], &number.to_string()));
-        async move { db.write(move |conn| insert(conn, &organization)).await }
+        async move {
+            db.write(Lane::OPERATOR, move |conn| insert(conn, &organization))
+                .await
+        }
     });
     for outcome in join_all(writes).await {
         outcome.unwrap();
@@ -161,7 +168,7 @@ async fn a_write_whose_caller_disconnected_is_complete_or_absent() {
     for number in 0..200 {
         let pair = ["a", "b"].map(|half| named(&pattern, &format!("{number}{half}")));
         let work = move |conn: &mut DbConn| pair.iter().try_for_each(|one| insert(conn, one));
-        let mut write = Box::pin(app.state.db.write(work));
+        let mut write = Box::pin(app.state.db.write(Lane::OPERATOR, work));
         // The writer has accepted these writes. Drop most of their callers now.
         match write.as_mut().now_or_never() {
             Some(outcome) => outcome.unwrap(),
@@ -170,7 +177,11 @@ async fn a_write_whose_caller_disconnected_is_complete_or_absent() {
         }
     }
     // The writer reaches this write after everything that it accepted before.
-    app.state.db.write(|_| Ok(())).await.unwrap();
+    app.state
+        .db
+        .write(Lane::OPERATOR, |_| Ok(()))
+        .await
+        .unwrap();
     let mut names = stored_names(&app.state.db).await;
     names.retain(|name| name != "Acme Health, Inc.");
     assert!(names.len() >= 2 * 29, "awaited writes are complete");
@@ -191,7 +202,7 @@ async fn a_lock_of_another_program_refuses_writes_after_four_seconds_but_not_lat
         .unwrap();
     let write_after = async |seconds| {
         rt::time::sleep(Duration::from_secs(seconds)).await;
-        app.state.db.write(|_conn| Ok(())).await
+        app.state.db.write(Lane::OPERATOR, |_conn| Ok(())).await
     };
     let release = async {
         rt::time::sleep(Duration::from_millis(4500)).await;
@@ -210,7 +221,13 @@ async fn excess_waiting_writes_are_refused_at_once_and_the_others_succeed() {
     let mut writes = vec![blocked];
     for number in 0..3_000 {
         let (db, organization) = (app.state.db.clone(), named(&pattern, &number.to_string()));
-        writes.push(async move { db.write(move |conn| insert(conn, &organization)).await }.boxed());
+        writes.push(
+            async move {
+                db.write(Lane::OPERATOR, move |conn| insert(conn, &organization))
+                    .await
+            }
+            .boxed(),
+        );
     }
     // Poll this write last, when all the others wait or are refused.
     writes.push(async move { release.send(()).map_err(Error::internal) }.boxed());

@@ -121,14 +121,15 @@ impl TestDatabase {
         self.execute(&format!("{unchecked}; {sql}"));
     }
 
-    /// Drops the triggers that keep the audit log append-only, as an attacker with full control of
+    /// Drops the triggers that refuse what no operation does, as an attacker with full control of
     /// the database would do before tampering.
-    pub fn drop_audit_triggers(&self) {
+    pub fn drop_triggers(&self) {
         let names = match self {
             Self::Sqlite(_) => "SELECT name AS value FROM sqlite_schema WHERE type = 'trigger'",
             Self::Postgres { .. } => {
-                "SELECT tgname || ' ON audit_log' AS value FROM pg_trigger \
-                 WHERE tgrelid = 'audit_log'::regclass AND NOT tgisinternal"
+                "SELECT tgname || ' ON ' || relname AS value FROM pg_trigger \
+                 JOIN pg_class ON pg_class.oid = tgrelid \
+                 WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
             }
         };
         for name in self.values(names) {

@@ -8,15 +8,17 @@ mod writer;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use r2d2::Pool;
 use thread_local::ThreadLocal;
 
 use crate::error::{Error, Result};
 
 use super::connection::DbConn;
-use super::pool::BlockingPool;
-use super::prepared::{self, Statement};
+use super::connections::Connect;
+use super::fair::Lane;
+use super::pool::{BlockingPool, Limits};
+use super::readiness::Readiness;
 use super::work::Work;
 
 use checkpointer::Checkpointer;
@@ -25,9 +27,13 @@ use writer::Writer;
 
 pub(super) use open::open;
 
-/// Maximum number of lists that are read at the same time. Each may keep a processor busy for a
-/// while.
-const LIST_READERS: u32 = 2;
+/// Maximum number of lists that are read at the same time, of different lanes. Each may keep a
+/// processor busy for a while.
+const LIST_READERS: Limits = Limits {
+    connections: 2,
+    most_per_lane: 1,
+    response_timeout: Duration::from_secs(15),
+};
 
 /// A SQLite file.
 pub(in crate::db) struct SqliteDb {
@@ -35,6 +41,7 @@ pub(in crate::db) struct SqliteDb {
     /// One connection for each thread that serves requests, because a shared one would need a lock.
     readers: ThreadLocal<RefCell<DbConn>>,
     list_readers: BlockingPool,
+    readiness: Readiness,
     // Dropped in this order, so that checkpoints continue while the writer finishes its queue.
     writer: Writer,
     checkpointer: Checkpointer,
@@ -43,15 +50,16 @@ pub(in crate::db) struct SqliteDb {
 impl SqliteDb {
     pub(in crate::db) fn open(path: &Path) -> Result<Self> {
         let writer = connect(path, Role::Writer)?;
-        let builder = Pool::builder().min_idle(Some(0)).test_on_check_out(false);
-        let file = path.to_owned();
-        let list_reader =
-            Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite));
+        let connector = || -> Connect {
+            let file = path.to_owned();
+            Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite))
+        };
         let checkpointer = Checkpointer::start(path)?;
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
-            list_readers: BlockingPool::open(builder, list_reader, LIST_READERS)?,
+            list_readers: BlockingPool::new(connector(), &LIST_READERS)?,
+            readiness: Readiness::new(connector())?,
             writer: Writer::start(writer, checkpointer.after_batch())?,
             checkpointer,
         })
@@ -66,25 +74,37 @@ impl SqliteDb {
     }
 
     /// Runs `work` on a thread that may block.
-    pub(in crate::db) async fn read_list<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.list_readers.run(work).await
+    pub(in crate::db) async fn read_list<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.list_readers.run(lane, (), work).await
+    }
+
+    /// Opens a connection for long reads.
+    pub(in crate::db) fn connect_reader(&self) -> Result<DbConn> {
+        connect(&self.path, Role::ListReader)
     }
 
     /// Runs `work` on the writer's thread, in a transaction that other writes may share.
-    pub(in crate::db) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
-        self.writer.write(work).await
+    pub(in crate::db) async fn write<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        work: Work<T>,
+    ) -> Result<T> {
+        self.writer.write(lane, work).await
     }
 
-    /// Checks that the file is readable, and that the writer and the checkpointer run.
-    pub(in crate::db) fn ping(&self) -> Result<()> {
-        // `BEGIN` alone would take no lock and would not read the file.
-        const LEAST_READ: Statement = Statement("SELECT 1 FROM sqlite_schema LIMIT 1");
+    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks that the
+    /// writer and the checkpointer run.
+    pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
             return Err(Error::unavailable(
                 "the writer or the checkpointer of SQLite has stopped",
             ));
         }
-        self.read(|conn| prepared::run(conn, &LEAST_READ))
+        self.readiness.check(read).await
     }
 }
 

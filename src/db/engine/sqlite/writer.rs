@@ -2,7 +2,7 @@
 //! and completes them when the transaction is durable. Not here: what the writes do.
 
 use std::error::Error as _;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,14 @@ use tokio::sync::oneshot;
 use crate::error::{BoxError, Error, Result, chain};
 
 use crate::db::engine::connection::DbConn;
+use crate::db::engine::fair::{Lane, Turns};
 use crate::db::engine::fault::is_locked;
 use crate::db::engine::prepared::{self, Statement};
-use crate::db::engine::work::{Work, run_caught};
+use crate::db::engine::work::{Busy, Work, run_caught};
 
-/// Maximum length of the queue. Further writes are refused. On the slowest disks a full queue is a
-/// second of work.
-const QUEUE_LENGTH: usize = 1024;
+/// Maximum number of waiting writes of a lane. Further writes are refused. On the slowest disks
+/// this is a second of work.
+const MOST_WAITING: usize = 1024;
 
 /// Maximum number of writes in one commit, so that the first of them does not wait for long.
 const BATCH_LENGTH: usize = 64;
@@ -40,9 +41,9 @@ const SAVEPOINT: Statement = Statement("SAVEPOINT request");
 const RELEASE: Statement = Statement("RELEASE request");
 const ROLLBACK_TO_SAVEPOINT: Statement = Statement("ROLLBACK TO request");
 
-/// Queue of the writer thread. Dropping it lets the thread finish all queued writes first.
+/// The writer thread and its queue. Dropping it lets the thread finish all queued writes first.
 pub(super) struct Writer {
-    queue: Option<SyncSender<Box<dyn Job>>>,
+    queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,24 +53,26 @@ impl Writer {
         mut conn: DbConn,
         mut after_batch: impl FnMut(&mut DbConn) + Send + 'static,
     ) -> Result<Self> {
-        let (queue, waiting) = sync_channel(QUEUE_LENGTH);
+        let queue = Arc::new(Queue::default());
+        let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || {
-                while let Some(batch) = next_batch(&waiting) {
+                let waiting = ClosedAtEnd(waiting);
+                while let Some(batch) = waiting.0.next_batch() {
                     run_batch(&mut conn, batch);
                     after_batch(&mut conn);
                 }
             })
             .map_err(|error| Error::internal(BoxError::from(error)))?;
         Ok(Self {
-            queue: Some(queue),
+            queue,
             thread: Some(thread),
         })
     }
 
     /// Queues `work` and waits for its result.
-    pub(super) async fn write<T: Send + 'static>(&self, work: Work<T>) -> Result<T> {
+    pub(super) async fn write<T: Send + 'static>(&self, lane: Lane, work: Work<T>) -> Result<T> {
         let (sender, outcome) = oneshot::channel();
         let deadline = Instant::now() + BEGIN_TIMEOUT;
         let job = Write {
@@ -78,17 +81,7 @@ impl Writer {
             sender,
             deadline,
         };
-        let queue = self
-            .queue
-            .as_ref()
-            .expect("the queue exists until the writer is dropped");
-        // Refuses instead of waiting, because a full queue already is a second of work.
-        queue
-            .try_send(Box::new(job))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Error::unavailable("the queue of writes is full"),
-                TrySendError::Disconnected(_) => Error::internal("the writer thread has stopped"),
-            })?;
+        self.queue.push(lane, Box::new(job))?;
         outcome.await.map_err(Error::internal)?
     }
 
@@ -103,12 +96,77 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         // The thread ends when the queue is closed and empty.
-        drop(self.queue.take());
+        self.queue.close();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
             log::error!("the SQLite writer thread panicked");
         }
+    }
+}
+
+/// Writes that wait for the thread. Lanes take turns in a batch, so that a flood of one lane delays
+/// another lane's write by a batch.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    waiting: Turns<Box<dyn Job>>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn push(&self, lane: Lane, job: Box<dyn Job>) -> Result<()> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(Error::internal("the writer thread has stopped"));
+        }
+        if state.waiting.waiting_in(lane) >= MOST_WAITING {
+            // Refuses instead of waiting, because so many already are a second of work.
+            return Err(Error::unavailable(Busy));
+        }
+        state.waiting.push(lane, job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a write and takes further queued writes. Returns `None` when the queue is closed
+    /// and empty.
+    fn next_batch(&self) -> Option<Vec<Box<dyn Job>>> {
+        let state = self.lock();
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.waiting.is_empty() && !state.is_closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let next = std::iter::from_fn(|| state.waiting.take(|_| true));
+        let batch: Vec<_> = next.take(BATCH_LENGTH).map(|(_, job)| job).collect();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // A panic elsewhere cannot leave the queue half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Queue of the running thread. If a defect ends the thread, the waiting writes fail.
+struct ClosedAtEnd(Arc<Queue>);
+
+impl Drop for ClosedAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
+        let unanswered = std::mem::take(&mut self.0.lock().waiting);
+        drop(unanswered);
     }
 }
 
@@ -166,13 +224,6 @@ impl<T: Send> Job for Write<T> {
             log::debug!("a write completed after its caller went away");
         }
     }
-}
-
-/// Waits for a write and takes further queued writes. Returns `None` when the queue is closed.
-fn next_batch(waiting: &Receiver<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
-    let first = waiting.recv().ok()?;
-    let others = waiting.try_iter().take(BATCH_LENGTH - 1);
-    Some(std::iter::once(first).chain(others).collect())
 }
 
 /// Runs every write of `batch` in one transaction, commits, and only then completes them.
