@@ -32,6 +32,7 @@ _WORKLOADS = {
     "w3": "W3: PUT missed-call message",
     "w4a": "W4a: 401, unknown key",
     "w4b": "W4b: 422, out of range",
+    "w4c": "W4c: 401, unknown key with a body",
 }
 
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The benchmark of docs/PERFORMANCE.md: W1 to W4 on both databases, compared with a static reply, a
-plain first version and pgbench. The measurements are interleaved. Writes results.json and table.md
-to target/bench/.
+"""The benchmark of docs/PERFORMANCE.md: W1 to W4c on both databases, compared with a static reply,
+a plain first version and pgbench. The measurements are interleaved. Writes results.json and
+table.md to target/bench/.
 
 BENCH_SECONDS (5), BENCH_ROUNDS (3), BENCH_ORGANIZATIONS (1000) and BENCH_DATABASES
 (sqlite,postgres) set its extent. BENCH_STRICT=1 makes a missed floor a failure. BENCH_BUILD=0
-measures the existing binaries."""
+measures the existing binaries.
+"""
 
 import contextlib
 import dataclasses

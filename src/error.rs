@@ -52,6 +52,9 @@ pub enum Error {
     /// Change whose commit was not confirmed. The change may have been stored.
     #[error("change not confirmed, it may have been stored")]
     OutcomeUnknown(#[source] BoxError),
+    /// Shutdown of the server. The caller may retry, and reaches another server.
+    #[error("the server is shutting down")]
+    ShuttingDown,
     /// Defect of the server or of its data.
     #[error("internal error")]
     Internal(#[source] BoxError),

@@ -7,16 +7,16 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use env_logger::Target;
-use log::Record;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use log::{Level, Record};
 
-/// Lines that may wait to be written. When the queue is full, logging threads wait: no line is
-/// lost, and a reader of stderr that stalls also stalls the server, as it would without a queue.
+/// Lines that may wait to be written. When the queue is full, lines are dropped and counted: no
+/// request waits for the reader of stderr.
 const QUEUE_LINES: usize = 4096;
 
 /// Bytes that are written at once at most, unless a single line is longer.
@@ -31,8 +31,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between two checks of a flush.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 
-/// The queue of the process. It is never dropped, so that lines are written until the very end.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// Progress of the process's log.
+static PROGRESS: OnceLock<Arc<Progress>> = OnceLock::new();
 
 /// Appearance of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,20 +52,20 @@ pub enum LogFormat {
 ///
 /// A logger is installed already.
 pub fn init(filter: &str, format: LogFormat) -> io::Result<LogGuard> {
-    let (queue, pipe) = start_queue(io::stderr());
+    let (progress, pipe) = start_queue(io::stderr(), format)?;
     builder(filter, format, pipe)
         .try_init()
         .map_err(io::Error::other)?;
-    QUEUE.get_or_init(|| queue);
+    PROGRESS.get_or_init(|| progress);
     Ok(LogGuard(()))
 }
 
-/// Waits until every line logged so far is written, at most two seconds.
+/// Waits until every queued line is written, at most two seconds.
 ///
 /// For a panic hook, and before `std::process::exit`, which drops no guard.
 pub fn flush() {
-    if let Some(queue) = QUEUE.get() {
-        queue.flush();
+    if let Some(progress) = PROGRESS.get() {
+        progress.flush();
     }
 }
 
@@ -90,104 +90,120 @@ fn builder(filter: &str, format: LogFormat, pipe: Pipe) -> env_logger::Builder {
     builder
 }
 
-/// Byte counts of a queue. `NonBlocking` cannot tell when its lines are written.
+/// Numbers of lines.
 #[derive(Default)]
 struct Progress {
     queued: AtomicU64,
     written: AtomicU64,
+    /// Lines that found the queue full, until they are reported.
+    dropped: AtomicU64,
 }
 
-/// Lines on their way from the logging threads to the writer.
-struct Queue {
-    progress: Arc<Progress>,
-    /// The thread ends when its guard is dropped.
-    _writer: WorkerGuard,
-}
-
-impl Queue {
+impl Progress {
     /// Waits until every line queued so far is written, or the timeout.
     fn flush(&self) {
-        let queued = self.progress.queued.load(Ordering::SeqCst);
+        let queued = self.queued.load(Ordering::SeqCst);
         let end = Instant::now() + FLUSH_TIMEOUT;
-        while self.progress.written.load(Ordering::SeqCst) < queued && Instant::now() < end {
+        while self.written.load(Ordering::SeqCst) < queued && Instant::now() < end {
             thread::sleep(FLUSH_POLL);
         }
     }
 }
 
 /// Starts the thread that writes queued lines into `output`. Returns the pipe that queues them.
-fn start_queue(output: impl Write + Send + 'static) -> (Queue, Pipe) {
+fn start_queue(
+    output: impl Write + Send + 'static,
+    format: LogFormat,
+) -> io::Result<(Arc<Progress>, Pipe)> {
     let progress = Arc::new(Progress::default());
-    let batches = Batches {
+    let (sender, lines) = mpsc::sync_channel(QUEUE_LINES);
+    let writer = Writer {
         output,
-        batch: Vec::new(),
-        progress: Arc::clone(&progress),
-    };
-    let (lines, writer) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(QUEUE_LINES)
-        .thread_name("log-writer")
-        .finish(batches);
-    let pipe = Pipe {
+        format,
         lines,
         progress: Arc::clone(&progress),
     };
-    let queue = Queue {
-        progress,
-        _writer: writer,
+    thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(|| writer.run())?;
+    let pipe = Pipe {
+        lines: sender,
+        progress: Arc::clone(&progress),
     };
-    (queue, pipe)
+    Ok((progress, pipe))
 }
 
 /// Sending end of the queue. Logging threads write whole lines into it.
 struct Pipe {
-    lines: NonBlocking,
+    lines: SyncSender<Vec<u8>>,
     progress: Arc<Progress>,
 }
 
 impl Write for Pipe {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let bytes = line.len() as u64;
-        self.progress.queued.fetch_add(bytes, Ordering::SeqCst);
-        self.lines.write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Receiving end of the queue. The writer thread writes each line into it, and calls `flush`
-/// whenever the queue is empty.
-struct Batches<W> {
-    output: W,
-    batch: Vec<u8>,
-    progress: Arc<Progress>,
-}
-
-impl<W: Write> Batches<W> {
-    fn write_batch(&mut self) {
-        // The server must survive a closed stderr, and the error cannot be reported elsewhere.
-        self.output.write_all(&self.batch).unwrap_or_default();
-        let bytes = self.batch.len() as u64;
-        self.progress.written.fetch_add(bytes, Ordering::SeqCst);
-        self.batch.clear();
-    }
-}
-
-impl<W: Write> Write for Batches<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.batch.len() + line.len() > BATCH_BYTES {
-            self.write_batch();
-        }
-        self.batch.extend_from_slice(line);
+        let counter = match self.lines.try_send(line.to_vec()) {
+            Ok(()) => &self.progress.queued,
+            Err(_full) => &self.progress.dropped,
+        };
+        counter.fetch_add(1, Ordering::SeqCst);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.write_batch();
-        thread::sleep(GATHER);
         Ok(())
+    }
+}
+
+/// Receiving end of the queue.
+struct Writer<W> {
+    output: W,
+    format: LogFormat,
+    lines: Receiver<Vec<u8>>,
+    progress: Arc<Progress>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes lines until the sending end is dropped.
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        while let Ok(line) = self.lines.recv() {
+            batch.extend(line);
+            let mut lines = 1;
+            while batch.len() < BATCH_BYTES
+                && let Ok(line) = self.lines.try_recv()
+            {
+                batch.extend(line);
+                lines += 1;
+            }
+            let is_full = batch.len() >= BATCH_BYTES;
+            self.write(&mut batch);
+            self.report_dropped(&mut batch);
+            self.progress.written.fetch_add(lines, Ordering::SeqCst);
+            if !is_full {
+                thread::sleep(GATHER);
+            }
+        }
+    }
+
+    /// Writes and empties `batch`.
+    fn write(&mut self, batch: &mut Vec<u8>) {
+        // The server must survive a closed stderr, and the error cannot be reported elsewhere.
+        self.output.write_all(batch).unwrap_or_default();
+        batch.clear();
+    }
+
+    /// Writes how many lines were dropped since the last report.
+    fn report_dropped(&mut self, batch: &mut Vec<u8>) {
+        let dropped = self.progress.dropped.swap(0, Ordering::SeqCst);
+        if dropped == 0 {
+            return;
+        }
+        let mut record = Record::builder();
+        record.level(Level::Warn).target(module_path!());
+        let args = format_args!("dropped {dropped} lines, because stderr was not read in time");
+        let record = record.args(args).build();
+        write_event(batch, self.format, SystemTime::now(), &record).unwrap_or_default();
+        self.write(batch);
     }
 }
 
@@ -283,195 +299,4 @@ fn must_be_escaped(format: LogFormat, character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, AtomicUsize};
-
-    use log::{Level, Log};
-    use serde_json::Value;
-
-    use super::*;
-
-    const HOSTILE: &str = "a\"b\\c\nd\re\tf\0g\u{1b}[31mh\u{7f}i\u{85}j\u{2028}k\u{202e}l é😀";
-
-    fn event(format: LogFormat, target: &str, message: &str) -> String {
-        let mut line = Vec::new();
-        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_290_467_123);
-        let mut record = Record::builder();
-        record.level(Level::Info).target(target);
-        let args = format_args!("{message}");
-        write_event(&mut line, format, time, &record.args(args).build()).expect("it is a Vec");
-        String::from_utf8(line).expect("lines are UTF-8")
-    }
-
-    #[test]
-    fn an_event_has_time_level_target_and_message() {
-        let text = event(LogFormat::Text, "quietline::http", "status=200");
-        assert_eq!(
-            text,
-            "2026-11-21T19:47:47.123Z INFO  quietline::http: status=200\n"
-        );
-        let json = event(LogFormat::Json, "quietline::http", "status=200");
-        let expected = concat!(
-            r#"{"ts":"2026-11-21T19:47:47.123Z","level":"INFO","#,
-            r#""target":"quietline::http","message":"status=200"}"#,
-            "\n"
-        );
-        assert_eq!(json, expected);
-    }
-
-    #[test]
-    fn text_shows_every_character_that_could_forge_a_line() {
-        let text = event(LogFormat::Text, "t", HOSTILE);
-        let message = r#"a"b\c\nd\re\tf\u0000g\u001b[31mh\u007fi\u0085j\u2028k\u202el é😀"#;
-        assert_eq!(
-            text,
-            format!("2026-11-21T19:47:47.123Z INFO  t: {message}\n")
-        );
-    }
-
-    #[test]
-    fn json_gives_the_message_back_unchanged() {
-        let json: Value = serde_json::from_str(&event(LogFormat::Json, HOSTILE, HOSTILE))
-            .expect("a line is JSON");
-        assert_eq!(json["message"], HOSTILE);
-        assert_eq!(json["target"], HOSTILE);
-    }
-
-    #[test]
-    fn one_event_is_one_line_whatever_character_it_has() {
-        for character in (0..=0x2100).filter_map(char::from_u32) {
-            let message = format!("before{character}after");
-            for format in [LogFormat::Text, LogFormat::Json] {
-                let line = event(format, &message, &message);
-                let (end, rest) = line.split_at(line.len() - 1);
-                assert_eq!(rest, "\n");
-                assert!(!end.contains(char::is_control), "{line:?}");
-                assert!(!end.contains(['\u{2028}', '\u{2029}']), "{line:?}");
-            }
-        }
-    }
-
-    /// Counts the writes and keeps what was written.
-    #[derive(Clone, Default)]
-    struct Sink {
-        bytes: Arc<Mutex<Vec<u8>>>,
-        writes: Arc<AtomicUsize>,
-        delay: Duration,
-    }
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.writes.fetch_add(1, Ordering::SeqCst);
-            thread::sleep(self.delay);
-            self.bytes
-                .lock()
-                .expect("no panic while held")
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn log_from_four_threads(logger: &impl Log, lines: usize, message: &str) {
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| log_lines(logger, lines, message));
-            }
-        });
-    }
-
-    fn log_lines(logger: &impl Log, lines: usize, message: &str) {
-        for number in 0..lines {
-            let mut record = Record::builder();
-            record.level(Level::Info).target("t");
-            let args = format_args!("{number}\n{message}");
-            logger.log(&record.args(args).build());
-        }
-    }
-
-    #[test]
-    fn no_line_is_lost_or_torn_and_many_share_one_write() {
-        let sink = Sink::default();
-        let (queue, pipe) = start_queue(sink.clone());
-        let logger = builder("info", LogFormat::Json, pipe).build();
-        // More lines than the queue has room for, and many times as large as a batch.
-        let message = "x".repeat(1000);
-        log_from_four_threads(&logger, 2000, &message);
-        queue.flush();
-        let written = sink.bytes.lock().expect("no panic while held");
-        assert!(written.len() > 3 * BATCH_BYTES);
-        let text = std::str::from_utf8(&written).expect("UTF-8");
-        let is_whole = |line: &str| serde_json::from_str::<Value>(line).is_ok();
-        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), 8000);
-        assert!(
-            sink.writes.load(Ordering::SeqCst) < 800,
-            "about one write per gathering or full batch"
-        );
-    }
-
-    #[test]
-    fn a_flush_waits_for_a_slow_reader() {
-        let sink = Sink {
-            delay: Duration::from_millis(50),
-            ..Sink::default()
-        };
-        let (queue, pipe) = start_queue(sink.clone());
-        let logger = builder("info", LogFormat::Text, pipe).build();
-        log_from_four_threads(&logger, 1, "slow");
-        queue.flush();
-        let written = sink.bytes.lock().expect("no panic while held");
-        assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 4);
-    }
-
-    /// Queues a line with every write, until it is told to stop.
-    struct Endless {
-        pipe: Arc<OnceLock<Mutex<Pipe>>>,
-        is_over: Arc<AtomicBool>,
-    }
-
-    impl Write for Endless {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if !self.is_over.load(Ordering::SeqCst) {
-                let mut pipe = self.pipe.wait().lock().expect("no panic while held");
-                pipe.write_all(b"and another\n")?;
-            }
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_flush_does_not_wait_for_lines_that_come_after_it() {
-        let (pipe, is_over) = (Arc::default(), Arc::default());
-        let output = Endless {
-            pipe: Arc::clone(&pipe),
-            is_over: Arc::clone(&is_over),
-        };
-        let (queue, started) = start_queue(output);
-        let started = pipe.get_or_init(|| Mutex::new(started));
-        let mut first = started.lock().expect("no panic while held");
-        first.write_all(b"first\n").expect("queued");
-        drop(first);
-        let asked = Instant::now();
-        queue.flush();
-        assert!(asked.elapsed() < FLUSH_TIMEOUT);
-        is_over.store(true, Ordering::SeqCst);
-    }
-
-    #[test]
-    fn filtered_events_are_not_queued() {
-        let sink = Sink::default();
-        let (queue, pipe) = start_queue(sink.clone());
-        let logger = builder("warn", LogFormat::Text, pipe).build();
-        log_from_four_threads(&logger, 10, "quiet");
-        queue.flush();
-        assert_eq!(sink.writes.load(Ordering::SeqCst), 0);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ import subprocess
 from . import settings
 from .client import Unexpected
 
-WORKLOADS = ("w1", "w2", "w3", "w4a", "w4b")
+WORKLOADS = ("w1", "w2", "w3", "w4a", "w4b", "w4c")
 
 # Audit entries per write: retention and quiet hours are two actions, the message is one.
 _ENTRIES = {"w2": 2, "w3": 1}
@@ -88,8 +88,7 @@ def _w3(client, organization, days, number):
 
 
 def _w4a(client, organization, _days, _number):
-    key = organization.key[:8] + organization.key[:7:-1]
-    error = client.call("GET", "/v1/organization", key, expected=401)["error"]
+    error = client.call("GET", "/v1/organization", _unknown(organization), expected=401)["error"]
     _check(error["code"] == "UNAUTHORIZED", error)
 
 
@@ -103,9 +102,20 @@ def _w4b(client, organization, _days, _number):
     _check(error["code"] == "VALIDATION_FAILED" and error["details"].keys() == fields, error)
 
 
+def _w4c(client, organization, _days, _number):
+    body, key = {"message_retention_days": 90}, _unknown(organization)
+    error = client.call("PATCH", "/v1/organization", key, body, expected=401)["error"]
+    _check(error["code"] == "UNAUTHORIZED", error)
+
+
+def _unknown(organization):
+    """Returns a well-formed key that is not stored."""
+    return organization.key[:8] + organization.key[:7:-1]
+
+
 def _check(is_right, error):
     if not is_right:
         raise Unexpected(f"wrong error: {error}")
 
 
-_PROBES = {"w1": _w1, "w2": _w2, "w3": _w3, "w4a": _w4a, "w4b": _w4b}
+_PROBES = {"w1": _w1, "w2": _w2, "w3": _w3, "w4a": _w4a, "w4b": _w4b, "w4c": _w4c}

@@ -1,6 +1,6 @@
 -- Load of the benchmark, for wrk with one thread:
 --   wrk -t1 -c32 -d5s --latency -s load.lua URL -- WORKLOAD CREDENTIALS GENERATION [each]
--- WORKLOAD is w1, w2, w3, w4a or w4b. CREDENTIALS is a file with one organization per line (id,
+-- WORKLOAD is w1, w2, w3, w4a, w4b or w4c. CREDENTIALS is a file with one organization per line (id,
 -- API key and token, separated by tabs), or dense:COUNT:TOKEN for organizations that
 -- harness/bulk.py has numbered. Runs of different GENERATION (0 to 13) on one database write
 -- different values, so that every write changes something. With `each` the script checks the status
@@ -9,7 +9,7 @@
 -- Prints one line of JSON at the end.
 
 local DAYS_EACH = 19 -- values of retention in each generation, all with three digits
-local EXPECTED = { w1 = 200, w2 = 200, w3 = 200, w4a = 401, w4b = 422 }
+local EXPECTED = { w1 = 200, w2 = 200, w3 = 200, w4a = 401, w4b = 422, w4c = 401 }
 
 sent, unexpected, expected = 0, 0, 0 -- global, so that done() can read them from the thread
 local threads = {}
@@ -79,13 +79,22 @@ function workloads.w3(number, id, _, token)
     '{"missedCallMessage":"' .. text .. '","missedCallAutoMessageEnabled":true}')
 end
 
+-- Returns a well-formed key that is not stored.
+local function unknown(key)
+  return key:sub(1, 8) .. key:sub(9):reverse()
+end
+
 function workloads.w4a(_, _, key)
-  return message("GET", "/v1/organization", key:sub(1, 8) .. key:sub(9):reverse())
+  return message("GET", "/v1/organization", unknown(key))
 end
 
 function workloads.w4b(_, _, key)
   return message("PATCH", "/v1/organization", key,
     '{"message_retention_days":29,"quiet_hours":{"enabled":true,"start":"24:00","end":"08:00"}}')
+end
+
+function workloads.w4c(_, _, key)
+  return message("PATCH", "/v1/organization", unknown(key), '{"message_retention_days":90}')
 end
 
 local function check(status)

@@ -14,6 +14,7 @@ mod rejection;
 mod response;
 mod routes;
 mod schema;
+mod timestamp;
 
 #[cfg(test)]
 mod request_tests;
@@ -26,6 +27,7 @@ pub use parameter::path_parameter;
 pub use rejection::{Rejection, Violation};
 pub use response::{Recorded, ResponseBuilder};
 pub use routes::Routes;
+pub use timestamp::Timestamp;
 
 /// Properties of one operation of a spec, except its types.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,6 +12,12 @@ use serde_json::{Map, Value, json};
 use super::Violation;
 use super::message::{self, message, rank};
 
+/// Maximum number of reported violations. Bounds the response to a body of unknown fields.
+const MAX_VIOLATIONS: usize = 100;
+
+/// Path of the entry for further violations. Sorts after every field of a spec.
+const LEFT_OUT: &str = "…";
+
 /// Compiled schema.
 #[derive(Debug)]
 pub(super) struct Schema {
@@ -88,7 +94,8 @@ impl Schema {
         Ok(Self { rules, validator })
     }
 
-    /// Returns the violations of `instance`: one per field, sorted by path.
+    /// Returns the violations of `instance`: one per field, sorted by path. Beyond
+    /// [`MAX_VIOLATIONS`], one more says how many were left out.
     pub(super) fn violations(&self, instance: &Value) -> Vec<Violation> {
         let mut found = Vec::new();
         for error in self.validator.iter_errors(instance) {
@@ -97,7 +104,11 @@ impl Schema {
         // By rank within a path, because only the first violation of each path is kept.
         found.sort_by(|(rank, a), (other_rank, b)| a.path.cmp(&b.path).then(rank.cmp(other_rank)));
         found.dedup_by(|(_, later), (_, first)| later.path == first.path);
-        found.into_iter().map(|(_, violation)| violation).collect()
+        let left_out = found.len().saturating_sub(MAX_VIOLATIONS);
+        let left_out =
+            (left_out > 0).then(|| Violation::new(LEFT_OUT, format!("and {left_out} more")));
+        let found = found.into_iter().map(|(_, violation)| violation);
+        found.take(MAX_VIOLATIONS).chain(left_out).collect()
     }
 
     fn describe(&self, error: &ValidationError<'_>, found: &mut Vec<(u8, Violation)>) {

@@ -264,6 +264,22 @@ fn valid_instances_have_no_violations() {
 }
 
 #[test]
+fn at_most_a_hundred_violations_are_named_and_the_others_are_counted() {
+    let schema = json!({"$ref": "#/components/schemas/Window"});
+    for (fields, last) in [
+        (100, "field_099: unknown field"),
+        (101, "…: and 1 more"),
+        (1000, "…: and 900 more"),
+    ] {
+        let names = (0..fields).map(|number| (format!("field_{number:03}"), json!(1)));
+        let found = violations(&schema, &Value::Object(names.collect()));
+        assert_eq!(found.len(), fields.min(101));
+        assert_eq!(found[99], "field_099: unknown field");
+        assert_eq!(found.last().expect("there are many"), last);
+    }
+}
+
+#[test]
 fn every_invalid_field_is_named_once_and_in_order() {
     let window = json!({"$ref": "#/components/schemas/Window"});
     let schema = json!({

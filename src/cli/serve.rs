@@ -46,6 +46,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
     let serving = Serving {
         listen: &config.listen,
         workers: config.workers,
+        reserved_files: reserved_files(config),
         drain: config.drain,
         options: Options {
             docs: config.has_docs.then_some(docs),
@@ -58,6 +59,14 @@ pub(super) async fn run(config: &Config) -> Outcome {
     jobs.stop().await?;
     served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
+}
+
+/// Returns how many files may be open beside the clients' connections.
+fn reserved_files(config: &Config) -> usize {
+    // Standard streams, listeners, a runtime and a SQLite reader per worker, the SQLite writer.
+    const OTHERS: usize = 64;
+    const PER_WORKER: usize = 8;
+    OTHERS + PER_WORKER * config.workers + config.database_pool_size as usize
 }
 
 pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {

@@ -67,7 +67,7 @@ impl Failure {
             Self::Error(Error::RateLimited(wait) | Error::KeysLimited(wait)) => {
                 Some((RETRY_AFTER, whole_seconds(*wait).to_string()))
             }
-            Self::Error(Error::Unavailable(_)) => {
+            Self::Error(Error::Unavailable(_) | Error::ShuttingDown) => {
                 Some((RETRY_AFTER, UNAVAILABLE_RETRY_SECS.to_string()))
             }
             Self::NoSuchPath | Self::Rejection(_) | Self::Error(_) => None,

@@ -10,7 +10,8 @@ use actix_web::http::Method;
 use log::{Level, log_enabled};
 
 use crate::domain::ids::RequestId;
-use crate::error::chain;
+use crate::error::{Error, chain};
+use crate::handlers::failure::Failure;
 use crate::request::RequestContext;
 
 /// Initial capacity for a typical line.
@@ -60,7 +61,8 @@ impl Drop for Pending {
     }
 }
 
-/// Logs the response to a request, and the cause of a 5xx response.
+/// Logs the response to a request, and the cause of a 5xx response. An orderly shutdown is not an
+/// error, although `/readyz` responds 503 then.
 fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
     let extensions = response.request().extensions();
     let Some(context) = extensions.get::<RequestContext>() else {
@@ -71,6 +73,7 @@ fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
     }
     if let Some((_, cause)) = &context.failure
         && response.status().is_server_error()
+        && !is_shutdown(cause.as_ref())
     {
         log::error!(
             "request_id={} failed: {}",
@@ -78,6 +81,11 @@ fn write<B>(response: &ServiceResponse<B>, duration: Duration) {
             chain(cause.as_ref())
         );
     }
+}
+
+fn is_shutdown(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let failure = cause.downcast_ref::<Failure>();
+    matches!(failure, Some(Failure::Error(Error::ShuttingDown)))
 }
 
 fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, duration: Duration) {

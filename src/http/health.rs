@@ -33,7 +33,7 @@ async fn alive() -> HttpResponse {
 
 async fn ready(state: web::Data<AppState>, request: HttpRequest) -> HttpResponse {
     if state.is_draining() {
-        return envelope::render(&request, Error::unavailable("the server is shutting down"));
+        return envelope::render(&request, Error::ShuttingDown);
     }
     match state.db.check().await {
         Ok(()) => HttpResponse::Ok().json(Readiness {

@@ -1,6 +1,8 @@
 //! HTTP layer on actix-web: the application that both the program and the tests serve.
 
 mod access_log;
+mod capacity;
+mod connection;
 mod cors;
 pub mod docs;
 mod health;

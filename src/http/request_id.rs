@@ -5,13 +5,16 @@ use std::rc::Rc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, web};
 
 use crate::domain::ids::RequestId;
 use crate::request::RequestContext;
+use crate::state::AppState;
 
+use super::connection::RequestInProgress;
 use super::cors::Cors;
 use super::unread_body::UnreadBody;
 use super::{access_log, response_headers};
@@ -24,6 +27,7 @@ pub(super) async fn with_request_id(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::generate();
+    let _in_progress = RequestInProgress::new(&request);
     let pending = access_log::Pending::new(id, request.method());
     // Before a handler can take the body.
     let unread_body = UnreadBody::of(&mut request);
@@ -39,5 +43,16 @@ pub(super) async fn with_request_id(
     response_headers::add(&mut response);
     // After all headers, and before the body is sent: the log does not wait for a slow client.
     pending.complete(&response);
-    Ok(unread_body.close_connection_if_unread(response))
+    close_if_draining(&mut response);
+    Ok(unread_body.discard(response).await)
+}
+
+/// Ends the connection after `response` while the server drains. Otherwise the client would lose
+/// its next request if it sends it when the drain time ends.
+fn close_if_draining(response: &mut ServiceResponse<BoxBody>) {
+    let state = response.request().app_data::<web::Data<AppState>>();
+    if state.is_some_and(|state| state.is_draining()) {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
 }

@@ -1,27 +1,35 @@
-//! Serving the application on a socket: connection limits and graceful shutdown.
+//! Serving the application on a socket: connection limits, signals and graceful shutdown.
 
+use std::future::ready;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::pin::pin;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::rt::net::TcpStream;
 use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
-use actix_web::{HttpServer, rt, web};
+use actix_web::{rt, web};
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use crate::state::AppState;
 
 use super::Options;
-
-/// Time within which a client must send the request head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+use super::capacity::{Addresses, Capacity, raise_file_limit};
+use super::connection::Connection;
 
 /// Time for which an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Connections that one worker serves at once. Further connections wait to be accepted.
-const CONNECTIONS_PER_WORKER: usize = 10_000;
+/// Time for a connection to end after its last response.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Connections that the system accepts before a worker takes them.
+const BACKLOG: i32 = 1024;
 
 /// Time for open requests to finish during shutdown, in seconds.
 const SHUTDOWN_TIMEOUT_SECS: u64 = 20;
@@ -31,6 +39,8 @@ pub struct Serving<'a> {
     pub listen: &'a str,
     /// Number of threads that serve requests.
     pub workers: usize,
+    /// Files that may be open beside connections: of the database and the log.
+    pub reserved_files: usize,
     /// Time to keep serving, but not ready, after a stop signal.
     pub drain: Duration,
     pub options: Options,
@@ -45,23 +55,24 @@ pub async fn serve(
     state: web::Data<AppState>,
     announce: impl FnOnce(&[SocketAddr]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let (shared, options) = (state.clone(), serving.options);
-    let server = HttpServer::new(move || super::create_app(shared.clone(), options.clone()))
-        .workers(serving.workers)
-        .max_connections(CONNECTIONS_PER_WORKER)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS)
-        // Handled below, because actix-web would stop without the drain time.
-        .disable_signals()
-        .bind(serving.listen)?;
+    let files = raise_file_limit();
+    let capacity = Capacity::of(files, serving.reserved_files, serving.workers);
+    let listeners = bind(serving.listen)?;
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
+    let server = build(&serving, &state, capacity, listeners)?;
     // Registered before the announcement, because its reader may send a signal at once.
     let mut signals = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    announce(&server.addrs())?;
-    let server = server.run();
+    ignore_hangups()?;
+    announce(&addresses)?;
+    log::info!(
+        "at most {} connections, {} of one client address, with {files} open files",
+        capacity.total,
+        capacity.per_address
+    );
     let handle = server.handle();
     let (send_second_signal, second_signal) = oneshot::channel();
     rt::spawn(async move {
@@ -86,6 +97,107 @@ pub async fn serve(
         // Without a second signal, the graceful shutdown takes its time.
         Either::Right((Err(_), server)) => server.await,
     }
+}
+
+/// Listens on every address of `listen` that can be bound, and on at least one.
+fn bind(listen: &str) -> io::Result<Vec<TcpListener>> {
+    let (mut listeners, mut failure) = (Vec::new(), io::ErrorKind::NotFound.into());
+    for address in listen.to_socket_addrs()? {
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                // Replaces the shorter backlog of the standard library.
+                rustix::net::listen(&listener, BACKLOG)?;
+                listeners.push(listener);
+            }
+            Err(error) => failure = error,
+        }
+    }
+    if listeners.is_empty() {
+        return Err(failure);
+    }
+    Ok(listeners)
+}
+
+fn build(
+    serving: &Serving<'_>,
+    state: &web::Data<AppState>,
+    capacity: Capacity,
+    listeners: Vec<TcpListener>,
+) -> io::Result<Server> {
+    // Handled by `serve`, because actix would stop without the drain time.
+    let mut server = Server::build()
+        .disable_signals()
+        .workers(serving.workers)
+        .max_concurrent_connections(capacity.total / serving.workers)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS);
+    let addresses = Addresses::new(capacity.per_address);
+    for listener in listeners {
+        let (state, options) = (state.clone(), serving.options.clone());
+        let (addresses, stop) = (addresses.clone(), server.graceful_shutdown_signal());
+        let stopping = move || {
+            let stop = stop.clone();
+            async move { stop.notified().await }
+        };
+        server = server.listen("http", listener, move || {
+            http_service(&state, &options, &addresses, stopping.clone())
+        })?;
+    }
+    Ok(server.run())
+}
+
+/// Creates the service of one worker. It takes connections and serves their requests.
+fn http_service<S, F>(
+    state: &web::Data<AppState>,
+    options: &Options,
+    addresses: &Addresses,
+    stopping: S,
+) -> impl ServiceFactory<TcpStream, Config = ()> + use<S, F>
+where
+    S: Fn() -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let app = super::create_app(state.clone(), options.clone());
+    let http = HttpService::build()
+        .graceful_shutdown_signal(stopping)
+        .keep_alive(KEEP_ALIVE)
+        // A connection has its own deadline for every head.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .on_connect_ext(|connection: &Connection, data| {
+            data.insert(connection.head());
+        })
+        .finish(map_config(app, |()| AppConfig::default()));
+    let (state, addresses) = (state.clone(), addresses.clone());
+    fn_service(move |stream| ready(admit(stream, &state, &addresses))).and_then(http)
+}
+
+/// Takes a connection, unless its client address has too many. A refused connection is closed.
+fn admit(
+    stream: TcpStream,
+    state: &AppState,
+    addresses: &Addresses,
+) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr()?;
+    let permit = match state.limits.network_of_peer(peer.ip()) {
+        // Its connections carry the requests of many clients.
+        None => None,
+        Some(network) => {
+            let refused = || io::Error::from(io::ErrorKind::QuotaExceeded);
+            Some(addresses.admit(network).ok_or_else(refused)?)
+        }
+    };
+    Ok((Connection::new(stream, permit), Protocol::Http1, Some(peer)))
+}
+
+/// Keeps SIGHUP from ending the process. A closing terminal and log rotation send it.
+fn ignore_hangups() -> io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    rt::spawn(async move {
+        while hangups.recv().await.is_some() {
+            log::info!("ignored SIGHUP: settings and logs need no reload");
+        }
+    });
+    Ok(())
 }
 
 async fn stop_signal((terminate, interrupt): &mut (Signal, Signal)) {

@@ -13,7 +13,18 @@ const IPV6_NETWORK_BITS: u32 = 64;
 
 /// Returns the IPv4 address or the IPv6 network of the client, which limits count.
 pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
-    match client_address(request, trusted_proxies) {
+    network(client_address(request, trusted_proxies))
+}
+
+/// Returns the network that the connections of `peer` count for. `None` for a trusted proxy.
+pub(super) fn peer_network(peer: IpAddr, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
+    let peer = peer.to_canonical();
+    let is_trusted = trusted_proxies.iter().any(|net| net.contains(&peer));
+    (!is_trusted).then(|| network(peer))
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address {
         IpAddr::V6(address) => {
             let network = address.to_bits() >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS;
             IpAddr::V6(Ipv6Addr::from_bits(network))

@@ -12,6 +12,7 @@ mod limiter;
 mod tests;
 
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -90,6 +91,12 @@ impl Limits {
             address_failures: limiter("failed-authentication", address_failures, MINUTE),
             trusted_proxies,
         }
+    }
+
+    /// Returns the IPv4 address or the IPv6 network (/64) that the connections of `peer` count for.
+    /// `None` for a trusted proxy, which many clients share.
+    pub fn network_of_peer(&self, peer: IpAddr) -> Option<IpAddr> {
+        client_address::peer_network(peer, &self.trusted_proxies)
     }
 
     /// Returns whether [`Limits::within`] counts nothing.

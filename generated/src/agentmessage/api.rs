@@ -320,11 +320,11 @@ pub struct ListAuditLogParams {
 
     #[doc = "`since`, of the query."]
     #[serde(rename = "since")]
-    pub since: Option<chrono::DateTime<chrono::Utc>>,
+    pub since: Option<quietline_api_runtime::Timestamp>,
 
     #[doc = "`until`, of the query."]
     #[serde(rename = "until")]
-    pub until: Option<chrono::DateTime<chrono::Utc>>,
+    pub until: Option<quietline_api_runtime::Timestamp>,
 
     #[doc = "`include`, of the query."]
     #[serde(rename = "include")]

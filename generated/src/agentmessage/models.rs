@@ -30,13 +30,13 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
-    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub created_at: quietline_api_runtime::Timestamp,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
-    pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub last_used_at: Option<quietline_api_runtime::Timestamp>,
     #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
-    pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub revoked_at: Option<quietline_api_runtime::Timestamp>,
 }
 
 #[doc = "Where a page of API keys stands in its list."]
@@ -126,7 +126,7 @@ pub struct AuditEntry {
     pub id: String,
     #[doc = "Time of the decision, in UTC, which may be some seconds before it was recorded. Never earlier than\nthe previous entry."]
     #[serde(rename = "occurred_at")]
-    pub occurred_at: chrono::DateTime<chrono::Utc>,
+    pub occurred_at: quietline_api_runtime::Timestamp,
     #[doc = "`actor` of the spec."]
     #[serde(rename = "actor")]
     pub actor: models::AuditActor,
@@ -487,13 +487,13 @@ pub struct IssuedApiKey {
     pub scopes: Vec<String>,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
-    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub created_at: quietline_api_runtime::Timestamp,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
-    pub last_used_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub last_used_at: Option<quietline_api_runtime::Timestamp>,
     #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
-    pub revoked_at: Option<chrono::DateTime<chrono::Utc>>,
+    pub revoked_at: Option<quietline_api_runtime::Timestamp>,
     #[doc = "The whole key. Only the first response contains it, and it is not stored. Null in a replayed\nresponse."]
     #[serde(rename = "plaintext", deserialize_with = "Option::deserialize")]
     pub plaintext: Option<String>,
@@ -548,7 +548,7 @@ pub struct Organization {
     pub registration_status: models::RegistrationStatus,
     #[doc = "When the organization was created, in UTC."]
     #[serde(rename = "created_at")]
-    pub created_at: chrono::DateTime<chrono::Utc>,
+    pub created_at: quietline_api_runtime::Timestamp,
 }
 
 #[doc = "A success with the organization."]

@@ -6,6 +6,7 @@ use quietline_api::agentmessage::api::{
     RotateApiKeySuccess, operations,
 };
 use quietline_api::agentmessage::models;
+use quietline_api_runtime::Timestamp;
 
 use crate::app;
 use crate::app::api_key::KeyQuery;
@@ -151,9 +152,9 @@ impl From<ApiKey> for models::ApiKey {
             label,
             prefix,
             scopes: names(scopes),
-            created_at,
-            last_used_at,
-            revoked_at,
+            created_at: Timestamp(created_at),
+            last_used_at: last_used_at.map(Timestamp),
+            revoked_at: revoked_at.map(Timestamp),
         }
     }
 }

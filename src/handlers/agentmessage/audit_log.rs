@@ -7,6 +7,7 @@ use quietline_api::agentmessage::api::{
     ListAuditLogSuccess,
 };
 use quietline_api::agentmessage::models;
+use quietline_api_runtime::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -45,8 +46,8 @@ impl AuditLogApi for AgentMessage {
                 ListAuditLogActorKind::Customer => ActorKind::Customer,
                 ListAuditLogActorKind::Platform => ActorKind::Platform,
             }),
-            since: since.map(AuditMoment::new),
-            until: until.map(AuditMoment::new),
+            since: since.map(|since| AuditMoment::new(since.0)),
+            until: until.map(|until| AuditMoment::new(until.0)),
         };
         let query = AuditQuery {
             cursor,
@@ -89,7 +90,7 @@ fn to_entry(entry: AuditEntry, has_payload: bool) -> Result<models::AuditEntry> 
     } = entry;
     Ok(models::AuditEntry {
         id,
-        occurred_at: occurred_at.and_utc(),
+        occurred_at: Timestamp(occurred_at.and_utc()),
         actor: to_actor(actor)?,
         action,
         resource: models::AuditResource {

@@ -144,7 +144,7 @@ fn of_error(error: &Error) -> Public<'_> {
             ErrorCode::RateLimited,
             "rate limited",
         ),
-        Error::Unavailable(_) => (
+        Error::Unavailable(_) | Error::ShuttingDown => (
             StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Unavailable,
             "service temporarily unavailable",

@@ -6,6 +6,7 @@ use quietline_api::agentmessage::api::{
     PatchOrganizationSuccess, operations,
 };
 use quietline_api::agentmessage::models;
+use quietline_api_runtime::Timestamp;
 
 use crate::app;
 use crate::app::idempotency::Outcome;
@@ -173,7 +174,7 @@ impl From<Organization> for models::OrganizationResponse {
             quiet_hours: settings.quiet_hours.into(),
             auto_replies: settings.auto_replies.into(),
             registration_status: registry.into(),
-            created_at,
+            created_at: Timestamp(created_at),
         };
         Self {
             success: true,

@@ -114,7 +114,7 @@ fn of_error<'a>(error: &'a Error, method: &Method) -> Public<'a> {
             "Too many requests",
             "Retry after the number of seconds in the Retry-After header",
         ),
-        Error::Unavailable(_) => fixed(
+        Error::Unavailable(_) | Error::ShuttingDown => fixed(
             StatusCode::SERVICE_UNAVAILABLE,
             "Service unavailable",
             "The service is temporarily unavailable",

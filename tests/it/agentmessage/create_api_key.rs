@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline_api_runtime::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -45,7 +46,7 @@ async fn a_new_key_is_returned_in_full_once_and_has_its_scopes() {
         "label": "Dashboard",
         "prefix": &plaintext[..12],
         "scopes": ["org:read", "apikeys:read"],
-        "created_at": now(),
+        "created_at": Timestamp(now()),
         "last_used_at": null,
         "revoked_at": null,
         "plaintext": plaintext,

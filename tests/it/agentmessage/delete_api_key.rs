@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline_api_runtime::Timestamp;
 use serde_json::json;
 use strum::VariantArray as _;
 
@@ -23,7 +24,7 @@ async fn a_deleted_key_is_refused_on_its_very_next_request_and_stays_listed() {
     let listed = keys.list("").await.json();
     let mut listed = listed["data"].as_array().unwrap().iter();
     let listed = listed.find(|listed| listed["id"] == json!(id)).unwrap();
-    assert_eq!(listed["revoked_at"], json!(now()));
+    assert_eq!(listed["revoked_at"], json!(Timestamp(now())));
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline_api_runtime::Timestamp;
 use serde_json::{Value, json};
 
 use super::admin::assert_error;
@@ -19,7 +20,7 @@ async fn a_key_is_shown_without_its_secret_regardless_of_its_creator() {
         "label": "test",
         "prefix": &key[..12],
         "scopes": ["org:read", "audit:read"],
-        "created_at": crate::support::app::now(),
+        "created_at": Timestamp(crate::support::app::now()),
         "last_used_at": null,
         "revoked_at": null,
     });
@@ -36,7 +37,7 @@ async fn a_revoked_key_is_still_shown() {
     assert_eq!(shown.status, 200);
     assert_eq!(
         shown.json()["data"]["revoked_at"],
-        json!(crate::support::app::now())
+        json!(Timestamp(crate::support::app::now()))
     );
 }
 

@@ -34,7 +34,7 @@ async fn every_field_is_present_except_the_attestation() {
                 "enabled": true, "stop_text": null, "help_text": null, "start_text": null,
             },
             "registration_status": {"brand": "ACTIVE", "brand_count": 1, "campaign_count": 0},
-            "created_at": "2026-01-04T12:00:00Z",
+            "created_at": "2026-01-04T12:00:00.000Z",
         },
     });
     assert_eq!(response.json(), expected);

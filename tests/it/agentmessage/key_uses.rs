@@ -39,7 +39,7 @@ async fn an_unused_key_has_no_time_and_a_used_key_has_its_minute() {
     assert!(keys.accepts(&key).await);
     assert_eq!(last_used(&keys, &id).await, Value::Null, "not stored yet");
     assert_eq!(store(&keys).await, 2, "this key and the calling key");
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00.000Z");
 }
 
 #[actix_web::test]
@@ -52,9 +52,9 @@ async fn many_uses_in_a_minute_are_one_write_and_the_next_minute_needs_another()
         assert_eq!(store(&keys).await, usize::from(second == 0), "{second}");
     }
     keys = at(keys, 60);
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00.000Z");
     assert_eq!(store(&keys).await, 1);
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:01:00.000Z");
 }
 
 #[actix_web::test]
@@ -68,8 +68,8 @@ async fn uses_of_several_minutes_are_stored_and_the_last_counts() {
         keys.get(&id).await;
     }
     store(&keys).await;
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:03:00Z");
-    assert_eq!(last_used(&keys, &other).await, "2026-01-04T12:00:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:03:00.000Z");
+    assert_eq!(last_used(&keys, &other).await, "2026-01-04T12:00:00.000Z");
 }
 
 #[actix_web::test]
@@ -87,7 +87,7 @@ async fn the_time_never_goes_back_even_if_the_clock_of_a_server_does() {
     let response = request.bearer(&keys.key).on(state.clone()).send().await;
     assert_eq!(response.status, 200);
     assert_eq!(state.keys.store_uses().await.expect("stored"), 0);
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:10:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:10:00.000Z");
 }
 
 #[actix_web::test]
@@ -99,7 +99,7 @@ async fn a_request_without_the_scope_is_a_use_but_a_request_with_a_revoked_key_i
     assert!(keys.accepts(&poor_key).await);
     assert!(!keys.accepts(&dead_key).await);
     store(&keys).await;
-    assert_eq!(last_used(&keys, &poor).await, "2026-01-04T12:00:00Z");
+    assert_eq!(last_used(&keys, &poor).await, "2026-01-04T12:00:00.000Z");
     assert_eq!(last_used(&keys, &dead).await, Value::Null);
 }
 
@@ -126,7 +126,7 @@ async fn uses_that_fail_to_store_are_stored_the_next_time() {
         .database
         .execute("ALTER TABLE api_keys RENAME COLUMN hidden TO last_used_at");
     assert_eq!(store(&keys).await, 1);
-    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00Z");
+    assert_eq!(last_used(&keys, &id).await, "2026-01-04T12:00:00.000Z");
 }
 
 #[actix_web::test]
@@ -150,6 +150,9 @@ async fn two_servers_store_the_uses_of_the_same_keys_without_conflict() {
         futures_util::join!(keys.app.state.keys.store_uses(), second.keys.store_uses(),);
     assert_eq!(one.expect("stored") + other.expect("stored"), 30);
     for id in ids {
-        assert_eq!(last_used(&keys, &id).await, json!("2026-01-04T12:00:00Z"));
+        assert_eq!(
+            last_used(&keys, &id).await,
+            json!("2026-01-04T12:00:00.000Z")
+        );
     }
 }

@@ -4,6 +4,7 @@ use chrono::{SubsecRound, TimeDelta};
 use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline_api_runtime::Timestamp;
 use serde_json::{Value, json};
 
 use super::admin::{assert_error, assert_invalid};
@@ -118,7 +119,7 @@ async fn entries_are_listed_newest_first_and_without_their_payload() {
     for (shown, stored) in data.iter().rev().zip(&stored) {
         let expected = json!({
             "id": stored.id,
-            "occurred_at": stored.occurred_at.and_utc(),
+            "occurred_at": Timestamp(stored.occurred_at.and_utc()),
             "actor": { "kind": stored.actor.kind, "label": stored.actor.label },
             "action": stored.action,
             "resource": { "type": stored.resource_type, "id": stored.resource_id },

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
+use quietline_api_runtime::Timestamp;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
 
@@ -29,7 +30,7 @@ async fn the_new_key_keeps_label_and_scopes_and_the_old_key_is_refused_at_once()
         "label": "test",
         "prefix": &new[..12],
         "scopes": ["org:read", "apikeys:read"],
-        "created_at": now(),
+        "created_at": Timestamp(now()),
         "last_used_at": null,
         "revoked_at": null,
         "plaintext": new,
@@ -37,7 +38,7 @@ async fn the_new_key_keeps_label_and_scopes_and_the_old_key_is_refused_at_once()
     assert_eq!(*data, expected);
     assert_eq!(
         keys.get(&id).await.json()["data"]["revoked_at"],
-        json!(now())
+        json!(Timestamp(now()))
     );
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod audit_export;
 mod backup;
 mod configuration;
+mod connections;
 mod crash;
 mod demo;
 mod full_disk;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -161,8 +161,13 @@ impl Program {
     }
 
     /// Starts a server from a command. Its log goes to a file in the working directory.
-    pub fn start(&self, mut command: Command) -> Server {
+    pub fn start(&self, command: Command) -> Server {
         let log = File::create(self.folder.path().join(LOG)).unwrap();
+        self.start_with_log(command, log.into())
+    }
+
+    /// Starts a server whose log goes to `log`.
+    pub fn start_with_log(&self, mut command: Command, log: Stdio) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -219,6 +224,11 @@ impl Server {
     /// Returns the id of the process.
     pub fn pid(&self) -> String {
         self.child.id().to_string()
+    }
+
+    /// Returns the reading end of a piped log.
+    pub fn take_log(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
     }
 
     /// Sends `signal`.

@@ -1,5 +1,7 @@
 //! `serve`: its output and responses, and its view of changes by other processes.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -222,4 +224,29 @@ fn without_any_key_for_tokens_every_token_is_refused_and_keys_work() {
     let path = format!("/api/organizations/{org}/missed-call-message");
     assert_eq!(connection.get(&path, token.trim()).status, 401);
     assert_eq!(connection.get("/v1/organization", &key).status, 200);
+}
+
+#[test]
+fn a_log_that_is_not_read_stops_no_request() {
+    const BATCH: usize = 16;
+    let program = Program::new();
+    let command = program.command(&["serve", "--listen", "127.0.0.1:0", "--workers", "1"]);
+    let mut server = program.start_with_log(command, Stdio::piped());
+    let mut connection = server.connect();
+    let requests = head("GET", "/v1/organization", "x", 0).repeat(BATCH);
+    // More lines than the pipe and the server keep.
+    for _ in 0..8000 / BATCH {
+        connection.send(&requests).unwrap();
+        for _ in 0..BATCH {
+            assert_eq!(connection.response().unwrap().status, 401);
+        }
+    }
+    assert_eq!(connection.get("/healthz", "").status, 200);
+    let mut log = BufReader::new(server.take_log()).lines();
+    let report = log.find(|line| {
+        line.as_ref()
+            .unwrap()
+            .contains("WARN  quietline::logging: dropped")
+    });
+    assert!(report.is_some());
 }

@@ -105,6 +105,50 @@ fn an_unread_chunked_body_closes_the_connection() {
 }
 
 #[test]
+fn a_refusal_keeps_the_connection_of_a_small_body() {
+    let (_program, server, key) = server_with_key();
+    let mut connection = server.connect();
+    let largest = format!("{{\"name\":\"{}\"}}", "x".repeat(65_525));
+    for (method, path, token, body, status) in [
+        ("PATCH", ORGANIZATION, "wrong", r#"{"name":"x"}"#, 401),
+        ("PATCH", ORGANIZATION, "wrong", &largest, 401),
+        ("PATCH", "/no/such/path", &key, "{}", 404),
+        ("DELETE", ORGANIZATION, &key, "{}", 405),
+        ("POST", "/v1/api-keys", &key, "{}", 403),
+        ("GET", "/healthz", "", "{}", 200),
+    ] {
+        let response = connection.call(method, path, token, body).unwrap();
+        assert_eq!(response.status, status, "{method} {path}: {response:?}");
+        assert_eq!(response.header("connection"), None, "{method} {path}");
+    }
+    // In two parts, as many clients send it.
+    connection
+        .send(&head("PATCH", ORGANIZATION, "wrong", 2))
+        .unwrap();
+    connection.send("{}").unwrap();
+    assert_eq!(connection.response().unwrap().header("connection"), None);
+    assert_eq!(connection.get(ORGANIZATION, &key).status, 200);
+}
+
+#[test]
+fn a_refusal_does_not_wait_for_a_body_and_ends_its_connection() {
+    let (_program, server, _) = server_with_key();
+    for (length, sent) in [(100, 10), (10_000_000, 70_000), (10_000_000, 0)] {
+        let mut slow = server.connect();
+        let began = Instant::now();
+        let head = head("PATCH", ORGANIZATION, "wrong", length);
+        slow.send(&(head + &"x".repeat(sent))).unwrap();
+        let response = slow.response().unwrap();
+        assert_eq!(response.status, 401, "{response:?}");
+        assert_eq!(response.header("connection"), Some("close"));
+        // The body would have ten seconds.
+        assert!(began.elapsed() < Duration::from_secs(5), "{length}");
+        assert_eq!(slow.rest().unwrap(), "");
+        assert!(began.elapsed() < Duration::from_secs(9), "{length}");
+    }
+}
+
+#[test]
 fn a_chunked_body_that_was_read_keeps_the_connection_open() {
     let (_program, server, key) = server_with_key();
     let mut connection = server.connect();

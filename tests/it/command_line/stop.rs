@@ -97,10 +97,59 @@ fn a_draining_server_serves_requests_but_is_not_ready() {
     while server.connect().get("/readyz", "").status != 503 {
         assert!(started.elapsed() < DRAIN, "the server stays ready");
     }
-    assert_eq!(server.connect().get("/healthz", "").status, 200);
+    let alive = server.connect().get("/healthz", "");
+    assert_eq!(alive.status, 200);
+    assert_eq!(alive.header("connection"), Some("close"));
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     assert!(started.elapsed() >= DRAIN);
+    let log = program.log();
+    let not_ready = "route=/readyz status=503 ";
+    assert!(log.contains(not_ready), "{log}");
+    assert!(
+        log.contains("cause=\"the server is shutting down\""),
+        "{log}"
+    );
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+/// Requests until the server announces the end of the connection.
+fn request_until_close(mut connection: Connection, key: &str) {
+    loop {
+        let response = connection.get(ORGANIZATION, key);
+        assert_eq!(response.status, 200, "{response:?}");
+        if response.header("connection") == Some("close") {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_drain_of_a_second_loses_no_request_of_a_busy_connection() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read");
+    let server = program.serve_with(&["--drain-seconds", "1"]);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            let (mut connection, key) = (server.connect(), &key);
+            assert_eq!(connection.get(ORGANIZATION, key).status, 200);
+            scope.spawn(|| request_until_close(connection, key));
+        }
+        server.signal(Signal::TERM);
+    });
+    let (status, _) = server.wait();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn sighup_is_ignored() {
+    let (program, mut server, key) = server_with_key();
+    let mut connection = server.connect();
+    server.signal(Signal::HUP);
+    program.wait_for_log("ignored SIGHUP");
+    server.assert_runs_on(Duration::from_millis(200));
+    assert_eq!(connection.get(ORGANIZATION, &key).status, 200);
 }
 
 #[test]

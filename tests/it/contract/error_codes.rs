@@ -113,6 +113,7 @@ fn every_error() -> Vec<Error> {
         | Error::RateLimited(_)
         | Error::Unavailable(_)
         | Error::OutcomeUnknown(_)
+        | Error::ShuttingDown
         | Error::Internal(_) => {}
     });
     all

@@ -158,19 +158,18 @@ async fn every_field_can_be_changed_at_once() {
         "quiet_hours": {"enabled": true, "start": "20:00", "end": "07:00", "mode": "defer"},
         "auto_replies": {"enabled": false, "stop_text": "S", "help_text": "H", "start_text": "R"},
         "registration_status": {"brand": null, "brand_count": 0, "campaign_count": 0},
-        "created_at": "2026-01-04T12:00:00Z",
+        "created_at": "2026-01-04T12:00:00.000Z",
     });
     assert_eq!(data, expected);
 }
 
 #[actix_web::test]
-async fn hundreds_of_unknown_fields_are_all_reported() {
+async fn a_hundred_unknown_fields_are_named_and_the_others_counted() {
     let admin = Admin::new().await;
-    let names: Vec<String> = (0..500).map(|number| format!("field_{number}")).collect();
+    let names: Vec<String> = (100..600).map(|number| format!("field_{number}")).collect();
     let body: Value = names.iter().map(|name| (name.clone(), json!(1))).collect();
-    let details: Value = names
-        .iter()
-        .map(|name| (name.clone(), json!(UNKNOWN)))
-        .collect();
+    let named = names.iter().take(100);
+    let mut details: Value = named.map(|name| (name.clone(), json!(UNKNOWN))).collect();
+    details["…"] = json!("and 400 more");
     admin.refused(body, details).await;
 }
