@@ -9,6 +9,7 @@ mod backup;
 mod configuration;
 mod crash;
 mod demo;
+mod files_gone;
 mod full_disk;
 mod help;
 mod http_client;

@@ -11,14 +11,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::Integer;
 use diesel::{QueryResult, QueryableByName, RunQueryDsl};
 
 use crate::db::engine::connection::DbConn;
 use crate::error::{BoxError, Error, Result, chain};
 
+use super::files::Files;
 use super::open::connect;
-use super::pragmas::{CHECKPOINT, CHECKPOINT_AND_RESET, Role};
+use super::pragmas::{CHECKPOINT, CHECKPOINT_AND_RESET, CHECKPOINT_AND_TRUNCATE, OPEN_WAL, Role};
 
 /// Time between two checkpoints. At the highest write rates the WAL grows by some MiB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -40,21 +42,23 @@ pub(super) struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     wants_reset: Arc<AtomicBool>,
-    // Closed last: on POSIX, closing it would drop the locks of this process's connections.
-    // <https://sqlite.org/howtocorrupt.html>, section 2.2.
-    _file: Arc<File>,
+    files: Arc<Files>,
 }
 
 impl Checkpointer {
     /// Starts the thread for the database at `path`.
     pub(super) fn start(path: &Path) -> Result<Self> {
-        let file = Arc::new(File::open(path).map_err(Error::unavailable)?);
-        let conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
+        let file = File::open(path).map_err(Error::unavailable)?;
+        let mut conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
+        conn.batch_execute(OPEN_WAL)?;
+        let files = Files::note(path, file).map_err(Error::unavailable)?;
+        let files = Arc::new(files);
         let wants_reset = Arc::new(AtomicBool::new(false));
         let mut worker = Worker {
             conn: DbConn::Sqlite(conn),
-            file: Arc::clone(&file),
+            files: Arc::clone(&files),
             wants_reset: Arc::clone(&wants_reset),
+            is_rescued: false,
         };
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
@@ -65,8 +69,13 @@ impl Checkpointer {
             stop: Some(stop),
             thread: Some(thread),
             wants_reset,
-            _file: file,
+            files,
         })
+    }
+
+    /// Returns the files, which the thread checks at every checkpoint.
+    pub(super) fn files(&self) -> &Arc<Files> {
+        &self.files
     }
 
     /// Returns the function that the writer calls after each transaction. It resets the WAL on
@@ -101,8 +110,9 @@ impl Drop for Checkpointer {
 
 struct Worker {
     conn: DbConn,
-    file: Arc<File>,
+    files: Arc<Files>,
     wants_reset: Arc<AtomicBool>,
+    is_rescued: bool,
 }
 
 impl Worker {
@@ -110,6 +120,10 @@ impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         let mut logged = None;
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if self.files.check().is_err() {
+                self.rescue();
+                continue;
+            }
             let problem = match self.checkpoint() {
                 Ok(pages) if pages >= WARN_PAGES => Some(
                     "the SQLite WAL exceeds 64 MiB: a long read or a slow disk delays checkpoints"
@@ -130,6 +144,19 @@ impl Worker {
         }
     }
 
+    /// Moves the WAL into the database file and empties it, once, when the files are gone. A file
+    /// that was moved away is complete then. A file that was put in its place is not destroyed by a
+    /// WAL that does not belong to it.
+    fn rescue(&mut self) {
+        if self.is_rescued || !self.files.can_checkpoint() {
+            return;
+        }
+        match checkpoint(&mut self.conn, CHECKPOINT_AND_TRUNCATE) {
+            Ok(status) => self.is_rescued = status.busy == 0,
+            Err(error) => log::debug!("last checkpoint of a file that is gone: {error}"),
+        }
+    }
+
     /// Checkpoints, requests a reset if the WAL is long, and returns its length in pages.
     fn checkpoint(&mut self) -> Result<i32> {
         let mut status = checkpoint(&mut self.conn, CHECKPOINT)?;
@@ -144,7 +171,7 @@ impl Worker {
         if status.pages >= RESET_PAGES && left <= MAX_PAGES_LEFT && !is_requested {
             // The reset syncs the file too, and blocks the writer meanwhile. Without this sync it
             // took 46 ms instead of 18 ms (300,000 rows), and 16 ms instead of 8 ms (1,000 rows).
-            self.file.sync_data().map_err(Error::unavailable)?;
+            self.files.sync().map_err(Error::unavailable)?;
             self.wants_reset.store(true, Ordering::Relaxed);
         }
         Ok(status.pages)

@@ -2,12 +2,15 @@
 //! process (the command line) may write too. The lock of the file then orders the writes.
 
 mod checkpointer;
+mod files;
 mod open;
 mod pragmas;
+mod transactions;
 mod writer;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thread_local::ThreadLocal;
@@ -23,6 +26,7 @@ use super::work::Work;
 
 use checkpointer::Checkpointer;
 use pragmas::Role;
+use transactions::Transactions;
 use writer::Writer;
 
 pub(super) use open::open;
@@ -55,18 +59,21 @@ impl SqliteDb {
             Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite))
         };
         let checkpointer = Checkpointer::start(path)?;
+        let transactions = Transactions::new(Arc::clone(checkpointer.files()));
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
             list_readers: BlockingPool::new(connector(), &LIST_READERS)?,
             readiness: Readiness::new(connector())?,
-            writer: Writer::start(writer, checkpointer.after_batch())?,
+            writer: Writer::start(writer, transactions, checkpointer.after_batch())?,
             checkpointer,
         })
     }
 
-    /// Runs `work` on the caller's thread.
+    /// Runs `work` on the caller's thread. Refuses reads of files that are gone, because what they
+    /// hold is not what a restart would find.
     pub(in crate::db) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+        self.checkpointer.files().refuse_if_gone()?;
         let conn = self
             .readers
             .get_or_try(|| connect(&self.path, Role::Reader).map(RefCell::new))?;
@@ -79,6 +86,7 @@ impl SqliteDb {
         lane: Lane,
         work: Work<T>,
     ) -> Result<T> {
+        self.checkpointer.files().refuse_if_gone()?;
         self.list_readers.run(lane, (), work).await
     }
 
@@ -91,14 +99,15 @@ impl SqliteDb {
         self.writer.write(lane, work).await
     }
 
-    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks that the writer
-    /// and the checkpointer run.
+    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks the files, and
+    /// that the writer and the checkpointer run.
     pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
             return Err(Error::unavailable(
                 "the writer or the checkpointer of SQLite has stopped",
             ));
         }
+        self.checkpointer.files().check()?;
         self.readiness.check(read).await
     }
 }
