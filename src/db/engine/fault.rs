@@ -14,11 +14,14 @@ use crate::error::{Error, chain};
 /// Message of SQLITE_BUSY: another connection holds the lock.
 const LOCKED: &str = "database is locked";
 
+/// Message of SQLITE_FULL, in lower case.
+const FULL: &str = "database or disk is full";
+
 /// Messages of SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_READONLY, in lower case.
 /// <https://sqlite.org/rescode.html>
 const SQLITE_UNAVAILABLE: [&str; 5] = [
     LOCKED,
-    "database or disk is full",
+    FULL,
     "disk i/o error",
     "unable to open database file",
     "attempt to write a readonly database",
@@ -54,6 +57,11 @@ impl From<DieselError> for Error {
 /// Returns whether another process holds SQLite's write lock.
 pub(super) fn is_locked(error: &Error) -> bool {
     chain(error).contains(LOCKED)
+}
+
+/// Returns whether SQLite had no space on its disk.
+pub(super) fn is_full(error: &Error) -> bool {
+    chain(error).contains(FULL)
 }
 
 /// Returns whether PostgreSQL refused a change because its session is read-only.
@@ -103,6 +111,7 @@ mod tests {
             let error = error_of(message);
             assert!(matches!(error, Error::Unavailable(_)), "{message}");
             assert_eq!(is_locked(&error), message == LOCKED);
+            assert_eq!(is_full(&error), message == FULL);
         }
         for message in [
             "no such table: organizations",

@@ -9,6 +9,10 @@ mod backup;
 mod configuration;
 mod crash;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk_faults;
+#[cfg(target_os = "linux")]
+mod faulty_disk;
 mod files_gone;
 mod full_disk;
 mod help;

@@ -21,6 +21,7 @@ use crate::error::{BoxError, Error, Result, chain};
 use super::files::Files;
 use super::open::connect;
 use super::pragmas::{CHECKPOINT, CHECKPOINT_AND_RESET, CHECKPOINT_AND_TRUNCATE, OPEN_WAL, Role};
+use super::reserve::Reserve;
 
 /// Time between two checkpoints. At the highest write rates the WAL grows by some MiB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -43,11 +44,12 @@ pub(super) struct Checkpointer {
     thread: Option<JoinHandle<()>>,
     wants_reset: Arc<AtomicBool>,
     files: Arc<Files>,
+    reserve: Arc<Reserve>,
 }
 
 impl Checkpointer {
     /// Starts the thread for the database at `path`.
-    pub(super) fn start(path: &Path) -> Result<Self> {
+    pub(super) fn start(path: &Path, reserve: Arc<Reserve>) -> Result<Self> {
         let file = File::open(path).map_err(Error::unavailable)?;
         let mut conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
         conn.batch_execute(OPEN_WAL)?;
@@ -58,6 +60,7 @@ impl Checkpointer {
             conn: DbConn::Sqlite(conn),
             files: Arc::clone(&files),
             wants_reset: Arc::clone(&wants_reset),
+            reserve: Arc::clone(&reserve),
             is_rescued: false,
         };
         let (stop, stopped) = channel();
@@ -70,6 +73,7 @@ impl Checkpointer {
             thread: Some(thread),
             wants_reset,
             files,
+            reserve,
         })
     }
 
@@ -78,11 +82,13 @@ impl Checkpointer {
         &self.files
     }
 
-    /// Returns the function that the writer calls after each transaction. It resets the WAL on
-    /// request.
+    /// Returns the function that the writer calls after each transaction. It takes space in reserve
+    /// again, and resets the WAL on request.
     pub(super) fn after_batch(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
         let wants_reset = Arc::clone(&self.wants_reset);
+        let reserve = Arc::clone(&self.reserve);
         move |conn| {
+            reserve.take_back();
             if wants_reset.swap(false, Ordering::Relaxed) {
                 reset(conn);
             }
@@ -112,6 +118,7 @@ struct Worker {
     conn: DbConn,
     files: Arc<Files>,
     wants_reset: Arc<AtomicBool>,
+    reserve: Arc<Reserve>,
     is_rescued: bool,
 }
 
@@ -159,7 +166,14 @@ impl Worker {
 
     /// Checkpoints, requests a reset if the WAL is long, and returns its length in pages.
     fn checkpoint(&mut self) -> Result<i32> {
-        let mut status = checkpoint(&mut self.conn, CHECKPOINT)?;
+        let conn = &mut self.conn;
+        let Some(status) = self
+            .reserve
+            .unless_released(|| checkpoint(conn, CHECKPOINT))
+        else {
+            return Ok(0);
+        };
+        let mut status = status?;
         if status.pages >= RESET_PAGES && status.pages - status.checkpointed > MAX_PAGES_LEFT {
             // On a slow disk, writes during the first checkpoint exceeded the limit. A second
             // checkpoint is short.

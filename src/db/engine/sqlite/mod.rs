@@ -5,6 +5,7 @@ mod checkpointer;
 mod files;
 mod open;
 mod pragmas;
+mod reserve;
 mod transactions;
 mod writer;
 
@@ -20,12 +21,14 @@ use crate::error::{Error, Result};
 use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::Lane;
+use super::fault::is_full;
 use super::pool::{BlockingPool, Limits};
 use super::readiness::Readiness;
 use super::work::Work;
 
 use checkpointer::Checkpointer;
 use pragmas::Role;
+use reserve::Reserve;
 use transactions::Transactions;
 use writer::Writer;
 
@@ -39,6 +42,10 @@ const LIST_READERS: Limits = Limits {
     response_timeout: Duration::from_secs(15),
 };
 
+/// Maximum number of times that one write may release space. More than one, because another
+/// process may take the space first.
+const MOST_RELEASES: usize = 3;
+
 /// A SQLite file.
 pub(in crate::db) struct SqliteDb {
     path: PathBuf,
@@ -46,6 +53,7 @@ pub(in crate::db) struct SqliteDb {
     readers: ThreadLocal<RefCell<DbConn>>,
     list_readers: BlockingPool,
     readiness: Readiness,
+    reserve: Arc<Reserve>,
     // Dropped in this order, so that checkpoints continue while the writer finishes its queue.
     writer: Writer,
     checkpointer: Checkpointer,
@@ -58,13 +66,15 @@ impl SqliteDb {
             let file = path.to_owned();
             Box::new(move || open::connect(&file, Role::ListReader).map(DbConn::Sqlite))
         };
-        let checkpointer = Checkpointer::start(path)?;
+        let reserve = Arc::new(Reserve::of(path));
+        let checkpointer = Checkpointer::start(path, Arc::clone(&reserve))?;
         let transactions = Transactions::new(Arc::clone(checkpointer.files()));
         Ok(Self {
             path: path.to_owned(),
             readers: ThreadLocal::new(),
             list_readers: BlockingPool::new(connector(), &LIST_READERS)?,
             readiness: Readiness::new(connector())?,
+            reserve,
             writer: Writer::start(writer, transactions, checkpointer.after_batch())?,
             checkpointer,
         })
@@ -97,6 +107,34 @@ impl SqliteDb {
         work: Work<T>,
     ) -> Result<T> {
         self.writer.write(lane, work).await
+    }
+
+    /// Runs `work` like [`SqliteDb::write`], on a full disk with space of the reserve.
+    pub(in crate::db) async fn write_with_reserve<T, W>(&self, lane: Lane, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + Sync + 'static,
+    {
+        let work = Arc::new(work);
+        let shared = Arc::clone(&work);
+        let mut written = self.write(lane, Box::new(move |conn| shared(conn))).await;
+        for _ in 0..MOST_RELEASES {
+            if !written.as_ref().is_err_and(is_full) {
+                break;
+            }
+            let (work, reserve) = (Arc::clone(&work), Arc::clone(&self.reserve));
+            let release_first = move |conn: &mut DbConn| {
+                reserve.release();
+                work(conn)
+            };
+            written = self.write(lane, Box::new(release_first)).await;
+        }
+        written
+    }
+
+    /// Takes space in reserve, as far as the disk has space.
+    pub(in crate::db) fn fill_reserve(&self) -> Result<()> {
+        self.reserve.fill().map_err(Error::unavailable)
     }
 
     /// Runs `read` on a separate connection, or returns a recent outcome. Also checks the files, and
