@@ -5,6 +5,9 @@
 use std::time::Duration;
 use std::{fs, thread};
 
+use diesel::SqliteConnection;
+use diesel::connection::{Connection as _, SimpleConnection};
+
 use super::acknowledged::{check, rename};
 use super::faulty_disk::FaultyDisk;
 use super::full_disk::fill;
@@ -41,6 +44,66 @@ impl Fixture {
         let renamed = rename(&mut server.connect(), &self.key, name);
         renamed.unwrap().status
     }
+
+    /// Starts a read that keeps the WAL from being written from its start again. The first sync
+    /// after that would be the one of its header.
+    fn begin_read(&self) -> SqliteConnection {
+        let mut conn = SqliteConnection::establish(&self.program.sqlite_file()).unwrap();
+        conn.batch_execute("BEGIN; SELECT count(*) FROM organizations")
+            .unwrap();
+        conn
+    }
+
+    /// Returns the number of changes that a restart finds on a copy of the files: the index of the
+    /// WAL is made anew, as after a power cut.
+    fn recorded_after_a_crash(&self, names: &[String]) -> usize {
+        let restarted = Program::on_sqlite();
+        for end in ["", "-wal"] {
+            let from = format!("{}{end}", self.program.sqlite_file());
+            fs::copy(from, format!("{}{end}", restarted.sqlite_file())).unwrap();
+        }
+        check(&restarted, &self.org, names)
+    }
+}
+
+#[test]
+fn a_change_whose_commit_failed_does_not_come_back_after_a_crash() {
+    for fault in ["sync-1", "sync"] {
+        let fixture = Fixture::new();
+        let server = fixture.serve();
+        let _read = fixture.begin_read();
+        assert_eq!(fixture.rename(&server, "Before"), 200);
+        fixture.disk.arm(fault);
+        assert_eq!(fixture.rename(&server, "Refused"), 503, "{fault}");
+        server.signal("KILL");
+        drop(server);
+        let recorded = fixture.recorded_after_a_crash(&["Before".to_owned()]);
+        assert_eq!(recorded, 1, "{fault}");
+    }
+}
+
+#[test]
+fn writes_are_refused_while_the_disk_cannot_sync_and_accepted_afterwards() {
+    let fixture = Fixture::new();
+    let server = fixture.serve();
+    assert_eq!(fixture.rename(&server, "Before"), 200);
+    fixture.disk.arm("sync");
+    for _ in 0..3 {
+        assert_eq!(fixture.rename(&server, "Refused"), 503);
+    }
+    assert_eq!(server.connect().get(ORGANIZATION, &fixture.key).status, 200);
+    let ready = server.connect().get("/readyz", "");
+    assert_eq!(
+        (ready.status, ready.json()["writes"].take()),
+        (200, "failing".into())
+    );
+    fixture.disk.repair("sync");
+    assert_eq!(fixture.rename(&server, "After"), 200);
+    let ready = server.connect().get("/readyz", "");
+    assert_eq!(ready.json()["writes"], "ok");
+    drop(server);
+    let names = ["Before", "After"].map(str::to_owned);
+    assert_eq!(check(&fixture.program, &fixture.org, &names), 2);
 }
 
 /// Waits until the server holds its reserve.
@@ -100,7 +163,12 @@ fn on_a_full_disk_a_leaked_key_can_be_revoked_while_it_goes_on_writing() {
             assert_eq!(server.connect().get(ORGANIZATION, key).status, 401);
         }
     });
-    assert!(fixture.program.log().contains("space in reserve is released"));
+    assert!(
+        fixture
+            .program
+            .log()
+            .contains("space in reserve is released")
+    );
     // The WAL may have been reset meanwhile, which makes space.
     names.extend(fill(&mut server.connect(), &fixture.key));
     fs::remove_file(reserve).unwrap();

@@ -40,6 +40,11 @@ impl FaultyDisk {
         program.start(self.command(program, &["serve", "--listen", "127.0.0.1:0"]))
     }
 
+    /// Lets the disk fail as `fault` says.
+    pub fn arm(&self, fault: &str) {
+        fs::write(self.faults.path().join(fault), "").unwrap();
+    }
+
     /// Lets the files of the disk grow by `bytes` from now on.
     pub fn limit_growth(&self, bytes: u64) {
         let entries = fs::read_dir(&self.disk).unwrap();
