@@ -72,14 +72,14 @@ impl Db {
 
     /// Runs `work`, which only reads and reads little. On SQLite it runs on the caller's thread,
     /// because a point read takes less time than a change of threads. `lane` decides whose turn it
-    /// is, here and below.
+    /// is, here and below. `work` may run twice.
     ///
     /// # Errors
     /// Errors of `work`, and `Unavailable` when all connections stayed busy.
     pub async fn read<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + 'static,
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),

@@ -64,6 +64,17 @@ pub(super) fn is_full(error: &Error) -> bool {
     chain(error).contains(FULL)
 }
 
+/// Returns whether SQLite found a page that is not what it should be.
+pub(super) fn is_malformed(error: &Error) -> bool {
+    chain(error).contains("malformed")
+}
+
+/// Returns whether SQLite could not read its files. It reports some errors of the disk as a
+/// malformed file.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    is_malformed(error) || chain(error).contains("disk I/O error")
+}
+
 /// Returns whether PostgreSQL refused a change because its session is read-only.
 pub(super) fn is_read_only(error: &Error) -> bool {
     chain(error).contains(READ_ONLY)

@@ -106,6 +106,32 @@ fn writes_are_refused_while_the_disk_cannot_sync_and_accepted_afterwards() {
     assert_eq!(check(&fixture.program, &fixture.org, &names), 2);
 }
 
+#[test]
+fn a_read_that_fails_once_is_not_seen_by_clients() {
+    const FAULT: &str = "read-1";
+    let fixture = Fixture::new();
+    let server = fixture.serve();
+    let mut connection = server.connect();
+    assert_eq!(connection.get(ORGANIZATION, &fixture.key).status, 200);
+    let mut failed = 0;
+    for number in 0..10 {
+        // A change invalidates the cached pages. Once they are checkpointed, they are read again.
+        assert_eq!(fixture.rename(&server, &format!("Name {number}")), 200);
+        thread::sleep(Duration::from_millis(300));
+        fixture.disk.arm(FAULT);
+        let shown = connection.get(ORGANIZATION, &fixture.key);
+        assert_eq!(shown.status, 200, "{}", fixture.program.log());
+        failed += u32::from(!fixture.disk.is_armed(FAULT));
+    }
+    assert!(failed > 0, "the server reads from the disk");
+    assert!(
+        fixture
+            .program
+            .log()
+            .contains("a read failed, will retry once")
+    );
+}
+
 /// Waits until the server holds its reserve.
 fn wait_for_reserve(program: &Program) -> String {
     let reserve = format!("{}-reserve", program.sqlite_file());
@@ -172,6 +198,7 @@ fn on_a_full_disk_a_leaked_key_can_be_revoked_while_it_goes_on_writing() {
     // The WAL may have been reset meanwhile, which makes space.
     names.extend(fill(&mut server.connect(), &fixture.key));
     fs::remove_file(reserve).unwrap();
+    fixture.disk.limit_growth(0);
     assert_eq!(
         revoke(&server, &fixture.key, &last.0),
         503,

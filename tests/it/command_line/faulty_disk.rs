@@ -45,6 +45,11 @@ impl FaultyDisk {
         fs::write(self.faults.path().join(fault), "").unwrap();
     }
 
+    /// Returns whether `fault` has not happened yet.
+    pub fn is_armed(&self, fault: &str) -> bool {
+        self.faults.path().join(fault).exists()
+    }
+
     /// Lets the files of the disk grow by `bytes` from now on.
     pub fn limit_growth(&self, bytes: u64) {
         let entries = fs::read_dir(&self.disk).unwrap();

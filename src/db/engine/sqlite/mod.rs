@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use thread_local::ThreadLocal;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 
 use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::Lane;
-use super::fault::is_full;
+use super::fault::{is_full, is_unreadable};
 use super::pool::{BlockingPool, Limits};
 use super::readiness::Readiness;
 use super::work::Work;
@@ -82,12 +82,20 @@ impl SqliteDb {
 
     /// Runs `work` on the caller's thread. Refuses reads of files that are gone, because what they
     /// hold is not what a restart would find.
-    pub(in crate::db) fn read<T>(&self, work: impl FnOnce(&mut DbConn) -> Result<T>) -> Result<T> {
+    pub(in crate::db) fn read<T>(&self, work: impl Fn(&mut DbConn) -> Result<T>) -> Result<T> {
         self.checkpointer.files().refuse_if_gone()?;
         let conn = self
             .readers
             .get_or_try(|| connect(&self.path, Role::Reader).map(RefCell::new))?;
-        work(&mut conn.borrow_mut())
+        let conn = &mut conn.borrow_mut();
+        match work(conn) {
+            // Not an error for the client if the disk failed only once.
+            Err(error) if is_unreadable(&error) => {
+                log::warn!("a read failed, will retry once: {}", chain(&error));
+                work(conn)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Runs `work` on a thread that may block.
@@ -137,8 +145,8 @@ impl SqliteDb {
         self.reserve.fill().map_err(Error::unavailable)
     }
 
-    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks the files, and
-    /// that the writer and the checkpointer run.
+    /// Runs `read` on a separate connection, or returns a recent outcome. Also checks the files,
+    /// and that the writer and the checkpointer run.
     pub(in crate::db) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
         if !(self.writer.is_running() && self.checkpointer.is_running()) {
             return Err(Error::unavailable(
