@@ -231,7 +231,8 @@ impl Db {
         &self.cursor_key
     }
 
-    /// Checks that the database can serve requests, for the readiness probe. Takes a second at most.
+    /// Checks that the database can serve requests, for the readiness probe. Takes a second at
+    /// most.
     ///
     /// # Errors
     /// `Unavailable` otherwise.

@@ -19,7 +19,7 @@ use super::connection::DbConn;
 use super::fair::{FairPermits, Lane};
 use super::in_flight::{InFlight, InFlightGuard};
 use super::pool::BlockingPool;
-use super::work::ACQUIRE_TIMEOUT;
+use super::work::{ACQUIRE_TIMEOUT, Unresponsive};
 
 /// Maximum number of changes in one commit.
 const BATCH_LENGTH: usize = 64;
@@ -75,10 +75,11 @@ impl GroupCommit {
             };
             if !place.is_waiting() {
                 // Another caller is storing it.
-                return timeout(pool.response_timeout(), stored)
-                    .await
-                    .map_err(Error::unavailable)?
-                    .map_err(Error::internal)?;
+                let stored = timeout(pool.response_timeout(), stored).await;
+                let Ok(stored) = stored else {
+                    return Err(Error::unavailable(Unresponsive));
+                };
+                return stored.map_err(Error::internal)?;
             }
             outcome?;
         }
@@ -175,7 +176,8 @@ impl Drop for Place {
     }
 }
 
-/// Stores `batch` and completes its changes. Returns a fault of the database.
+/// Stores `batch` and completes its changes. Returns an error only if the database is unavailable,
+/// because a defect of one change must not fail the others.
 fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> Result<()> {
     let changes: Vec<&Change> = batch.iter().map(|pending| &pending.change).collect();
     match store_all(conn, &changes) {
@@ -186,25 +188,22 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
             }
             Ok(())
         }
-        // A defect of one change must not fail the others.
-        Err(Error::Internal(_)) if batch.len() > 1 => batch
+        Err(Error::Unavailable(cause)) => {
+            // Every caller needs an error of its own.
+            let text = cause.to_string();
+            for pending in batch {
+                answer(pending.reply, Err(Error::unavailable(text.clone())));
+            }
+            Err(Error::Unavailable(cause))
+        }
+        Err(_) if batch.len() > 1 => batch
             .into_iter()
             .try_for_each(|pending| store_batch(conn, vec![pending], store_all)),
         Err(error) => {
-            let is_unavailable = matches!(error, Error::Unavailable(_));
             for pending in batch {
-                // Every caller needs an error of its own.
-                let cause = chain(&error);
-                answer(
-                    pending.reply,
-                    Err(if is_unavailable {
-                        Error::unavailable(cause)
-                    } else {
-                        Error::internal(cause)
-                    }),
-                );
+                answer(pending.reply, Err(Error::internal(chain(&error))));
             }
-            Err(error)
+            Ok(())
         }
     }
 }

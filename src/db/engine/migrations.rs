@@ -32,6 +32,7 @@ pub(in crate::db) fn run(url: &DatabaseUrl) -> Result<DbConn> {
         }
         DatabaseUrl::Postgres(url) => {
             let mut conn = postgres::connect(url).map_err(Error::unavailable)?;
+            postgres::check_session(&mut conn, url)?;
             migrate_postgres(&mut conn).map_err(Error::internal)?;
             Ok(DbConn::Postgres(conn))
         }

@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error, Result};
 use super::connections::{Connect, Connections};
 use super::fair::{FairPermits, Lane, Permit};
 use super::running::Running;
-use super::work::{ACQUIRE_TIMEOUT, Busy, Work};
+use super::work::{ACQUIRE_TIMEOUT, Busy, Unresponsive, Work};
 
 /// Interval in which a waiting caller looks for overdue work.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -70,7 +70,7 @@ impl BlockingPool {
         };
         timeout(self.response_timeout(), self.threads.run(work))
             .await
-            .map_err(Error::unavailable)?
+            .unwrap_or_else(|_elapsed| Err(Error::unavailable(Unresponsive)))
     }
 
     /// Returns one of `permits`, or [`Error::Unavailable`] if none is free for `patience`. Work of
@@ -145,5 +145,83 @@ impl Drop for Threads {
             // A worker may drop this, and a worker must not block. Work that has begun continues.
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use diesel::{Connection as _, SqliteConnection};
+
+    use crate::db::engine::connection::DbConn;
+
+    use super::*;
+
+    /// Pool of two connections with a short timeout.
+    fn pool() -> BlockingPool {
+        let connect = || SqliteConnection::establish(":memory:").map(DbConn::Sqlite);
+        let limits = Limits {
+            connections: 2,
+            most_per_lane: 2,
+            response_timeout: Duration::from_millis(100),
+        };
+        BlockingPool::new(Box::new(connect), &limits).unwrap()
+    }
+
+    /// Returns work that hangs until the sender is dropped.
+    fn hanging() -> (Work<()>, Sender<()>) {
+        let (end, ended): (_, Receiver<()>) = channel();
+        let work = move |_: &mut DbConn| {
+            ended.recv().unwrap_or_default();
+            Ok(())
+        };
+        (Box::new(work), end)
+    }
+
+    async fn run(pool: &BlockingPool, work: Work<()>) -> Result<()> {
+        pool.run(Lane::JOBS, (), work).await
+    }
+
+    fn block_on(test: impl Future<Output = ()>) {
+        let mut runtime = runtime::Builder::new_current_thread();
+        runtime.enable_time().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn hung_work_is_given_up_with_what_it_holds_and_replaced() {
+        block_on(async {
+            let pool = pool();
+            let guard = Arc::new(());
+            let (work, end) = hanging();
+            let outcome = pool.run(Lane::JOBS, Arc::clone(&guard), work).await;
+            assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+            let (work, other_end) = hanging();
+            assert!(run(&pool, work).await.is_err());
+            // Both permits, threads and connections hang, and are there again.
+            run(&pool, Box::new(|_| Ok(()))).await.unwrap();
+            assert_eq!(Arc::strong_count(&guard), 1);
+            drop((end, other_end));
+        });
+    }
+
+    #[test]
+    fn beyond_the_bound_hung_work_keeps_its_permits_until_it_ends() {
+        block_on(async {
+            let pool = pool();
+            let mut ends = Vec::new();
+            for _ in 0..4 {
+                let (work, end) = hanging();
+                ends.push(end);
+                assert!(run(&pool, work).await.is_err());
+            }
+            let refused = run(&pool, Box::new(|_| Ok(()))).await;
+            let Err(Error::Unavailable(cause)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(cause.is::<Busy>(), "{cause}");
+            drop(ends.pop());
+            run(&pool, Box::new(|_| Ok(()))).await.unwrap();
+        });
     }
 }

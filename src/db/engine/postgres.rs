@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::{SimpleConnection, TransactionManager};
-use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection};
+use diesel::dsl::sql;
+use diesel::sql_types::{Nullable, Text};
+use diesel::{Connection, ConnectionError, ConnectionResult, PgConnection, RunQueryDsl};
 
 use crate::domain::change::Change;
 use crate::domain::organization::Organization;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::connection::DbConn;
 use super::connections::Connect;
@@ -155,6 +157,31 @@ pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
     conn.batch_execute(SESSION)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Refuses a pooler that pools transactions, on which prepared statements of other sessions run.
+/// There two connections share a session at some moment, and one sees the setting of the other.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
+    let mut other = connect(url).map_err(Error::unavailable)?;
+    conn.batch_execute("SET quietline.session = 'one'")?;
+    other.batch_execute("SET quietline.session = 'other'")?;
+    // In this order, because a pooler may give out its sessions in turn, or the latest one first.
+    if has_setting(&mut other, "other")? && has_setting(conn, "one")? {
+        Ok(())
+    } else {
+        Err(Error::unavailable(
+            "a pooler in front of PostgreSQL must pool sessions, not transactions",
+        ))
+    }
+}
+
+fn has_setting(conn: &mut PgConnection, expected: &str) -> Result<bool> {
+    let setting = sql::<Nullable<Text>>("current_setting('quietline.session', true)");
+    let found: Option<String> = diesel::select(setting).get_result(conn)?;
+    Ok(found.as_deref() == Some(expected))
 }
 
 fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {

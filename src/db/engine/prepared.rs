@@ -52,8 +52,7 @@ impl<'b, DB: Backend> Bind<'_, 'b, DB> {
 ///
 /// The short form reads as SQL, with each bound value in braces after its type:
 /// `sql!(Touch<'_>, |touch| "UPDATE t SET n = n + 1 WHERE id = " {Text: touch.id})`.
-/// Before the SQL, `let` may destructure a row. The long form is code on a [`Bind`]. With `on Pg`
-/// the statement is for PostgreSQL only.
+/// The long form is code on a [`Bind`]. With `on Pg` the statement is for PostgreSQL only.
 macro_rules! sql {
     (on Pg, $statement:ty, |$this:ident, $bind:ident| $build:block) => {
         $crate::db::engine::prepared::sql!(
@@ -71,11 +70,9 @@ macro_rules! sql {
     (
         $statement:ty,
         |$this:ident|
-        $(let $pattern:pat = $row:expr;)*
         $($text:literal $({ $kind:ty: $value:expr })?)+
     ) => {
         $crate::db::engine::prepared::sql!($statement, |$this, bind| {
-            $(let $pattern = $row;)*
             $(bind.sql($text); $(bind.bind::<$kind, _>("", $value)?;)?)+
             Ok(())
         });

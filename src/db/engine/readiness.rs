@@ -14,7 +14,7 @@ use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::Lane;
 use super::pool::{BlockingPool, Limits};
-use super::work::Busy;
+use super::work::{Busy, Unresponsive};
 
 /// Time for which an outcome is reused, so that a flood of probes does not reach the database.
 const REUSED_FOR: Duration = Duration::from_millis(250);
@@ -48,10 +48,9 @@ impl Readiness {
 
     /// Runs `read`, unless there is a recent outcome.
     pub(super) async fn check(&self, read: fn(&mut DbConn) -> Result<()>) -> Result<()> {
-        timeout(CHECK_TIMEOUT, self.check_once(read))
-            .await
-            .map_err(Error::unavailable)?
-            .map_err(Error::unavailable)
+        let outcome = timeout(CHECK_TIMEOUT, self.check_once(read)).await;
+        let outcome = outcome.unwrap_or_else(|_elapsed| Err(Unresponsive.to_string()));
+        outcome.map_err(Error::unavailable)
     }
 
     async fn check_once(&self, read: fn(&mut DbConn) -> Result<()>) -> Outcome {

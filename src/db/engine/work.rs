@@ -16,6 +16,11 @@ pub(in crate::db) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 #[error("the database is busy with other work")]
 pub(in crate::db) struct Busy;
 
+/// Cause of a failure: work took longer than it may. The work may still have an effect.
+#[derive(Debug, thiserror::Error)]
+#[error("the database did not respond in time")]
+pub(in crate::db) struct Unresponsive;
+
 /// Boxed work. Boxed from the start, because every future that passes it on would otherwise contain
 /// everything that it captures.
 pub(in crate::db) type Work<T> = Box<dyn FnOnce(&mut DbConn) -> Result<T> + Send>;

@@ -333,7 +333,9 @@ async fn a_blocked_write_is_503_with_retry_after_and_reads_continue() {
         assert!(response.header("retry-after").parse::<u32>().unwrap() >= 1);
     }
     assert_eq!(app.get(ORGANIZATION, &key).await.status, 200);
-    assert_eq!(send(&app, &Method::GET, "/readyz").await.status, 200);
+    let ready = send(&app, &Method::GET, "/readyz").await;
+    let failing = json!({"status": "ready", "writes": "failing"});
+    assert_eq!((ready.status, ready.json()), (200, failing));
     lock.release();
     assert_eq!(
         app.stored().await,
@@ -342,4 +344,20 @@ async fn a_blocked_write_is_503_with_retry_after_and_reads_continue() {
     );
     assert_eq!(app.patch(&key, json!({"name": "New"})).await.status, 200);
     assert_eq!(app.audit().await.len(), 1);
+    let ready = send(&app, &Method::GET, "/readyz").await;
+    assert_eq!(ready.json()["writes"], "ok");
+}
+
+#[actix_web::test]
+async fn a_server_whose_statements_do_not_fit_the_schema_is_not_ready() {
+    for column in [
+        "organizations RENAME COLUMN stop_text",
+        "api_keys RENAME COLUMN label",
+    ] {
+        let app = TestApp::new().await;
+        app.database
+            .execute(&format!("ALTER TABLE {column} TO renamed"));
+        let response = send(&app, &Method::GET, "/readyz").await;
+        assert_eq!(response.status, 503);
+    }
 }

@@ -3,12 +3,15 @@
 mod append_only;
 mod audit_chain;
 mod concurrency;
+mod fairness;
+mod group_commit;
 mod key_races;
 mod logs;
 mod migrations;
 pub mod parallel;
 mod postgres_sessions;
 mod same_responses;
+mod silence;
 mod statements;
 mod tampering;
 mod views;

@@ -122,12 +122,8 @@ impl TestApp {
     pub async fn key_id(&self, key: &str) -> ApiKeyId {
         let hash = PlaintextApiKey::parse(key).expect("a key").hash();
         let find = move |conn: &mut _| quietline::db::api_key::find_by_hash(conn, &hash);
-        let found = self
-            .state
-            .db
-            .read(Lane::OPERATOR, find)
-            .await
-            .expect("a result");
+        let found = self.state.db.read(Lane::OPERATOR, find).await;
+        let found = found.expect("a result");
         found.expect("it is there").id
     }
 

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""What a tenant notices of another one's flood: the latency of its requests, idle and beside 256
+connections that send one kind of request with one key. Prints a table, and fails if a 99th
+percentile beside a flood exceeds three times the idle one and 5 ms.
+
+    scripts/with-postgres benches/neighbour.py
+
+BENCH_SECONDS is the time of each measurement, BENCH_DATABASES chooses. Measures the server in
+target/release, with its load on the same machine."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+from harness import settings
+from harness.client import Client
+from harness.databases import Postgres, Sqlite
+from harness.servers import Server, quietline
+
+FLOODS = ("get", "patch", "keyed", "list", "invalid", "unknown")
+REQUESTS = ("GET", "PATCH", "list")
+CONNECTIONS = 256
+SCOPES = "org:read,org:admin:write,audit:read"
+PAUSE = 0.005
+FACTOR, EXTRA_MS = 3, 5
+FLOOD = settings.ROOT / "benches" / "load" / "flood.lua"
+
+
+def make_key(url, name):
+    """The API key of a new organization."""
+    made = json.loads(quietline(url, "--json", "org", "create", "--name", name))
+    arguments = ("--org", made["id"], "--label", "bench", "--scopes", SCOPES)
+    return json.loads(quietline(url, "--json", "key", "create", *arguments))["plaintext"]
+
+
+@contextlib.contextmanager
+def flood(server, kind, key):
+    """Sends requests of `kind` meanwhile."""
+    if kind is None:
+        yield
+        return
+    seconds = round(settings.SECONDS * 2 + 30)
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", FLOOD, server.url]
+    load = subprocess.Popen([*command, "--", kind, key], stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        yield
+    finally:
+        load.kill()
+        load.wait()
+
+
+def latencies(server, key):
+    """Milliseconds of a neighbour's requests of each kind, sorted, and the number of failures."""
+    client = Client(server.port)
+    calls = {
+        "GET": lambda _: client.call("GET", "/v1/organization", key),
+        "PATCH": lambda turn: client.call(
+            "PATCH", "/v1/organization", key, {"message_retention_days": 30 + turn % 300}
+        ),
+        "list": lambda _: client.call("GET", "/v1/audit-log", key),
+    }
+    measured = {name: [] for name in REQUESTS}
+    failures, turn, end = 0, 0, time.monotonic() + settings.SECONDS
+    while time.monotonic() < end:
+        turn += 1
+        for name, call in calls.items():
+            started = time.perf_counter()
+            try:
+                call(turn)
+            except Exception as error:  # a refusal is a result here, not an end
+                failures += 1
+                print(f"    {name}: {error}", file=sys.stderr)
+                client = Client(server.port)
+            measured[name].append((time.perf_counter() - started) * 1000)
+            time.sleep(PAUSE)
+    return {name: sorted(values) for name, values in measured.items()}, failures
+
+
+def percentile(ordered, share):
+    """The value that `share` of `ordered` do not exceed."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def measure(database):
+    """Rows of the table, and whether all of them hold."""
+    database.create("neighbour")
+    url = database.url("neighbour")
+    quietline(url, "migrate")
+    flooding, own = make_key(url, "Flood"), make_key(url, "Neighbour")
+    idle, rows, all_hold = {}, [], True
+    for kind in (None, *FLOODS):
+        # A server of its own each, so that no flood leaves something to the next.
+        server = Server([settings.QUIETLINE, "serve"], url)
+        try:
+            Client(server.port).call("GET", "/v1/organization", own)
+            with flood(server, kind, flooding):
+                measured, failures = latencies(server, own)
+        finally:
+            server.stop()
+        cells = [database.name, kind or "idle"]
+        for name in REQUESTS:
+            p50, p99 = (percentile(measured[name], share) for share in (0.5, 0.99))
+            idle.setdefault(name, p99)
+            holds = p99 <= FACTOR * idle[name] + EXTRA_MS
+            all_hold &= holds
+            cells.append(f"{p50:.1f} / {p99:.1f}" if holds else f"{p50:.1f} / **{p99:.1f}**")
+        all_hold &= failures == 0
+        rows.append([*cells, str(failures)])
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+    return rows, all_hold
+
+
+def main():
+    """Measures every database that is asked for."""
+    kinds = {"sqlite": Sqlite, "postgres": Postgres}
+    rows, all_hold = [], True
+    for name in os.environ.get("BENCH_DATABASES", "sqlite,postgres").split(","):
+        database = kinds[name]()
+        try:
+            measured, hold = measure(database)
+        finally:
+            database.close()
+        rows += measured
+        all_hold &= hold
+    head = ["", "flood of"] + [f"{name}, p50 / p99 in ms" for name in REQUESTS] + ["failed"]
+    for cells in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(cells) + " |")
+    if not all_hold:
+        sys.exit("a neighbour notices more than it may")
+
+
+if __name__ == "__main__":
+    main()
