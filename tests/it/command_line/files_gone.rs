@@ -3,12 +3,9 @@
 //! server, and an operator who forgot to stop it.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use super::acknowledged::{check, rename};
 use super::program::{Program, Server};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Running {
     program: Program,
@@ -52,13 +49,10 @@ impl Running {
         self.server.connect().get(path, &self.key).status
     }
 
-    /// Waits until the server has noticed, and has emptied the WAL at `path`, if there is one.
-    fn wait_for_rescue(&self, path: &str) {
-        let started = Instant::now();
-        while self.get("/readyz") != 503 || fs::metadata(path).is_ok_and(|wal| wal.len() > 0) {
-            assert!(started.elapsed() < PATIENCE, "{}", self.program.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// Waits until the server has noticed, and has moved the WAL into the file.
+    fn wait_for_rescue(&self) {
+        let done = "the file that the server has open now holds all acknowledged changes";
+        self.program.wait_for_log(done);
     }
 
     fn assert_refuses(&self) {
@@ -89,7 +83,7 @@ fn a_copy_that_is_put_over_the_file_stops_all_writes_and_is_not_destroyed() {
     assert_eq!(running.rename("After the backup"), 200);
     fs::rename(&copy, &running.file).unwrap();
     assert_eq!(running.rename("After the restore"), 503, "at once");
-    running.wait_for_rescue(&format!("{}-wal", running.file));
+    running.wait_for_rescue();
     running.assert_refuses();
     let (program, org, names) = running.stop();
     let recorded = check(&program, &org, &names);
@@ -110,7 +104,7 @@ fn a_file_that_was_moved_away_has_every_acknowledged_change() {
     let running = Running::new();
     let moved = format!("{}.lost", running.file);
     fs::rename(&running.file, &moved).unwrap();
-    running.wait_for_rescue(&format!("{}-wal", running.file));
+    running.wait_for_rescue();
     fs::rename(&moved, &running.file).unwrap();
     running.assert_refuses();
     running.server.signal("KILL");
@@ -123,9 +117,8 @@ fn a_file_that_was_moved_away_has_every_acknowledged_change() {
 fn a_wal_that_was_removed_loses_no_acknowledged_change() {
     let running = Running::new();
     fs::remove_file(format!("{}-wal", running.file)).unwrap();
-    running.program.wait_for_log("was replaced or removed");
+    running.wait_for_rescue();
     running.assert_refuses();
-    std::thread::sleep(Duration::from_millis(500));
     running.server.signal("KILL");
     drop(running.server);
     let recorded = check(&running.program, &running.org, &running.names);

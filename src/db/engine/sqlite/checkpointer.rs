@@ -127,20 +127,10 @@ impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         let mut logged = None;
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            if self.files.check().is_err() {
-                self.rescue();
-                continue;
-            }
-            let problem = match self.checkpoint() {
-                Ok(pages) if pages >= WARN_PAGES => Some(
-                    "the SQLite WAL exceeds 64 MiB: a long read or a slow disk delays checkpoints"
-                        .to_owned(),
-                ),
-                Ok(_) => None,
-                Err(error) => Some(format!(
-                    "SQLite checkpoint failed, will retry: {}",
-                    chain(&error)
-                )),
+            let problem = if self.files.check().is_ok() {
+                self.checkpoint_unless_released()
+            } else {
+                self.rescue()
             };
             if let Some(problem) = &problem
                 && logged.as_ref() != Some(problem)
@@ -151,29 +141,46 @@ impl Worker {
         }
     }
 
+    /// Checkpoints, unless space in reserve is released. Returns a problem.
+    fn checkpoint_unless_released(&mut self) -> Option<String> {
+        let reserve = Arc::clone(&self.reserve);
+        match reserve.unless_released(|| self.checkpoint())? {
+            Ok(pages) if pages >= WARN_PAGES => Some(
+                "the SQLite WAL exceeds 64 MiB: a long read or a slow disk delays checkpoints"
+                    .to_owned(),
+            ),
+            Ok(_) => None,
+            Err(error) => Some(format!(
+                "SQLite checkpoint failed, will retry: {}",
+                chain(&error)
+            )),
+        }
+    }
+
     /// Moves the WAL into the database file and empties it, once, when the files are gone. A file
     /// that was moved away is complete then. A file that was put in its place is not destroyed by a
-    /// WAL that does not belong to it.
-    fn rescue(&mut self) {
+    /// WAL that does not belong to it. Returns a problem.
+    fn rescue(&mut self) -> Option<String> {
         if self.is_rescued || !self.files.can_checkpoint() {
-            return;
+            return None;
         }
-        match checkpoint(&mut self.conn, CHECKPOINT_AND_TRUNCATE) {
-            Ok(status) => self.is_rescued = status.busy == 0,
-            Err(error) => log::debug!("last checkpoint of a file that is gone: {error}"),
-        }
+        let cause = match checkpoint(&mut self.conn, CHECKPOINT_AND_TRUNCATE) {
+            Ok(status) if status.busy == 0 => {
+                self.is_rescued = true;
+                log::info!("the file that the server has open now holds all acknowledged changes");
+                return None;
+            }
+            Ok(_) => "a read is in progress".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "SQLite WAL not moved into the open file, will retry: {cause}"
+        ))
     }
 
     /// Checkpoints, requests a reset if the WAL is long, and returns its length in pages.
     fn checkpoint(&mut self) -> Result<i32> {
-        let conn = &mut self.conn;
-        let Some(status) = self
-            .reserve
-            .unless_released(|| checkpoint(conn, CHECKPOINT))
-        else {
-            return Ok(0);
-        };
-        let mut status = status?;
+        let mut status = checkpoint(&mut self.conn, CHECKPOINT)?;
         if status.pages >= RESET_PAGES && status.pages - status.checkpointed > MAX_PAGES_LEFT {
             // On a slow disk, writes during the first checkpoint exceeded the limit. A second
             // checkpoint is short.
