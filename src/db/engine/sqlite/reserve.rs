@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::files::beside;
 
-/// Length of the file. A revocation takes about 60 KiB of the WAL, so the reserve lasts for about
-/// 60 revocations.
+/// Length of the file. A revocation takes 17 KiB of the WAL in a small database, and more where the
+/// indexes are deeper. The reserve lasts for 60 revocations or more.
 const LENGTH: u64 = 4 * 1024 * 1024;
 
 /// Space that one write releases. The write shares its transaction with up to 63 others, whose
