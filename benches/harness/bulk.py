@@ -1,6 +1,6 @@
-"""Large databases. The command line creates one organization, the API changes it, and SQL copies it.
-Only the hashes of the audit log are unrealistic: they are random, so `quietline audit verify` fails
-on such a database."""
+"""Large databases. The command line creates one organization, the API changes it, and SQL copies
+it. Only the hashes of the audit log are unrealistic: they are random, so `quietline audit
+verify` fails on such a database."""
 
 import hashlib
 import json
@@ -194,9 +194,7 @@ class _Postgres:
         )
         columns = self._database.text(self._name, query).split(",")
         counted = f"generate_series({numbers.start}, {numbers.stop - 1}) AS n"
-        statement = _copies(
-            table, columns, own, self.id_literal(source), counted, self._FUNCTIONS
-        )
+        statement = _copies(table, columns, own, self.id_literal(source), counted, self._FUNCTIONS)
         self._database.execute(self._name, statement)
 
     def id_literal(self, text):

@@ -13,12 +13,13 @@ use crate::domain::registry::RegistrationStatus;
 
 use super::audit::AuditCommand;
 
-/// Organization messaging settings and guardrails: one server, two public APIs.
+/// Keeps the SMS and MMS settings of many organizations, checks each change, and records who made
+/// it.
 #[derive(Parser)]
 #[command(name = "quietline", version, after_help = without_flag())]
 #[command(mut_subcommands = refer_to_settings)]
 pub(super) struct Cli {
-    /// Print data as JSON
+    /// Print JSON (no effect on `serve`, tokens, exports and anchors)
     #[arg(long, global = true)]
     pub(super) json: bool,
     // After the other flags, because its heading would hold them as well.
@@ -108,7 +109,7 @@ pub(super) enum Command {
     Serve,
     /// Bring the schema of the database up to date
     Migrate,
-    /// Create a demonstration organization with keys and tokens, or show the existing one
+    /// Create a demonstration organization with keys and tokens, or show it. Never in production
     Demo,
     /// Create, show and list organizations
     #[command(subcommand)]
@@ -116,10 +117,10 @@ pub(super) enum Command {
     /// Create, list and revoke API keys of the AgentMessage dialect
     #[command(subcommand)]
     Key(ApiKeyCommand),
-    /// Add and delete brands of the registry
+    /// Record brands in the local mirror of the registry (registers nothing with carriers)
     #[command(subcommand)]
     Brand(BrandCommand),
-    /// Add and delete campaigns of the registry
+    /// Record campaigns in the local mirror of the registry (registers nothing with carriers)
     #[command(subcommand)]
     Campaign(CampaignCommand),
     /// Sign a token of the Tether dialect with the configured secret
@@ -151,10 +152,10 @@ pub(super) struct NewOrgArgs {
     #[arg(long, default_value = "commercial", value_parser = text_enum::<OrganizationKind>)]
     pub(super) kind: OrganizationKind,
     /// Id of the organization in another system
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "ID")]
     pub(super) external_id: Option<String>,
     /// Email address for invoices
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "EMAIL")]
     pub(super) billing_email: Option<String>,
 }
 
@@ -184,14 +185,14 @@ pub(super) struct NewApiKeyArgs {
     /// Display name of the key, 1 to 100 characters
     #[arg(long)]
     pub(super) label: String,
-    /// Scopes, separated by commas
+    /// Comma-separated: org:read, org:admin:write, apikeys:read, apikeys:write, audit:read
     #[arg(long, value_delimiter = ',', required = true)]
     pub(super) scopes: Vec<String>,
 }
 
 #[derive(Subcommand)]
 pub(super) enum BrandCommand {
-    /// Add a brand to an organization
+    /// Record a brand of an organization in the local mirror of the registry
     Add(NewBrandArgs),
     /// Mark a brand and its campaigns as deleted
     Delete {
@@ -216,7 +217,7 @@ pub(super) struct NewBrandArgs {
 
 #[derive(Subcommand)]
 pub(super) enum CampaignCommand {
-    /// Add a campaign to a brand
+    /// Record a campaign of a brand in the local mirror of the registry
     Add(NewCampaignArgs),
     /// Mark a campaign as deleted
     Delete {
@@ -244,7 +245,7 @@ pub(super) struct NewTokenArgs {
     /// Role of the user: SUPERADMIN, ADMIN, DEPARTMENT_HEAD or SALES_REP
     #[arg(long, value_parser = text_enum::<Role>)]
     pub(super) role: Role,
-    /// Id or external id of the user's organization
+    /// Id or external id of the user's organization, required unless the role is SUPERADMIN
     #[arg(long)]
     pub(super) org: Option<String>,
     /// Id of the user (`sub`)

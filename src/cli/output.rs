@@ -2,6 +2,7 @@
 //! error. Also the files that commands create.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -96,6 +97,16 @@ pub(super) fn table(rows: &[(&str, String)]) -> String {
         .map(|(name, value)| format!("{name:width$}  {value}"))
         .collect();
     lines.join("\n")
+}
+
+/// Formats a count with its noun, such as `1 entry`.
+pub(super) fn counted<T>(count: T, singular: &str, plural: &str) -> String
+where
+    T: Copy + Display + PartialEq + From<u8>,
+{
+    let is_one = count == T::from(1);
+    let noun = if is_one { singular } else { plural };
+    format!("{count} {noun}")
 }
 
 #[cfg(test)]

@@ -37,12 +37,12 @@ pub static SETTINGS: &[Setting] = &[
     .flag("N"),
     Setting::number(
         "drain_seconds",
-        "Seconds to keep serving, but not ready, after a stop signal",
+        "Seconds to keep serving after a stop signal, while /readyz returns 503",
     )
     .flag("N")
     .default("0"),
     Setting::text("docs", "Whether to serve /docs and /openapi")
-        .flag("ON|OFF")
+        .flag("on|off")
         .default("on"),
     Setting::text(
         "jwt_secret",
@@ -50,41 +50,46 @@ pub static SETTINGS: &[Setting] = &[
     )
     .not_in_file(),
     Setting::text("jwt_secret_file", "File with the shared secret of tokens"),
-    Setting::text("jwks_file", "File with the public keys (JWK set) of tokens").flag("FILE"),
-    Setting::text("jwt_issuer", "Required `iss` of tokens").flag("TEXT"),
-    Setting::text("jwt_audience", "Required `aud` of tokens").flag("TEXT"),
+    Setting::text(
+        "jwks_file",
+        "File with the public keys (JWK set) that verify tokens",
+    )
+    .flag("FILE"),
+    Setting::text("jwt_issuer", "Only accept tokens with this `iss`").flag("TEXT"),
+    Setting::text("jwt_audience", "Only accept tokens with this `aud`").flag("TEXT"),
     Setting::number(
         "credential_requests_per_minute",
-        "Rate limit of one API key or user, 0 is unlimited",
+        "Requests per minute allowed for one API key or user (0 = unlimited)",
     )
     .flag("N")
     .default("0"),
     Setting::number(
         "organization_requests_per_minute",
-        "Rate limit of one organization, 0 is unlimited",
+        "Requests per minute allowed for one organization (0 = unlimited)",
     )
     .flag("N")
     .default("0"),
     Setting::number(
         "address_requests_per_minute",
-        "Rate limit of one client address, 0 is unlimited",
+        "Requests per minute allowed for one client address (0 = unlimited)",
     )
     .flag("N")
     .default("0"),
     Setting::number(
         "address_failures_per_minute",
-        "Rate limit of requests without a valid credential from one address, 0 is unlimited",
+        "Failed authentications per minute allowed for one client address (0 = unlimited)",
     )
     .flag("N")
     .default("0"),
     Setting::text(
         "trusted_proxies",
-        "Proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8,::1",
+        "Proxies whose `X-Forwarded-For` or `Forwarded` is trusted, comma-separated, such as \
+         10.0.0.0/8,::1",
     )
     .flag("NETWORKS"),
     Setting::text(
         "cors_origins",
-        "Origins whose pages may read responses, such as https://app.example.com",
+        "Origins whose pages may read responses, comma-separated, such as https://app.example.com",
     )
     .flag("ORIGINS"),
     // The flag is `--key`, of `quietline audit anchor` only.

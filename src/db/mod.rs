@@ -57,7 +57,6 @@ impl Db {
         let backend = match url {
             DatabaseUrl::Sqlite(path) => Backend::Sqlite(Arc::new(SqliteDb::open(path)?)),
             DatabaseUrl::Postgres(url) => {
-                let connections = connections as usize;
                 let db = PostgresDb::open(url, connections, organization::store_all)?;
                 Backend::Postgres(Arc::new(db))
             }

@@ -10,7 +10,7 @@ pub(in crate::cli) enum AuditCommand {
     List(ListArgs),
     /// Export the log as JSON Lines, for `audit verify --file` and for safekeeping
     Export(ExportArgs),
-    /// Sign the current end of each log, one line per log, for `audit verify --anchors`
+    /// Sign the current end of each log, and print one line per log. Append them to a file with >>
     Anchor(AnchorArgs),
     /// Create a key that signs anchors, and print the public key that verifies them
     AnchorKey {
@@ -25,10 +25,10 @@ pub(in crate::cli) struct VerifyArgs {
     /// Id or external id of the organization [default: all organizations]
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Export to verify instead of the database, or - for standard input. Needs no configuration
+    /// Verify this export file instead of the database (- for standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "org")]
     pub(super) file: Option<String>,
-    /// File of anchors that the logs must contain
+    /// Also check the logs against the anchors in this file
     #[arg(long, value_name = "FILE", requires = "anchor_public_key")]
     pub(super) anchors: Option<String>,
     /// Public key (PEM) that verifies the anchors
@@ -44,7 +44,7 @@ pub(in crate::cli) struct ListArgs {
     /// Maximum number of entries
     #[arg(long, default_value_t = 50, value_parser = value_parser!(i64).range(1..=10_000))]
     pub(super) limit: i64,
-    /// Show only entries before this number, to continue a list
+    /// Show only entries before this sequence number, to continue a list
     #[arg(long, value_name = "SEQ")]
     pub(super) before: Option<i64>,
 }
@@ -64,7 +64,8 @@ pub(in crate::cli) struct AnchorArgs {
     /// Id or external id of the organization [default: all organizations]
     #[arg(long)]
     pub(super) org: Option<String>,
-    /// Private key, Ed25519 (PKCS#8, PEM) [default: QUIETLINE_ANCHOR_KEY_FILE]
+    /// Private key, Ed25519 (PKCS#8, PEM) [default: the file named by
+    /// QUIETLINE_ANCHOR_KEY_FILE]
     #[arg(long, value_name = "FILE")]
     pub(super) key: Option<String>,
 }

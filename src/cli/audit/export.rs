@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::{Output, create_private, print_error};
+use crate::cli::output::{Output, counted, create_private, print_error};
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
 use crate::operator::audit::export::{self, Exported};
@@ -24,7 +24,9 @@ pub(super) async fn run(context: &Context, args: ExportArgs, out: &mut Output) -
             let exported = export_to_file(context, only, path).await?;
             let (organizations, entries) = (exported.organizations, exported.entries);
             let value = json!({"file": path, "organizations": organizations, "entries": entries});
-            let text = format!("{entries} entries of {organizations} organizations are in {path}");
+            let entries = counted(entries, "entry", "entries");
+            let organizations = counted(organizations, "organization", "organizations");
+            let text = format!("exported {entries} of {organizations} to {path}");
             out.print(&value, &text)?;
             exported
         }

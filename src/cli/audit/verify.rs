@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::context::{Context, Outcome};
 use crate::cli::organization::find;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::domain::audit::chain::Anchors;
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
@@ -80,17 +80,25 @@ fn print(summary: &Summary, anchors: Option<usize>, out: &mut Output) -> Outcome
         "faults": faults.iter().map(fault_value).collect::<Vec<_>>(),
     });
     let mut lines: Vec<String> = faults.iter().map(fault_line).collect();
-    let held = match anchors {
+    let (are, matches) = match *entries {
+        1 => ("is", "matches"),
+        _ => ("are", "match"),
+    };
+    let matching = match anchors {
         Some(count) => {
             value["anchors"] = json!(count);
-            format!(" and hold {count} anchors")
+            let anchors = counted(count, "anchor", "anchors");
+            format!(" and {matches} {anchors}")
         }
         None => String::new(),
     };
     lines.push(if faults.is_empty() {
-        format!("{entries} entries of {organizations} organizations are intact{held}")
+        let entries = counted(*entries, "entry", "entries");
+        let organizations = counted(*organizations, "organization", "organizations");
+        format!("{entries} of {organizations} {are} intact{matching}")
     } else {
-        format!("{} faults in {organizations} logs", faults.len())
+        let faults = counted(faults.len(), "fault", "faults");
+        format!("{faults} in {}", counted(*organizations, "log", "logs"))
     });
     out.print(&value, &lines.join("\n"))?;
     Ok(faults.is_empty())

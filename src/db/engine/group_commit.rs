@@ -68,21 +68,17 @@ impl GroupCommit {
             reply,
             _guard: guard,
         });
-        loop {
-            let outcome = match select(&mut stored, pin!(self.commit(pool))).await {
+        while place.is_waiting() {
+            match select(&mut stored, pin!(self.commit(pool))).await {
                 Either::Left((stored, _)) => return stored.map_err(Error::internal)?,
-                Either::Right((outcome, _)) => outcome,
-            };
-            if !place.is_waiting() {
-                // Another caller is storing it.
-                let stored = timeout(pool.response_timeout(), stored).await;
-                let Ok(stored) = stored else {
-                    return Err(Error::unavailable(Unresponsive));
-                };
-                return stored.map_err(Error::internal)?;
+                Either::Right((outcome, _)) if place.is_waiting() => outcome?,
+                Either::Right(_) => {}
             }
-            outcome?;
         }
+        // Another caller is storing the change.
+        let stored = timeout(pool.response_timeout(), stored).await;
+        let stored = stored.unwrap_or_else(|_elapsed| Ok(Err(Error::unavailable(Unresponsive))));
+        stored.map_err(Error::internal)?
     }
 
     /// Stores waiting changes, once a permit is free.

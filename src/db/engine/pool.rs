@@ -20,9 +20,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sizes of a pool.
 pub(super) struct Limits {
-    pub(super) connections: usize,
+    pub(super) connections: u32,
     /// Maximum number of connections of one lane.
-    pub(super) most_per_lane: usize,
+    pub(super) most_per_lane: u32,
     /// Time after which work is given up. Its connection and its thread are replaced, so there are
     /// at most twice as many of both as `connections`.
     pub(super) response_timeout: Duration,
@@ -45,11 +45,12 @@ impl BlockingPool {
             most_per_lane,
             response_timeout,
         } = *limits;
+        let most = 2 * connections;
         Ok(Self {
-            connections: Arc::new(Connections::new(connect)),
-            permits: FairPermits::new(connections, most_per_lane),
-            running: Running::new(response_timeout, connections),
-            threads: Threads::start(2 * connections)?,
+            connections: Arc::new(Connections::new(connect, most)),
+            permits: FairPermits::new(connections as usize, most_per_lane as usize),
+            running: Running::new(response_timeout, connections as usize),
+            threads: Threads::start(most)?,
         })
     }
 
@@ -115,9 +116,11 @@ impl BlockingPool {
 struct Threads(Option<Runtime>);
 
 impl Threads {
-    fn start(most: usize) -> Result<Self> {
+    fn start(most: u32) -> Result<Self> {
         let mut builder = runtime::Builder::new_current_thread();
-        builder.max_blocking_threads(most).thread_name("database");
+        builder
+            .max_blocking_threads(most as usize)
+            .thread_name("database");
         let runtime = builder.build();
         Ok(Self(Some(runtime.map_err(|error| {
             Error::internal(BoxError::from(error))

@@ -66,7 +66,7 @@ pub(in crate::db) struct PostgresDb {
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: usize, store_all: StoreAll) -> Result<Self> {
+    pub(in crate::db) fn open(url: &str, connections: u32, store_all: StoreAll) -> Result<Self> {
         let connector = || -> Connect {
             let url = url.to_owned();
             Box::new(move || connect(&url).map(DbConn::Postgres))
@@ -76,6 +76,7 @@ impl PostgresDb {
             most_per_lane: connections,
             response_timeout: RESPONSE_TIMEOUT,
         };
+        let connections = connections as usize;
         let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
             pool: BlockingPool::new(connector(), &limits)?,

@@ -254,7 +254,7 @@ fn verifying_one_organization_uses_only_its_own_anchors() {
     let of_two = verify(&anchored.two);
     assert_eq!(of_two.code, 0);
     assert!(
-        of_two.stdout.ends_with("and hold 1 anchors\n"),
+        of_two.stdout.ends_with("and match 1 anchor\n"),
         "{of_two:?}"
     );
     assert_eq!(verify(&anchored.one).code, 1);
@@ -374,7 +374,7 @@ fn the_export_of_one_organization_is_verified_with_its_own_anchors() {
     let printed = program.output(&arguments);
     assert_eq!(
         printed,
-        "2 entries of 1 organizations are intact and hold 1 anchors\n"
+        "2 entries of 1 organization are intact and match 1 anchor\n"
     );
 }
 

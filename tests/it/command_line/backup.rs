@@ -1,5 +1,7 @@
 //! Backup and restore of the SQLite file, as docs/operations/backup-and-restore.md has them.
 
+use rustix::process::Signal;
+
 use super::acknowledged::{Acknowledged, check, rename};
 use super::program::Program;
 
@@ -35,7 +37,7 @@ fn back_up_under_load(program: &Program, key: &str, copy: &str) -> Vec<String> {
         let before = acknowledged.names();
         back_up(program, copy);
         acknowledged.wait_for_more(WRITES);
-        server.signal("KILL");
+        server.signal(Signal::KILL);
         before
     })
 }

@@ -1,6 +1,8 @@
 //! Server that is killed under load. Goal: every acknowledged write is stored, and no write is
 //! stored in part. Method: four connections write until the process is killed.
 
+use rustix::process::Signal;
+
 use super::acknowledged::{Acknowledged, check};
 use super::program::Program;
 
@@ -25,7 +27,7 @@ fn kill_9_loses_no_acknowledged_write_and_leaves_no_partial_write() {
                 scope.spawn(move || acknowledged.write(address, key, &writer));
             }
             acknowledged.wait_for_more(WRITES);
-            server.signal("KILL");
+            server.signal(Signal::KILL);
         });
         check(&program, &org, &acknowledged.names());
     }

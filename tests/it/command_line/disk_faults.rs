@@ -7,10 +7,12 @@ use std::{fs, thread};
 
 use diesel::SqliteConnection;
 use diesel::connection::{Connection as _, SimpleConnection};
+use rustix::process::Signal;
 
 use super::acknowledged::{check, rename};
 use super::faulty_disk::FaultyDisk;
 use super::full_disk::fill;
+use super::http_client::Connection;
 use super::program::{Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
@@ -75,7 +77,7 @@ fn a_change_whose_commit_failed_does_not_come_back_after_a_crash() {
         assert_eq!(fixture.rename(&server, "Before"), 200);
         fixture.disk.arm(fault);
         assert_eq!(fixture.rename(&server, "Refused"), 503, "{fault}");
-        server.signal("KILL");
+        server.signal(Signal::KILL);
         drop(server);
         let recorded = fixture.recorded_after_a_crash(&["Before".to_owned()]);
         assert_eq!(recorded, 1, "{fault}");
@@ -144,6 +146,19 @@ fn wait_for_reserve(program: &Program) -> String {
     panic!("{}", program.log());
 }
 
+fn write_until_revoked(mut connection: Connection, key: &str) {
+    while rename(&mut connection, key, "Leaked").unwrap().status != 401 {}
+}
+
+fn revoke_by_command(fixture: &Fixture, id: &str) {
+    let arguments = ["key", "revoke", id];
+    let mut command = fixture.disk.command(&fixture.program, &arguments);
+    let revoked = command.output().unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+    // Servers cache keys for less than a second.
+    thread::sleep(Duration::from_secs(1));
+}
+
 fn revoke(server: &Server, key: &str, id: &str) -> u16 {
     let path = format!("/v1/api-keys/{id}");
     let revoked = server.connect().call("DELETE", &path, key, "");
@@ -167,24 +182,14 @@ fn on_a_full_disk_a_leaked_key_can_be_revoked_while_it_goes_on_writing() {
     let (last, leaked) = leaked.split_last().unwrap();
     thread::scope(|scope| {
         for (_, key) in leaked {
-            let mut connection = server.connect();
-            scope.spawn(
-                move || {
-                    while rename(&mut connection, key, "Leaked").unwrap().status != 401 {}
-                },
-            );
+            let connection = server.connect();
+            scope.spawn(move || write_until_revoked(connection, key));
         }
         for (number, (id, key)) in leaked.iter().enumerate() {
             if number % 2 == 0 {
                 assert_eq!(revoke(&server, &fixture.key, id), 204);
             } else {
-                let mut command = fixture
-                    .disk
-                    .command(&fixture.program, &["key", "revoke", id]);
-                let revoked = command.output().unwrap();
-                assert!(revoked.status.success(), "{revoked:?}");
-                // Servers cache keys for less than a second.
-                thread::sleep(Duration::from_secs(1));
+                revoke_by_command(&fixture, id);
             }
             assert_eq!(server.connect().get(ORGANIZATION, key).status, 401);
         }

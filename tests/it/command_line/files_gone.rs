@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use super::acknowledged::{check, rename};
 use super::program::{Program, Server};
 
@@ -67,7 +69,7 @@ impl Running {
     }
 
     fn stop(self) -> (Program, String, Vec<String>) {
-        self.server.signal("TERM");
+        self.server.signal(Signal::TERM);
         let (status, _) = self.server.wait();
         assert_eq!(status.code(), Some(0));
         (self.program, self.org, self.names)
@@ -107,7 +109,7 @@ fn a_file_that_was_moved_away_has_every_acknowledged_change() {
     running.wait_for_rescue();
     fs::rename(&moved, &running.file).unwrap();
     running.assert_refuses();
-    running.server.signal("KILL");
+    running.server.signal(Signal::KILL);
     drop(running.server);
     let recorded = check(&running.program, &running.org, &running.names);
     assert_eq!(recorded, running.names.len());
@@ -119,7 +121,7 @@ fn a_wal_that_was_removed_loses_no_acknowledged_change() {
     fs::remove_file(format!("{}-wal", running.file)).unwrap();
     running.wait_for_rescue();
     running.assert_refuses();
-    running.server.signal("KILL");
+    running.server.signal(Signal::KILL);
     drop(running.server);
     let recorded = check(&running.program, &running.org, &running.names);
     assert_eq!(recorded, running.names.len());

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::acknowledged::{check, rename};
 use super::http_client::{Connection, Response};
 use super::program::{BINARY, Program, Server};
@@ -90,7 +92,7 @@ fn on_a_full_disk_writes_are_refused_reads_continue_and_acknowledged_writes_stay
     assert_eq!(shown.status, 200, "{shown:?}");
     let name = shown.json()["data"]["name"].take();
     assert_eq!(name, *full.names.last().unwrap());
-    full.server.signal("TERM");
+    full.server.signal(Signal::TERM);
     let (status, _) = full.server.wait();
     assert_eq!(status.code(), Some(0));
     let recorded = check(&full.program, &full.org, &full.names);

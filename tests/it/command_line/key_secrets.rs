@@ -1,6 +1,7 @@
 //! API keys created over the API: each plaintext is in one response and nowhere else.
 
 use quietline::domain::api_key::PlaintextApiKey;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::program::{Program, text};
@@ -46,7 +47,7 @@ fn a_key_is_in_one_response_and_in_no_other_response_log_or_row() {
         .to_vec();
     let path = format!("/v1/api-keys/{}", text(&rotated.json()["data"], "id"));
     assert_eq!(call("DELETE", &path, &admin, "").status, 204);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.wait();
     found.push(program.log());
     found.push(
@@ -80,7 +81,7 @@ fn uses_of_keys_are_stored_by_the_end_of_shutdown() {
     let (_, key) = program.key(&org, "org:read");
     let server = program.serve();
     assert_eq!(server.connect().get("/v1/organization", &key).status, 200);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     let listed = program.json(&["key", "list", "--org", &org]);

@@ -1,5 +1,6 @@
 //! Texts of requests never appear in the log.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::http_client::Response;
@@ -108,7 +109,7 @@ fn no_credential_and_no_text_of_a_request_is_in_the_log() {
     caller.fail();
     caller.show_credentials();
     // The log is complete only after the shutdown.
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let log = program.log();
     for line in [

@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::http_client::Connection;
@@ -33,7 +34,7 @@ fn a_program_that_reads_and_closes_the_file_does_not_remove_the_wal() {
         .status();
     assert!(read.unwrap().success(), "python3 has read the file");
     assert_eq!(set_retention(&server, &key, 111), 200);
-    server.signal("KILL");
+    server.signal(Signal::KILL);
     drop(server);
     assert_eq!(
         program.json(&["org", "show", &org])["message_retention_days"],

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -220,15 +221,9 @@ impl Server {
         self.child.id().to_string()
     }
 
-    /// Sends the signal `name`.
-    pub fn signal(&self, name: &str) {
-        assert!(
-            Command::new("kill")
-                .args(["-s", name, &self.pid()])
-                .status()
-                .unwrap()
-                .success()
-        );
+    /// Sends `signal`.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Panics if the process ends within `time`.

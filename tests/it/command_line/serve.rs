@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 use ulid::Ulid;
 
@@ -81,7 +82,7 @@ fn serve_prints_one_line_with_its_address_and_database() {
         TestDatabase::Postgres { .. } => "postgres://".to_owned(),
     };
     assert!(server.line.contains(&database), "{}", server.line);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (_, rest) = server.wait();
     assert_eq!(rest, "", "one line");
 }

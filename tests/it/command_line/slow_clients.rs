@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use super::http_client::{expecting_head, head};
 use super::program::{Program, Server};
 
@@ -150,7 +152,7 @@ fn a_request_whose_client_disconnects_is_in_the_access_log() {
     gone.wait_for("100 Continue");
     drop(gone);
     program.wait_for_log("method=PATCH");
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     server.wait();
     let log = program.log();
     let lines: Vec<&str> = log

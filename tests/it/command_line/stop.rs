@@ -3,6 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::http_client::{Connection, expecting_head, head};
@@ -54,7 +55,7 @@ fn a_request_in_progress_finishes_after_sigterm_and_the_exit_code_is_0() {
     let (first, rest) = body.split_at(8);
     let mut connection = started_request(&server, &key, body.len());
     connection.send(first).unwrap();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     wait_until_closed(&server);
     connection.send(rest).unwrap();
     let response = connection.response().unwrap();
@@ -70,17 +71,17 @@ fn a_request_in_progress_finishes_after_sigterm_and_the_exit_code_is_0() {
 
 #[test]
 fn an_idle_server_stops_at_once_on_sigterm_and_on_sigint() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let (_program, server, key) = server_with_key();
         let mut idle = server.connect();
         assert_eq!(idle.get(ORGANIZATION, &key).status, 200);
         let started = Instant::now();
         server.signal(signal);
         let (status, _) = server.wait();
-        assert_eq!(status.code(), Some(0), "{signal}");
+        assert_eq!(status.code(), Some(0), "{signal:?}");
         assert!(
             started.elapsed() < Duration::from_secs(10),
-            "{signal}: {:?}",
+            "{signal:?}: {:?}",
             started.elapsed()
         );
     }
@@ -92,7 +93,7 @@ fn a_draining_server_serves_requests_but_is_not_ready() {
     let program = Program::new();
     let server = program.serve_with(&["--drain-seconds", &DRAIN.as_secs().to_string()]);
     let started = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     while server.connect().get("/readyz", "").status != 503 {
         assert!(started.elapsed() < DRAIN, "the server stays ready");
     }
@@ -104,18 +105,18 @@ fn a_draining_server_serves_requests_but_is_not_ready() {
 
 #[test]
 fn a_second_signal_stops_the_server_without_waiting_for_open_requests() {
-    for second in ["TERM", "INT"] {
+    for second in [Signal::TERM, Signal::INT] {
         let (_program, mut server, key) = server_with_key();
         let _open = started_request(&server, &key, 100);
-        server.signal("TERM");
+        server.signal(Signal::TERM);
         wait_until_closed(&server);
         server.assert_runs_on(Duration::from_secs(1));
         let started = Instant::now();
         server.signal(second);
         let (status, _) = server.wait();
-        assert_eq!(status.code(), Some(0), "{second}");
+        assert_eq!(status.code(), Some(0), "{second:?}");
         let waited = started.elapsed();
-        assert!(waited < Duration::from_secs(5), "{second}: {waited:?}");
+        assert!(waited < Duration::from_secs(5), "{second:?}: {waited:?}");
     }
 }
 
@@ -126,7 +127,7 @@ fn a_client_that_never_reads_its_response_delays_shutdown_by_20_seconds() {
     let (_program, server, _) = server_with_key();
     let _open = unread_responses(&server);
     let started = Instant::now();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (status, _) = server.wait();
     assert_eq!(status.code(), Some(0));
     let waited = started.elapsed();

@@ -28,19 +28,7 @@ impl Proxy {
         let (shared, server) = (Arc::new(Shared::default()), server.to_owned());
         let own = Arc::clone(&shared);
         // Ends with the process, like the threads of its connections.
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let number = own.accepted.fetch_add(1, Ordering::SeqCst);
-                let Ok(server) = TcpStream::connect(&server) else {
-                    continue;
-                };
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let shared = Arc::clone(&own);
-                    std::thread::spawn(move || pass_on(from, to, number, &shared));
-                }
-            }
-        });
+        std::thread::spawn(move || accept(&listener, &server, &own));
         Self { address, shared }
     }
 
@@ -57,6 +45,24 @@ impl Proxy {
     /// Silences all connections, also new ones, or ends that.
     pub fn silence(&self, is_silent: bool) {
         self.shared.is_silent.store(is_silent, Ordering::SeqCst);
+    }
+}
+
+fn accept(listener: &TcpListener, server: &str, shared: &Arc<Shared>) {
+    for client in listener.incoming().flatten() {
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+        if let Ok(server) = TcpStream::connect(server) {
+            connect(&client, &server, number, shared);
+        }
+    }
+}
+
+/// Passes bytes in both directions, on a thread each.
+fn connect(client: &TcpStream, server: &TcpStream, number: usize, shared: &Arc<Shared>) {
+    for (from, to) in [(client, server), (server, client)] {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || pass_on(from, to, number, &shared));
     }
 }
 

@@ -6,6 +6,7 @@ mod language;
 mod layers;
 mod source;
 mod tree;
+mod troubleshooting;
 
 use std::fs;
 use std::path::{Path, PathBuf};

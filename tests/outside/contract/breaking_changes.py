@@ -1,8 +1,10 @@
-"""Compares the specs with those of the last release and reports changes that break existing clients.
+"""Compares the specs with those of the last release and reports changes that break existing
+clients.
 
-Requests may only become less restricted, and responses only more restricted. accepted-breaking-changes.txt lists
-intended breaking changes with their reasons. We wrote this checker because npm's openapi-diff 0.24 does not read
-OpenAPI 3.1 and PyPI has no alternative. Remove it when a published checker reads OpenAPI 3.1.
+Requests may only become less restricted, and responses only more restricted.
+accepted-breaking-changes.txt lists intended breaking changes with their reasons. We wrote this
+checker because npm's openapi-diff 0.24 does not read OpenAPI 3.1 and PyPI has no alternative.
+Remove it when a published checker reads OpenAPI 3.1.
 """
 
 import argparse
@@ -17,11 +19,31 @@ ACCEPTED = ROOT / "tests" / "outside" / "contract" / "accepted-breaking-changes.
 SPECS = ("agentmessage", "tether-relay")
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")
 # Keywords that do not affect validation.
-ANNOTATIONS = {"description", "summary", "title", "example", "examples", "deprecated", "externalDocs", "xml", "$comment"}
+ANNOTATIONS = {
+    "description",
+    "summary",
+    "title",
+    "example",
+    "examples",
+    "deprecated",
+    "externalDocs",
+    "xml",
+    "$comment",
+}
 # Limits: a greater lower limit and a smaller upper limit are more restrictive.
 LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
 UPPER = ("maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties")
-COMPARED = {"type", "nullable", "enum", "required", "properties", "additionalProperties", "items", *LOWER, *UPPER}
+COMPARED = {
+    "type",
+    "nullable",
+    "enum",
+    "required",
+    "properties",
+    "additionalProperties",
+    "items",
+    *LOWER,
+    *UPPER,
+}
 
 
 class Comparison:
@@ -50,19 +72,29 @@ class Comparison:
 
     def operation(self, where, old_item, old, new_item, new):
         if old.get("operationId") != new.get("operationId"):
-            self.found(where, f"operationId changed from {old.get('operationId')} to {new.get('operationId')}")
+            self.found(
+                where,
+                f"operationId changed from {old.get('operationId')} to {new.get('operationId')}",
+            )
         if old.get("tags", [])[:1] != new.get("tags", [])[:1]:
             self.found(where, "first tag changed, which names the class or module of clients")
         self.security(where, security(self.old, old), security(self.new, new))
-        self.parameters(where, parameters(self.old, old_item, old), parameters(self.new, new_item, new))
-        self.request_body(where, resolve(self.old, old.get("requestBody")), resolve(self.new, new.get("requestBody")))
+        self.parameters(
+            where, parameters(self.old, old_item, old), parameters(self.new, new_item, new)
+        )
+        self.request_body(
+            where,
+            resolve(self.old, old.get("requestBody")),
+            resolve(self.new, new.get("requestBody")),
+        )
         self.responses(where, old["responses"], new["responses"])
 
     def security(self, where, old, new):
         """Checks that every former combination of credentials is still sufficient."""
         for way in old:
             enough = any(
-                set(other) <= set(way) and all(set(other[name]) <= set(way[name]) for name in other) for other in new
+                set(other) <= set(way) and all(set(other[name]) <= set(way[name]) for name in other)
+                for other in new
             )
             if not enough and (new or way):
                 self.found(where, f"credential no longer sufficient: {way}")
@@ -98,7 +130,9 @@ class Comparison:
             if status not in new:
                 self.found(f"{where} {status}", "status removed")
             else:
-                self.response(f"{where} {status}", resolve(self.old, response), resolve(self.new, new[status]))
+                self.response(
+                    f"{where} {status}", resolve(self.old, response), resolve(self.new, new[status])
+                )
         for status in new:
             if status not in old and not status.startswith(("4", "5")):
                 self.found(f"{where} {status}", "new status other than an error")
@@ -143,12 +177,16 @@ class Comparison:
             self.schema(f"{where}[]", old.get("items", True), new.get("items", True), direction)
         for keyword in sorted((set(old) | set(new)) - COMPARED - ANNOTATIONS):
             if not keyword.startswith("x-") and old.get(keyword) != new.get(keyword):
-                self.found(where, f"{keyword} changed from {old.get(keyword)!r} to {new.get(keyword)!r}")
+                self.found(
+                    where, f"{keyword} changed from {old.get(keyword)!r} to {new.get(keyword)!r}"
+                )
 
     def types(self, where, old, new, direction):
         narrower, wider = (new, old) if direction == "request" else (old, new)
         # Every integer is a number.
-        missing = {name for name in wider - narrower if not (name == "integer" and "number" in narrower)}
+        missing = {
+            name for name in wider - narrower if not (name == "integer" and "number" in narrower)
+        }
         if missing:
             change = "no longer accepted" if direction == "request" else "new in responses"
             self.found(where, f"type {', '.join(sorted(missing))} {change}")
@@ -178,11 +216,18 @@ class Comparison:
     def properties(self, where, old, new, direction):
         before, after = old.get("properties", {}), new.get("properties", {})
         for name, schema in before.items():
-            label = f"{where} {name}" if where.endswith(("request", *"0123456789")) else f"{where}.{name}"
+            label = (
+                f"{where} {name}"
+                if where.endswith(("request", *"0123456789"))
+                else f"{where}.{name}"
+            )
             if name not in after:
                 self.found(label, "removed")
                 continue
-            required, required_now = name in old.get("required", []), name in new.get("required", [])
+            required, required_now = (
+                name in old.get("required", []),
+                name in new.get("required", []),
+            )
             if direction == "request" and required_now and not required:
                 self.found(label, "is now required")
             if direction == "response" and required and not required_now:
@@ -195,7 +240,12 @@ class Comparison:
             if old.get("additionalProperties", True) is not False:
                 self.found(where, "other properties are now refused")
         elif isinstance(old.get("additionalProperties"), dict):
-            self.schema(f"{where}.*", old["additionalProperties"], new.get("additionalProperties", True), direction)
+            self.schema(
+                f"{where}.*",
+                old["additionalProperties"],
+                new.get("additionalProperties", True),
+                direction,
+            )
 
 
 def resolve(document, node):
@@ -213,7 +263,10 @@ def types(schema):
     named = schema.get("type")
     if named is None:
         return {"null", "boolean", "number", "integer", "string", "array", "object"}
-    return {*([named] if isinstance(named, str) else named), *(["null"] if schema.get("nullable") else [])}
+    return {
+        *([named] if isinstance(named, str) else named),
+        *(["null"] if schema.get("nullable") else []),
+    }
 
 
 def security(document, operation):
@@ -222,7 +275,10 @@ def security(document, operation):
 
 def parameters(document, item, operation):
     """Returns the parameters by (location, name). The operation overrides the path."""
-    listed = [resolve(document, node) for node in (*item.get("parameters", []), *operation.get("parameters", []))]
+    listed = [
+        resolve(document, node)
+        for node in (*item.get("parameters", []), *operation.get("parameters", []))
+    ]
     return {(parameter["in"], parameter["name"]): parameter for parameter in listed}
 
 
@@ -262,7 +318,10 @@ def check_known(since):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--since", help="tag or commit to compare with (default: the last tag v*)")
-    since = parser.parse_args().since or git("describe", "--tags", "--abbrev=0", "--match", "v*").stdout.strip()
+    since = (
+        parser.parse_args().since
+        or git("describe", "--tags", "--abbrev=0", "--match", "v*").stdout.strip()
+    )
     if not since:
         print("breaking changes: nothing to compare, because no tag v* exists")
         return 0
@@ -280,8 +339,13 @@ def main():
     for finding in broken:
         print(f"breaks clients of {since}: {finding}")
     for finding in stale:
-        print(f"accepted, but unchanged since {since}, so remove it from {ACCEPTED.relative_to(ROOT)}: {finding}")
-    print(f"breaking changes since {since}: {len(broken)}, and {len(findings) - len(broken)} accepted")
+        print(
+            f"accepted, but unchanged since {since}, so remove it from "
+            f"{ACCEPTED.relative_to(ROOT)}: {finding}"
+        )
+    print(
+        f"breaking changes since {since}: {len(broken)}, and {len(findings) - len(broken)} accepted"
+    )
     return 1 if broken or stale else 0
 
 

@@ -1,9 +1,11 @@
-"""Writes Postman collections of both specs (format 2.1, which Bruno can import too), with the credentials of the
-demo as variables. A collection has a folder for each operation and a request for each example of its body.
+"""Writes Postman collections of both specs (format 2.1, which Bruno can import too), with the
+credentials of the demo as variables. A collection has a folder for each operation and a request for
+each example of its body.
 
-    python3 tests/outside/contract/collection.py --url URL --demo FILE [--send]
+python3 tests/outside/contract/collection.py --url URL --demo FILE [--send]
 
-FILE is the output of `quietline demo --json`. --send also sends every request to URL and fails unless all succeed.
+FILE is the output of `quietline demo --json`. --send also sends every request to URL and fails
+unless all succeed.
 """
 
 import argparse
@@ -23,7 +25,9 @@ METHODS = ("get", "put", "post", "patch", "delete")
 KEEP = [
     "const etag = pm.response.headers.get('ETag');",
     "if (etag) { pm.collectionVariables.set('etag', etag); }",
-    "if (pm.response.code === 201) { pm.collectionVariables.set('id', pm.response.json().data.id); }",
+    "if (pm.response.code === 201) {",
+    "  pm.collectionVariables.set('id', pm.response.json().data.id);",
+    "}",
 ]
 
 
@@ -37,8 +41,11 @@ def resolve(document, node):
 
 
 def url_of(document, path, operation):
-    """Returns a Postman URL with `:organizationId` for `{organizationId}`. Optional parameters are disabled."""
-    parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
+    """Returns a Postman URL with `:organizationId` for `{organizationId}`. Optional parameters
+    are disabled."""
+    parts = [
+        f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")
+    ]
     names = [part[1:] for part in parts if part.startswith(":")]
     return {
         "raw": "{{baseUrl}}/" + "/".join(parts),
@@ -47,10 +54,14 @@ def url_of(document, path, operation):
         "variable": [{"key": name, "value": f"{{{{{name}}}}}"} for name in names],
         "query": [
             {
-                "key": parameter["name"], "value": str(parameter["example"]), "disabled": True,
+                "key": parameter["name"],
+                "value": str(parameter["example"]),
+                "disabled": True,
                 "description": parameter.get("description", ""),
             }
-            for parameter in (resolve(document, parameter) for parameter in operation.get("parameters", []))
+            for parameter in (
+                resolve(document, parameter) for parameter in operation.get("parameters", [])
+            )
             if parameter["in"] == "query"
         ],
     }
@@ -62,10 +73,14 @@ def headers_of(document, operation, body):
     for parameter in operation.get("parameters", []):
         parameter = resolve(document, parameter)
         if parameter["in"] == "header":
-            headers.append({
-                "key": parameter["name"], "value": "{{etag}}", "disabled": True,
-                "description": parameter.get("description", ""),
-            })
+            headers.append(
+                {
+                    "key": parameter["name"],
+                    "value": "{{etag}}",
+                    "disabled": True,
+                    "description": parameter.get("description", ""),
+                }
+            )
     return headers
 
 
@@ -73,7 +88,9 @@ def requests_of(document, path, method, operation):
     """Yields one Postman request for each example of the body, or one request without a body."""
     examples = {"": {"summary": operation["summary"], "value": None}}
     if "requestBody" in operation:
-        examples = resolve(document, operation["requestBody"])["content"]["application/json"]["examples"]
+        examples = resolve(document, operation["requestBody"])["content"]["application/json"][
+            "examples"
+        ]
     for example in examples.values():
         body = example["value"]
         request = {
@@ -107,7 +124,10 @@ def collection(document, variables):
             "version": document["info"]["version"],
             "schema": SCHEMA,
         },
-        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{credential}}", "type": "string"}]},
+        "auth": {
+            "type": "bearer",
+            "bearer": [{"key": "token", "value": "{{credential}}", "type": "string"}],
+        },
         "item": folders,
         "variable": [{"key": name, "value": value} for name, value in variables.items()],
     }
@@ -122,10 +142,16 @@ def send_all(made):
         url = request["url"]["raw"].replace("{{baseUrl}}", variables["baseUrl"])
         for variable in request["url"]["variable"]:
             url = url.replace(f":{variable['key']}", variables[variable["key"]])
-        headers = {header["key"]: header["value"] for header in request["header"] if not header.get("disabled")}
+        headers = {
+            header["key"]: header["value"]
+            for header in request["header"]
+            if not header.get("disabled")
+        }
         headers["Authorization"] = f"Bearer {variables['credential']}"
         body = request.get("body", {}).get("raw", "").encode()
-        response = patiently(lambda: requests.request(request["method"], url, headers=headers, data=body, timeout=30))
+        response = patiently(
+            lambda: requests.request(request["method"], url, headers=headers, data=body, timeout=30)
+        )
         if response.status_code == 201:
             variables["id"] = response.json()["data"]["id"]
         if not response.ok:
@@ -153,7 +179,9 @@ def write(url, demo, out=OUT, send=False):
         made = collection(document, common | {"credential": credential})
         refusals = send_all(made) if send else []
         if refusals:
-            sys.exit(f"{name}: the server refused requests of the collection:\n" + "\n".join(refusals))
+            sys.exit(
+                f"{name}: the server refused requests of the collection:\n" + "\n".join(refusals)
+            )
         path = out / f"{name}.postman_collection.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n")

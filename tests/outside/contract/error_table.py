@@ -1,4 +1,5 @@
-"""Writes the table of error codes in docs/CLIENTS.md from the specs. --check only fails if the table differs."""
+"""Writes the table of error codes in docs/CLIENTS.md from the specs. --check only fails if the
+table differs."""
 
 import pathlib
 import re
@@ -13,15 +14,26 @@ END = "<!-- end of error codes -->\n"
 METHODS = ("get", "put", "post", "patch", "delete")
 # Advice for each status. A new status in a spec needs advice here.
 ADVICE = {
-    400: "correct the request", 401: "renew the credential", 403: "ask for the scope or role", 404: "check the identifier",
-    405: "correct the request", 408: "retry", 409: "retry in a moment", 412: "read again, decide again",
-    413: "send less", 415: "correct the request", 422: "correct the fields in `details`",
-    429: "retry after `Retry-After`", 500: "retry, then report the request id", 503: "retry after `Retry-After`",
+    400: "correct the request",
+    401: "renew the credential",
+    403: "ask for the scope or role",
+    404: "check the identifier",
+    405: "correct the request",
+    408: "retry",
+    409: "retry in a moment",
+    412: "read again, decide again",
+    413: "send less",
+    415: "correct the request",
+    422: "correct the fields in `details`",
+    429: "retry after `Retry-After`",
+    500: "retry, then report the request id",
+    503: "retry after `Retry-After`",
 }
 # Advice for a business rule that refuses.
 RULE = "meet the rule, or leave the field out"
 RULES = {
-    "API_KEY_REVOKED": "create a new key", "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
+    "API_KEY_REVOKED": "create a new key",
+    "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
 }
 
 
@@ -39,7 +51,8 @@ def resolve(document, node):
 
 
 def failures(document):
-    """Returns the error responses by status, each with the methods and ids of the operations that declare it."""
+    """Returns the error responses by status, each with the methods and ids of the operations
+    that declare it."""
     found = {}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -55,17 +68,26 @@ def failures(document):
 def examples(response):
     """Returns the error codes in the examples of a response."""
     media = response["content"]["application/json"]
-    shown = [example["value"] for example in media.get("examples", {}).values()] or [media["example"]]
+    shown = [example["value"] for example in media.get("examples", {}).values()] or [
+        media["example"]
+    ]
     return {example["error"]["code"] for example in shown}
 
 
 def codes(document):
-    """Returns (code, status, meaning) from the description of ErrorCode, which must list every value."""
+    """Returns (code, status, meaning) from the description of ErrorCode, which must list every
+    value."""
     schema = document["components"]["schemas"]["ErrorCode"]
-    listed = re.findall(r"^- `([A-Z_]+)` \((\d{3}(?:, \d{3})*)\): (.+)$", schema["description"], re.MULTILINE)
+    listed = re.findall(
+        r"^- `([A-Z_]+)` \((\d{3}(?:, \d{3})*)\): (.+)$", schema["description"], re.MULTILINE
+    )
     if [code for code, _, _ in listed] != schema["enum"]:
         raise SystemExit("the description of ErrorCode must list its values in order")
-    return [(code, int(status), meaning) for code, statuses, meaning in listed for status in statuses.split(", ")]
+    return [
+        (code, int(status), meaning)
+        for code, statuses, meaning in listed
+        for status in statuses.split(", ")
+    ]
 
 
 def agentmessage():
@@ -75,13 +97,22 @@ def agentmessage():
     yield "| status | `error.code` | meaning | operations | what to do |"
     yield "|---|---|---|---|---|"
     for code, status, meaning in sorted(codes(document), key=lambda row: row[1]):
-        advice = ADVICE[status] if status != 422 or code == "VALIDATION_FAILED" else RULES.get(code, RULE)
+        advice = (
+            ADVICE[status]
+            if status != 422 or code == "VALIDATION_FAILED"
+            else RULES.get(code, RULE)
+        )
         if status not in declared:
-            raise SystemExit(f"ErrorCode gives {code} the status {status}, which no operation declares")
+            raise SystemExit(
+                f"ErrorCode gives {code} the status {status}, which no operation declares"
+            )
         responses, _, ids = declared[status]
-        ids = [id for response, id in zip(responses, ids, strict=True) if code in examples(response)]
+        ids = [
+            id for response, id in zip(responses, ids, strict=True) if code in examples(response)
+        ]
         operations = "all" if len(ids) == count else ", ".join(f"`{id}`" for id in ids)
-        yield f"| {status} | `{code}` | {meaning[0].upper()}{meaning[1:]} | {operations} | {advice} |"
+        meaning = meaning[0].upper() + meaning[1:]
+        yield f"| {status} | `{code}` | {meaning} | {operations} | {advice} |"
 
 
 def tether():
@@ -105,10 +136,10 @@ def table():
 def main():
     guide = GUIDE.read_text()
     start = guide.index(BEGIN) + len(BEGIN)
-    updated = guide[:start] + table() + guide[guide.index(END):]
+    updated = guide[:start] + table() + guide[guide.index(END) :]
     if "--check" in sys.argv[1:]:
         if updated != guide:
-            sys.exit("docs/CLIENTS.md is outdated. Update it with: .venv/bin/python3 tests/outside/contract/error_table.py")
+            sys.exit("docs/CLIENTS.md is outdated. Update it with: make error-table")
     else:
         GUIDE.write_text(updated)
 

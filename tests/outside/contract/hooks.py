@@ -58,8 +58,9 @@ WHOLE_KEY = re.compile(r"am_live_[0-9A-Za-z]{34}")
 
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
-    """Mostly uses existing scopes, only cursors from links, and a different Idempotency-Key for each body. Otherwise
-    most requests would stop at 400 or 422. Never names the key that runs the tests, which must stay valid.
+    """Mostly uses existing scopes, only cursors from links, and a different Idempotency-Key for
+    each body. Otherwise most requests would stop at 400 or 422. Never names the key that runs the
+    tests, which must stay valid.
     """
     operation = case.operation.definition.raw.get("operationId")
     if operation == "createApiKey" and isinstance(case.body, dict):
@@ -71,14 +72,17 @@ def before_call(ctx, case, kwargs):
     if case.query and case.query.get("cursor") == CURSOR:
         del case.query["cursor"]
     if case.headers and case.headers.get("Idempotency-Key") == IDEMPOTENCY_KEY:
-        case.headers["Idempotency-Key"] = hashlib.sha256(repr((operation, case.body)).encode()).hexdigest()
+        case.headers["Idempotency-Key"] = hashlib.sha256(
+            repr((operation, case.body)).encode()
+        ).hexdigest()
     own = os.environ.get("CONTRACT_KEY_ID", "")
     if own and str(case.path_parameters.get("id", "")).lower() == own:
         case.path_parameters["id"] = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"
 
 
 def sent_json(response):
-    """Returns the JSON of the request's body, or None if the body is not JSON or not declared as JSON."""
+    """Returns the JSON of the request's body, or None if the body is not JSON or not declared as
+    JSON."""
     request = response.request
     if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != "application/json":
         return None
@@ -98,13 +102,20 @@ def is_agentmessage(case):
 
 
 def is_refused_for_its_idempotency_key(response, case):
-    """Returns whether the key was reused with another request or is invalid. HTTP strips spaces at its ends."""
+    """Returns whether the key was reused with another request or is invalid. HTTP strips spaces
+    at its ends."""
     sent = response.request.headers.get("Idempotency-Key")
     if sent is None or response.status_code != (422 if is_agentmessage(case) else 400):
         return False
-    is_key = IS_IDEMPOTENCY_KEY.fullmatch(sent.decode("latin-1").strip() if isinstance(sent, bytes) else sent.strip())
+    is_key = IS_IDEMPOTENCY_KEY.fullmatch(
+        sent.decode("latin-1").strip() if isinstance(sent, bytes) else sent.strip()
+    )
     if not is_agentmessage(case):
-        reason = "was used with another request" if is_key else "must be 1 to 255 printable ASCII characters"
+        reason = (
+            "was used with another request"
+            if is_key
+            else "must be 1 to 255 printable ASCII characters"
+        )
         return json.loads(response.content).get("details") == f"Idempotency-Key: {reason}"
     error = error_of(response)
     if is_key:
@@ -114,13 +125,20 @@ def is_refused_for_its_idempotency_key(response, case):
 
 @schemathesis.check
 def errors_match_the_spec(ctx, response, case):
-    """The code matches the status, the request id matches the header, and errors of fields have details."""
+    """The code matches the status, the request id matches the header, and errors of fields have
+    details."""
     if not is_agentmessage(case) or response.status_code < 400 or response.request.method == "HEAD":
         return
     error = error_of(response)
-    assert response.status_code in STATUSES[error["code"]], f"{error['code']} with status {response.status_code}"
-    assert [error["request_id"]] == response.headers["x-request-id"], "request_id is not X-Request-Id"
-    assert ("details" in error) == (error["code"] in WITH_DETAILS), f"{error['code']} and details: {error}"
+    assert response.status_code in STATUSES[error["code"]], (
+        f"{error['code']} with status {response.status_code}"
+    )
+    assert [error["request_id"]] == response.headers["x-request-id"], (
+        "request_id is not X-Request-Id"
+    )
+    assert ("details" in error) == (error["code"] in WITH_DETAILS), (
+        f"{error['code']} and details: {error}"
+    )
     if error["code"] == "VALIDATION_FAILED":
         assert error["details"], "VALIDATION_FAILED without a field"
 
@@ -145,12 +163,18 @@ def a_body_is_refused_exactly_if_it_is_invalid(ctx, response, case):
         known = scopes and len(set(scopes)) == len(scopes) and set(scopes) <= set(SCOPES)
         assert response.status_code != 422, "refused valid fields"
         assert response.status_code != 400 or not known, "refused existing scopes"
-        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), "refused scopes of the key"
+        assert response.status_code != 403 or not set(scopes) <= set(OWN_SCOPES), (
+            "refused scopes of the key"
+        )
     elif valid and response.status_code in (400, 422):
         assert is_agentmessage(case), "refused a valid body"
         error = error_of(response)
-        same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {"quiet_hours.end"}
-        assert error["code"] in RULES or (same_times and "quiet_hours" in body), f"refused with {error['code']}"
+        same_times = error["code"] == "VALIDATION_FAILED" and set(error["details"]) == {
+            "quiet_hours.end"
+        }
+        assert error["code"] in RULES or (same_times and "quiet_hours" in body), (
+            f"refused with {error['code']}"
+        )
     elif not valid and body is not None and is_agentmessage(case):
         assert response.status_code != 412, "checked If-Match before the fields"
 
@@ -159,21 +183,31 @@ def a_body_is_refused_exactly_if_it_is_invalid(ctx, response, case):
 def a_complete_key_is_only_in_the_response_to_its_creation(ctx, response, case):
     """Only the response to creation or rotation contains a complete key."""
     if response.status_code != 201:
-        assert not WHOLE_KEY.search(response.content.decode(errors="replace")), "the response contains a complete key"
+        assert not WHOLE_KEY.search(response.content.decode(errors="replace")), (
+            "the response contains a complete key"
+        )
 
 
 @schemathesis.check
 def pages_match_the_request(ctx, response, case):
-    """A page has at most `meta.limit` items, newest first. It has a next page only if it is full."""
+    """A page has at most `meta.limit` items, newest first. It has a next page only if it is
+    full."""
     if response.status_code != 200 or not case.path.startswith(("/v1/api-keys", "/v1/audit-log")):
         return
     data = json.loads(response.content)
     if "meta" not in data:
         return
-    meta, times = data["meta"], [item.get("occurred_at") or item.get("created_at") for item in data["data"]]
+    meta, times = (
+        data["meta"],
+        [item.get("occurred_at") or item.get("created_at") for item in data["data"]],
+    )
     assert len(times) <= meta["limit"], "more items than requested"
-    assert meta["next_cursor"] is None or len(times) == meta["limit"], "a next page after an incomplete page"
-    assert [time[:19] for time in times] == sorted((time[:19] for time in times), reverse=True), "not newest first"
+    assert meta["next_cursor"] is None or len(times) == meta["limit"], (
+        "a next page after an incomplete page"
+    )
+    assert [time[:19] for time in times] == sorted((time[:19] for time in times), reverse=True), (
+        "not newest first"
+    )
 
 
 @schemathesis.check
@@ -190,7 +224,9 @@ def preconditions_are_respected(ctx, response, case):
 def only_requests_with_a_key_get_replayed_responses(ctx, response, case):
     """Only successful responses to requests with a key have Idempotent-Replayed."""
     if "idempotent-replayed" in response.headers:
-        assert response.headers["idempotent-replayed"] == ["true"], "Idempotent-Replayed must be true"
+        assert response.headers["idempotent-replayed"] == ["true"], (
+            "Idempotent-Replayed must be true"
+        )
         assert "Idempotency-Key" in response.request.headers, "replayed without a key"
         assert response.status_code in (200, 201), "a refusal was replayed"
 
@@ -200,7 +236,11 @@ def a_success_contains_the_sent_values(ctx, response, case):
     """A successful response contains every value of the request."""
     body = sent_json(response)
     methods = ("PATCH", "PUT", "POST")
-    if response.status_code not in (200, 201) or response.request.method not in methods or not isinstance(body, dict):
+    if (
+        response.status_code not in (200, 201)
+        or response.request.method not in methods
+        or not isinstance(body, dict)
+    ):
         return
     if response.request.method == "POST" and not case.operation.body:
         return

@@ -43,14 +43,18 @@ class LiveServer:
 
 def binary():
     """Returns the path of the server: SERVER_BINARY, or the binary of `cargo build`."""
-    built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
+    built = (
+        pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quietline"
+    )
     return os.environ.get("SERVER_BINARY", str(built))
 
 
 def build():
     """Builds the server, unless SERVER_BINARY names one."""
     if "SERVER_BINARY" not in os.environ:
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "quietline"], cwd=ROOT, check=True)
+        subprocess.run(
+            ["cargo", "build", "--quiet", "--locked", "--bin", "quietline"], cwd=ROOT, check=True
+        )
 
 
 def free_port():
@@ -87,7 +91,9 @@ def database_url(kind, folder):
 def live_server(kind):
     """Yields a LiveServer on a new database (`sqlite` or `postgres`). Its shutdown must succeed."""
     with tempfile.TemporaryDirectory() as folder, database_url(kind, folder) as url:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("QUIETLINE_")
+        }
         environment |= {
             "QUIETLINE_DATABASE_URL": url,
             "QUIETLINE_JWT_SECRET": secrets.token_urlsafe(48),
@@ -95,13 +101,21 @@ def live_server(kind):
             "QUIETLINE_LOG": "warn",
         }
         made = subprocess.run(
-            [binary(), "demo", "--json"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+            [binary(), "demo", "--json"],
+            env=environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         demo = json.loads(made.stdout)
         log = pathlib.Path(folder) / "server.log"
         with log.open("w") as errors:
             server = subprocess.Popen(
-                [binary(), "serve"], env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+                [binary(), "serve"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
         try:
             listening = server.stdout.readline()

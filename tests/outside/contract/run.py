@@ -45,7 +45,11 @@ def schemathesis(server, spec, name, seed, credential, examples):
     started = time.monotonic()
     run = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", str(spec), *arguments],
-        cwd=OUTSIDE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=OUTSIDE,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     took = time.monotonic() - started
     (OUT / f"{server.database}-{name}-{seed}.txt").write_text(run.stdout)
@@ -61,10 +65,22 @@ def verdict(run):
 
 
 def spare_keys(server, count):
-    """Creates keys that the run may read, rotate and revoke, because a schema cannot predict their ids."""
-    new = ("key", "create", "--org", server.organization["id"], "--label", "spare", "--scopes", "org:read")
+    """Creates keys that the run may read, rotate and revoke, because a schema cannot predict
+    their ids."""
+    new = (
+        "key",
+        "create",
+        "--org",
+        server.organization["id"],
+        "--label",
+        "spare",
+        "--scopes",
+        "org:read",
+    )
     ids = [server.json(*new)["id"] for _ in range(count)]
-    (OUT / "api-keys.txt").write_text("".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids)))
+    (OUT / "api-keys.txt").write_text(
+        "".join(f'spare{number}="{id}"\n' for number, id in enumerate(ids))
+    )
 
 
 def own_key(server):
@@ -91,10 +107,13 @@ def contract(kind, seeds, examples):
         # The specs have no settings in common, so their runs do not affect each other.
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             lanes = [
-                pool.submit(lambda name=name: [
-                    schemathesis(server, specs[name], name, seed, credential, examples)
-                    for job, seed, credential in jobs if job == name
-                ])
+                pool.submit(
+                    lambda name=name: [
+                        schemathesis(server, specs[name], name, seed, credential, examples)
+                        for job, seed, credential in jobs
+                        if job == name
+                    ]
+                )
                 for name in specs
             ]
             runs = [run for lane in lanes for run in lane.result()]
@@ -109,8 +128,12 @@ def contract(kind, seeds, examples):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", choices=("sqlite", "postgres"))
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS)
-    parser.add_argument("--examples", type=int, help="examples per operation (default: schemathesis.toml)")
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=SEEDS
+    )
+    parser.add_argument(
+        "--examples", type=int, help="examples per operation (default: schemathesis.toml)"
+    )
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     build()

@@ -1,4 +1,5 @@
-"""Generates the client SDKs from both specs, builds each with its own tools, and tests them on a live server.
+"""Generates the client SDKs from both specs, builds each with its own tools, and tests them on a
+live server.
 
 The output is in target/sdk/<language>/<api>. Do not edit it by hand: patches of the templates
 (patches/<language>.patch) fix errors of the generator.
@@ -20,7 +21,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTSIDE = ROOT / "tests" / "outside"
 sys.path.insert(0, str(OUTSIDE / "contract"))
-from live_server import build as build_server, free_port, live_server  # noqa: E402
+from live_server import build as build_server  # noqa: E402
+from live_server import free_port, live_server  # noqa: E402
 
 SDK = OUTSIDE / "sdk"
 OUT = ROOT / "target" / "sdk"
@@ -41,14 +43,26 @@ class Api:
         """Returns the name of the generator and its additional properties."""
         underscored = self.package.replace("-", "_")
         return {
-            "typescript": ("typescript-fetch", {
-                "npmName": self.package, "npmVersion": VERSION, "supportsES6": "true", "stringEnums": "false",
-            }),
+            "typescript": (
+                "typescript-fetch",
+                {
+                    "npmName": self.package,
+                    "npmVersion": VERSION,
+                    "supportsES6": "true",
+                    "stringEnums": "false",
+                },
+            ),
             "python": ("python", {"packageName": underscored, "packageVersion": VERSION}),
-            "rust": ("rust", {
-                "packageName": self.package, "packageVersion": VERSION, "library": "reqwest",
-                "reqwestDefaultFeatures": "rustls", "avoidBoxedModels": "true",
-            }),
+            "rust": (
+                "rust",
+                {
+                    "packageName": self.package,
+                    "packageVersion": VERSION,
+                    "library": "reqwest",
+                    "reqwestDefaultFeatures": "rustls",
+                    "avoidBoxedModels": "true",
+                },
+            ),
         }[language]
 
 
@@ -58,7 +72,11 @@ APIS = (Api("agentmessage", "agentmessage-client"), Api("tether-relay", "tether-
 def command(*arguments, **options):
     """Runs a command and returns its output. Exits with the output if the command fails."""
     run = subprocess.run(
-        [str(argument) for argument in arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        [str(argument) for argument in arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
     )
     if run.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, arguments))}\n{run.stdout[-8000:]}")
@@ -69,7 +87,8 @@ def command(*arguments, **options):
 
 
 def patched_templates(language):
-    """Writes the patched templates of the generator to a folder. Returns None if there is no patch."""
+    """Writes the patched templates of the generator to a folder. Returns None if there is no
+    patch."""
     patch = SDK / "patches" / f"{language}.patch"
     if not patch.exists():
         return None
@@ -92,11 +111,22 @@ def generate_client(language, api, templates):
     folder = OUT / language / api.name
     shutil.rmtree(folder, ignore_errors=True)
     arguments = [
-        GENERATOR, "generate", "-g", name, "-i", api.spec, "-o", folder,
-        "--additional-properties", ",".join(f"{key}={value}" for key, value in properties.items()),
-        "--global-property", "apiTests=false,modelTests=false",
-        "--openapi-normalizer", "KEEP_ONLY_FIRST_TAG_IN_OPERATION=true",
-        "--ignore-file-override", SDK / "generator-ignore",
+        GENERATOR,
+        "generate",
+        "-g",
+        name,
+        "-i",
+        api.spec,
+        "-o",
+        folder,
+        "--additional-properties",
+        ",".join(f"{key}={value}" for key, value in properties.items()),
+        "--global-property",
+        "apiTests=false,modelTests=false",
+        "--openapi-normalizer",
+        "KEEP_ONLY_FIRST_TAG_IN_OPERATION=true",
+        "--ignore-file-override",
+        SDK / "generator-ignore",
     ]
     if templates:
         arguments += ["-t", templates]
@@ -133,7 +163,11 @@ def copy_tests(language):
 
 
 # Path of the program of docs/CLIENTS.md, by the language of its fence.
-GUIDE = {"typescript": ("ts", "src/guide.ts"), "python": ("python", "guide.py"), "rust": ("rust", "examples/guide.rs")}
+GUIDE = {
+    "typescript": ("ts", "src/guide.ts"),
+    "python": ("python", "guide.py"),
+    "rust": ("rust", "examples/guide.rs"),
+}
 
 
 def guide(fence):
@@ -173,7 +207,14 @@ def build_python():
     venv = home / "venv"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     stamp = venv / "installed"
-    pip = [venv / "bin" / "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        venv / "bin" / "python3",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     if not stamp.exists() or stamp.read_text() != digest:
         command(sys.executable, "-m", "venv", "--clear", venv)
         command(*pip, "-r", requirements)
@@ -189,7 +230,8 @@ CARGO_GUIDE = ("cargo", "run", "--quiet", "--locked", "-p", "sdk-tests", "--exam
 
 
 def build_rust():
-    """Builds both crates and their tests as a separate workspace, with the dependencies of Cargo.lock."""
+    """Builds both crates and their tests as a separate workspace, with the dependencies of
+    Cargo.lock."""
     home = OUT / "rust"
     copy_tests("rust")
     for name in ("Cargo.toml", "Cargo.lock"):
@@ -198,7 +240,10 @@ def build_rust():
 
 
 def rust_environment():
-    return os.environ | {"CARGO_TARGET_DIR": str(OUT / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    return os.environ | {
+        "CARGO_TARGET_DIR": str(OUT / "rust" / "target"),
+        "CARGO_PROFILE_DEV_DEBUG": "0",
+    }
 
 
 BUILD = {"typescript": build_typescript, "python": build_python, "rust": build_rust}
@@ -214,9 +259,19 @@ def prism(api, upstream):
     log = OUT / f"prism-{api.name}.log"
     with log.open("w") as output:
         proxy = subprocess.Popen(
-            [OUTSIDE / "node_modules" / ".bin" / "prism", "proxy", api.spec, upstream,
-             "--errors", "--host", "127.0.0.1", "--port", str(port)],
-            stdout=output, stderr=subprocess.STDOUT,
+            [
+                OUTSIDE / "node_modules" / ".bin" / "prism",
+                "proxy",
+                api.spec,
+                upstream,
+                "--errors",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -225,7 +280,11 @@ def prism(api, upstream):
     finally:
         proxy.terminate()
         proxy.wait(10)
-    violations = [line for line in log.read_text().splitlines() if "violation" in line.lower() or "with error" in line]
+    violations = [
+        line
+        for line in log.read_text().splitlines()
+        if "violation" in line.lower() or "with error" in line
+    ]
     if violations:
         raise SystemExit("prism found violations:\n" + "\n".join(violations))
 
@@ -245,20 +304,38 @@ def credentials(server):
     """Returns the environment variables of the tests."""
     personal = server.json("org", "create", "--name", "Personal Tenant", "--kind", "personal")
     organization = server.organization["id"]
-    unscoped = ("--org", organization, "--label", "no scope of this API", "--scopes", "billing:read")
+    unscoped = (
+        "--org",
+        organization,
+        "--label",
+        "no scope of this API",
+        "--scopes",
+        "billing:read",
+    )
     return {
         "SDK_DIRECT_URL": server.url,
         "SDK_KEY": server.keys["admin"],
         "SDK_KEY_READER": server.keys["reader"],
         "SDK_KEY_WITHOUT_SCOPE": key_of(server.json("key", "create", *unscoped)),
-        "SDK_KEY_PERSONAL": key_of(server.json(
-            "key", "create", "--org", personal["id"], "--label", "personal", "--scopes", "org:read,org:admin:write"
-        )),
+        "SDK_KEY_PERSONAL": key_of(
+            server.json(
+                "key",
+                "create",
+                "--org",
+                personal["id"],
+                "--label",
+                "personal",
+                "--scopes",
+                "org:read,org:admin:write",
+            )
+        ),
         "SDK_ORGANIZATION_ID": organization,
         "SDK_EXTERNAL_ID": server.organization["external_id"],
         "SDK_TOKEN_ADMIN": server.tokens["admin"],
         "SDK_TOKEN_SUPERADMIN": server.tokens["superadmin"],
-        "SDK_TOKEN_SALES_REP": server.command("token", "--role", "SALES_REP", "--org", organization).strip(),
+        "SDK_TOKEN_SALES_REP": server.command(
+            "token", "--role", "SALES_REP", "--org", organization
+        ).strip(),
     }
 
 
@@ -273,7 +350,11 @@ def run_tests(language, environment):
     commands = {
         # One file at a time, because a change in one would make the entity tag of the other stale.
         "typescript": [
-            "node", "--test", "--test-reporter=spec", "--test-concurrency=1", *sorted(home.glob("tests/dist/*.test.js")),
+            "node",
+            "--test",
+            "--test-reporter=spec",
+            "--test-concurrency=1",
+            *sorted(home.glob("tests/dist/*.test.js")),
         ],
         "python": [home / "venv" / "bin" / "python3", "-m", "unittest", "discover", "--quiet"],
         "rust": CARGO_TEST,
@@ -284,9 +365,10 @@ def run_tests(language, environment):
 
 
 def run_guide(language, server, proxies):
-    """Runs the program of docs/CLIENTS.md. The curl commands bypass the proxy: one violates the spec on purpose."""
+    """Runs the program of docs/CLIENTS.md. The curl commands bypass the proxy: one violates the
+    spec on purpose."""
     home = OUT / language
-    environment = {"API_URL": proxies["SDK_AGENTMESSAGE_URL"], "API_KEY": server.keys["admin"]}
+    environment = {"API_URL": proxies["SDK_AGENTMESSAGE_URL"], "KEY": server.keys["admin"]}
     commands = {
         "typescript": ["node", home / "tests" / "dist" / "guide.js"],
         "python": [home / "venv" / "bin" / "python3", home / "tests" / "guide.py"],
@@ -301,15 +383,27 @@ def run_guide(language, server, proxies):
 def run_curl_guide(server):
     """Runs the curl commands of docs/CLIENTS.md in order."""
     environment = {
-        "API_URL": server.url, "API_KEY": server.keys["admin"], "API_TOKEN": server.tokens["admin"],
-        "ORGANIZATION_ID": server.organization["id"],
+        "API_URL": server.url,
+        "KEY": server.keys["admin"],
+        "TOKEN": server.tokens["admin"],
+        "ORGANIZATION": server.organization["id"],
     }
     with tempfile.TemporaryDirectory() as folder:
-        output = command("bash", "-euo", "pipefail", "-c", guide("sh"), cwd=folder, env=os.environ | environment)
+        output = command(
+            "bash", "-euo", "pipefail", "-c", guide("sh"), cwd=folder, env=os.environ | environment
+        )
     replayed = "idempotent-replayed: true"
-    for expected in ("304", '"billing_email":null', '"name":"cannot be null"', replayed, "we missed your call"):
+    for expected in (
+        "304",
+        '"billing_email":null',
+        '"name":"cannot be null"',
+        replayed,
+        "we missed your call",
+    ):
         if expected not in output:
-            raise SystemExit(f"the curl commands of docs/CLIENTS.md must print {expected}:\n{output}")
+            raise SystemExit(
+                f"the curl commands of docs/CLIENTS.md must print {expected}:\n{output}"
+            )
 
 
 def test(languages):
@@ -320,7 +414,9 @@ def test(languages):
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(live_server("sqlite"))
             proxies = {
-                f"SDK_{api.name.upper().replace('-', '_')}_URL": stack.enter_context(prism(api, server.url))
+                f"SDK_{api.name.upper().replace('-', '_')}_URL": stack.enter_context(
+                    prism(api, server.url)
+                )
                 for api in APIS
             }
             output = run_tests(language, credentials(server) | proxies)
@@ -332,12 +428,17 @@ def test(languages):
         count = sum(int(number) for numbers in passed for number in numbers if number)
         if count == 0:
             raise SystemExit(f"tests did not run:\n{output}")
-        print(f"{'tested':10}{language:12} {time.monotonic() - started:5.1f} s  {count} tests passed", flush=True)
+        print(
+            f"{'tested':10}{language:12} {time.monotonic() - started:5.1f} s  {count} tests passed",
+            flush=True,
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("steps", nargs="*", choices=("generate", "build", "test", []), help="default: all")
+    parser.add_argument(
+        "steps", nargs="*", choices=("generate", "build", "test", []), help="default: all"
+    )
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="default: all")
     arguments = parser.parse_args()
     languages = arguments.language or LANGUAGES

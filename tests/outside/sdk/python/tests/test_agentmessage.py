@@ -1,4 +1,5 @@
-"""The AgentMessage client against a live server: every operation, every nullable field, every error it can meet."""
+"""The AgentMessage client against a live server: every operation, every nullable field, every error
+it can meet."""
 
 import itertools
 import json
@@ -53,7 +54,9 @@ class Reading(unittest.TestCase):
         tag = read.headers["ETag"]
         with self.assertRaises(am.ApiException) as unchanged:
             api.get_organization(if_none_match=tag)
-        self.assertEqual((unchanged.exception.status, unchanged.exception.headers["ETag"]), (304, tag))
+        self.assertEqual(
+            (unchanged.exception.status, unchanged.exception.headers["ETag"]), (304, tag)
+        )
 
         request = am.UpdateOrganizationRequest(name="Round trip")
         changed = api.patch_organization_with_http_info(request, if_match=tag)
@@ -71,10 +74,13 @@ class Reading(unittest.TestCase):
 
 class Changing(unittest.TestCase):
     def test_absent_null_and_value(self):
-        """Nine cases for each nullable field: three that can be sent, on three that can be stored."""
+        """Nine cases for each nullable field: three that can be sent, on three that can be
+        stored."""
         for path, (one, other) in NULLABLE.items():
             for stored, sent in itertools.product((None, one, other), (ABSENT, None, one)):
-                with self.subTest(path=path, stored=stored, sent="absent" if sent is ABSENT else sent):
+                with self.subTest(
+                    path=path, stored=stored, sent="absent" if sent is ABSENT else sent
+                ):
                     patch(body_with(path, stored))
                     before = organization_api().get_organization_with_http_info()
                     expected = stored if sent is ABSENT else sent
@@ -88,13 +94,16 @@ class Changing(unittest.TestCase):
         body = {"name": "  Acme  ", "message_retention_days": 365, "mms_retention_days": 31}
         changed = patch(body)
         self.assertEqual(
-            (changed.name, changed.message_retention_days, changed.mms_retention_days), ("Acme", 365, 31)
+            (changed.name, changed.message_retention_days, changed.mms_retention_days),
+            ("Acme", 365, 31),
         )
 
     def test_blocks_are_merged(self):
         patch({"quiet_hours": {"enabled": True, "start": "20:00", "end": "06:30", "mode": "defer"}})
         hours = patch({"quiet_hours": {"enabled": False}}).quiet_hours
-        self.assertEqual((hours.enabled, hours.start, hours.end, hours.mode), (False, "20:00", "06:30", "defer"))
+        self.assertEqual(
+            (hours.enabled, hours.start, hours.end, hours.mode), (False, "20:00", "06:30", "defer")
+        )
 
     def test_a_change_that_is_sent_again_is_made_once(self):
         api, key = organization_api(), str(uuid.uuid4())
@@ -117,7 +126,9 @@ class Changing(unittest.TestCase):
         self.assertEqual(list(refused.exception.data.error.details), ["auto_replies.attestation"])
         attestation = "We answer HELP and STOP ourselves."
         self.assertFalse(
-            patch({"auto_replies": {"enabled": False, "attestation": attestation}}).auto_replies.enabled
+            patch(
+                {"auto_replies": {"enabled": False, "attestation": attestation}}
+            ).auto_replies.enabled
         )
         self.assertTrue(patch({"auto_replies": {"enabled": True}}).auto_replies.enabled)
 
@@ -153,23 +164,35 @@ class Refusals(unittest.TestCase):
         self.refused(organization_api(), {"is_reseller": False}, 422, "RESELLER_HAS_BRANDS")
         same = {"quiet_hours": {"start": "09:00", "end": "09:00"}}
         self.assertEqual(
-            list(self.refused(organization_api(), same, 422, "VALIDATION_FAILED")), ["quiet_hours.end"]
+            list(self.refused(organization_api(), same, 422, "VALIDATION_FAILED")),
+            ["quiet_hours.end"],
         )
 
     def test_null_where_there_is_none(self):
         direct = organization_api(url=DIRECT)
-        fields = ["name", "message_retention_days", "mms_retention_days", "is_reseller", "quiet_hours", "auto_replies"]
+        fields = [
+            "name",
+            "message_retention_days",
+            "mms_retention_days",
+            "is_reseller",
+            "quiet_hours",
+            "auto_replies",
+        ]
         details = self.refused(direct, dict.fromkeys(fields), 422, "VALIDATION_FAILED")
         self.assertEqual(details, dict.fromkeys(fields, "cannot be null"))
         inner = {"quiet_hours": dict.fromkeys(["enabled", "start", "end", "mode"])}
         details = self.refused(direct, inner, 422, "VALIDATION_FAILED")
-        self.assertEqual(details, {f"quiet_hours.{name}": "cannot be null" for name in inner["quiet_hours"]})
+        self.assertEqual(
+            details, {f"quiet_hours.{name}": "cannot be null" for name in inner["quiet_hours"]}
+        )
 
     def test_all_faults_at_once(self):
         before = organization_api().get_organization().data
         request = am.UpdateOrganizationRequest(
             mms_retention_days=77,
-            auto_replies=am.AutoRepliesPatch.model_construct(stop_text="\U0001f512" * 321, help_text=" "),
+            auto_replies=am.AutoRepliesPatch.model_construct(
+                stop_text="\U0001f512" * 321, help_text=" "
+            ),
         )
         request.__dict__["message_retention_days"] = 29
         request.model_fields_set.add("message_retention_days")
@@ -214,7 +237,10 @@ class Keys(unittest.TestCase):
 
     def test_what_is_refused(self):
         api = keys_api()
-        for scopes, expected in ((["no:such"], (400, "INVALID_INPUT")), (["billing:write"], (403, "FORBIDDEN"))):
+        for scopes, expected in (
+            (["no:such"], (400, "INVALID_INPUT")),
+            (["billing:write"], (403, "FORBIDDEN")),
+        ):
             with self.subTest(scopes), self.assertRaises(am.ApiException) as raised:
                 api.create_api_key(am.CreateApiKeyRequest(label="SDK", scopes=scopes))
             self.assertEqual((raised.exception.status, code(raised)), expected)
@@ -245,10 +271,18 @@ class AuditLog(unittest.TestCase):
         hour = timedelta(hours=1)
         now = datetime.now(timezone(hour))
         page = audit_log_api().list_audit_log(
-            action="retention.update", actor_kind="customer", since=now - hour, until=now + hour, include="payload", limit=1
+            action="retention.update",
+            actor_kind="customer",
+            since=now - hour,
+            until=now + hour,
+            include="payload",
+            limit=1,
         )
         entry = page.data[0]
-        self.assertEqual((entry.action, entry.resource.type, entry.actor.kind), ("retention.update", "organization", "customer"))
+        self.assertEqual(
+            (entry.action, entry.resource.type, entry.actor.kind),
+            ("retention.update", "organization", "customer"),
+        )
         self.assertEqual(entry.payload.before, {"mms_retention_days": before})
         self.assertEqual(entry.payload.after, {"mms_retention_days": 32})
         self.assertEqual(audit_log_api().list_audit_log(until=now - hour).data, [])
@@ -266,7 +300,15 @@ class RawRequests(unittest.TestCase):
         return response, (response.status, error.code.value)
 
     def test_structure(self):
-        for body in (b"", b"{", b"[]", b"null", b'{"name": "a", "name": "b"}', b"[" * 40 + b"]" * 40, b'"\xff"'):
+        for body in (
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b'{"name": "a", "name": "b"}',
+            b"[" * 40 + b"]" * 40,
+            b'"\xff"',
+        ):
             with self.subTest(body):
                 self.assertEqual(self.send("PATCH", body)[1], (400, "INVALID_INPUT"))
 
@@ -284,13 +326,25 @@ class RawRequests(unittest.TestCase):
                 self.assertEqual(response.headers["Allow"], "GET, PATCH")
 
     def test_fields_that_cannot_be_sent(self):
-        body = {"id": "x", "plan": "free", "throughput_tier": 3, "colour": "red", "quiet_hours": {"colour": 1}}
+        body = {
+            "id": "x",
+            "plan": "free",
+            "throughput_tier": 3,
+            "colour": "red",
+            "quiet_hours": {"colour": 1},
+        }
         response, answer = self.send("PATCH", json.dumps(body).encode())
         self.assertEqual(answer, (422, "VALIDATION_FAILED"))
-        self.assertEqual(response.json()["error"]["details"], {
-            "id": "is read-only", "plan": "is read-only", "throughput_tier": "is read-only",
-            "colour": "unknown field", "quiet_hours.colour": "unknown field",
-        })
+        self.assertEqual(
+            response.json()["error"]["details"],
+            {
+                "id": "is read-only",
+                "plan": "is read-only",
+                "throughput_tier": "is read-only",
+                "colour": "unknown field",
+                "quiet_hours.colour": "unknown field",
+            },
+        )
 
     def test_a_credential_is_needed_first(self):
         for value in ("", "Bearer", "Basic eDp5", f"Token {KEY}"):

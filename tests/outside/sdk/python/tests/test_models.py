@@ -26,7 +26,9 @@ class Models(unittest.TestCase):
             with self.subTest(body):
                 request = am.UpdateOrganizationRequest.from_dict(body)
                 self.assertEqual(json.loads(request.to_json()), body)
-                self.assertEqual(am.UpdateOrganizationRequest.from_json(json.dumps(body)).to_dict(), body)
+                self.assertEqual(
+                    am.UpdateOrganizationRequest.from_json(json.dumps(body)).to_dict(), body
+                )
 
     def test_only_what_was_set_is_sent(self):
         request = am.UpdateOrganizationRequest()
@@ -35,7 +37,8 @@ class Models(unittest.TestCase):
         self.assertEqual(request.to_dict(), {"billing_email": None})
         replies = am.AutoRepliesPatch(help_text=None)
         self.assertEqual(
-            am.UpdateOrganizationRequest(auto_replies=replies).to_dict(), {"auto_replies": {"help_text": None}}
+            am.UpdateOrganizationRequest(auto_replies=replies).to_dict(),
+            {"auto_replies": {"help_text": None}},
         )
 
     def test_other_properties_of_the_tether_api_pass(self):

@@ -1,4 +1,5 @@
-"""The Tether client against a live server: both operations, what may be sent, every error it can meet."""
+"""The Tether client against a live server: both operations, what may be sent, every error it can
+meet."""
 
 import itertools
 import os
@@ -16,12 +17,16 @@ NOBODY = "0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"
 
 
 def get(api=None, organization=ORGANIZATION):
-    return (api or missed_call_api()).get_organizations_organization_id_missed_call_message(organization)
+    return (api or missed_call_api()).get_organizations_organization_id_missed_call_message(
+        organization
+    )
 
 
 def put(body, api=None, organization=ORGANIZATION):
     request = tr.UpdateMissedCallMessageRequest.from_dict(body)
-    return (api or missed_call_api()).put_organizations_organization_id_missed_call_message(organization, request)
+    return (api or missed_call_api()).put_organizations_organization_id_missed_call_message(
+        organization, request
+    )
 
 
 class MissedCallMessage(unittest.TestCase):
@@ -38,11 +43,18 @@ class MissedCallMessage(unittest.TestCase):
     def test_the_toggle_keeps_the_template(self):
         put({"missedCallMessage": "Kept", "missedCallAutoMessageEnabled": True})
         answer = put({"missedCallAutoMessageEnabled": False, "colour": "ignored"})
-        self.assertEqual(answer.to_dict(), {"missedCallMessage": "Kept", "missedCallAutoMessageEnabled": False})
+        self.assertEqual(
+            answer.to_dict(), {"missedCallMessage": "Kept", "missedCallAutoMessageEnabled": False}
+        )
 
     def test_a_change_that_is_sent_again_is_made_once(self):
-        key, request = str(uuid.uuid4()), tr.UpdateMissedCallMessageRequest(missed_call_message="Sent twice")
-        send = missed_call_api().put_organizations_organization_id_missed_call_message_with_http_info
+        key, request = (
+            str(uuid.uuid4()),
+            tr.UpdateMissedCallMessageRequest(missed_call_message="Sent twice"),
+        )
+        send = (
+            missed_call_api().put_organizations_organization_id_missed_call_message_with_http_info
+        )
         first = send(ORGANIZATION, request, idempotency_key=key)
         self.assertNotIn("Idempotent-Replayed", first.headers)
         put({"missedCallMessage": "Changed since"})
@@ -52,7 +64,9 @@ class MissedCallMessage(unittest.TestCase):
 
     def test_both_identifiers_and_both_roles(self):
         put({"missedCallMessage": "Same"})
-        for api, organization in itertools.product((None, missed_call_api(SUPERADMIN)), (ORGANIZATION, EXTERNAL)):
+        for api, organization in itertools.product(
+            (None, missed_call_api(SUPERADMIN)), (ORGANIZATION, EXTERNAL)
+        ):
             with self.subTest(organization=organization):
                 self.assertEqual(get(api, organization).missed_call_message, "Same")
 
@@ -77,13 +91,16 @@ class Refusals(unittest.TestCase):
             self.refused(lambda: call(stranger), 401, "Invalid or expired token")
             self.refused(lambda: call(sales), 403, "Forbidden")
             self.refused(lambda: call(missed_call_api(), NOBODY), 403, "Forbidden")
-            self.refused(lambda: call(missed_call_api(SUPERADMIN), NOBODY), 404, "Organization not found")
+            self.refused(
+                lambda: call(missed_call_api(SUPERADMIN), NOBODY), 404, "Organization not found"
+            )
 
     def test_validation(self):
         direct = missed_call_api(url=DIRECT)
         details = self.refused(
             lambda: put({"missedCallMessage": None, "missedCallAutoMessageEnabled": None}, direct),
-            400, "Validation error",
+            400,
+            "Validation error",
         )
         self.assertEqual(
             set(details.split("; ")),
@@ -91,11 +108,16 @@ class Refusals(unittest.TestCase):
         )
 
     def test_one_character_too_many(self):
-        request = tr.UpdateMissedCallMessageRequest.model_construct(missed_call_message="\U0001f512" * 501)
+        request = tr.UpdateMissedCallMessageRequest.model_construct(
+            missed_call_message="\U0001f512" * 501
+        )
         api = missed_call_api(url=DIRECT)
         self.refused(
-            lambda: api.put_organizations_organization_id_missed_call_message(ORGANIZATION, request),
-            400, "Validation error",
+            lambda: api.put_organizations_organization_id_missed_call_message(
+                ORGANIZATION, request
+            ),
+            400,
+            "Validation error",
         )
 
     def test_methods(self):
