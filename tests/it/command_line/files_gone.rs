@@ -63,9 +63,10 @@ impl Running {
         assert_eq!(self.get("/v1/audit-log"), 503);
         assert_eq!(self.get("/readyz"), 503);
         assert_eq!(self.get("/healthz"), 200);
+        let fault = "under the server, which refuses all requests";
+        self.program.wait_for_log(fault);
         let log = self.program.log();
-        let told = log.matches("under the server, which refuses all requests");
-        assert_eq!(told.count(), 1, "{log}");
+        assert_eq!(log.matches(fault).count(), 1, "{log}");
     }
 
     fn stop(self) -> (Program, String, Vec<String>) {
