@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 pub const VARIABLE_PREFIX: &str = "QUIETLINE_";
 
 /// Default of `log`. actix logs an error for every request that is not HTTP, so that any client
-/// could fill the log.
-const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off";
+/// could fill the log. r2d2 logs an error for every failed connection, which our own 503 also
+/// reports.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
 
 /// Every setting. `.env.example` and `--help` list them in this order.
 pub static SETTINGS: &[Setting] = &[

@@ -71,7 +71,7 @@ fn without_any_source_the_defaults_hold() {
     assert_eq!(config.listen, "127.0.0.1:8080");
     assert_eq!(config.workers, default_workers());
     assert!(config.has_docs);
-    assert_eq!(config.log, "info,actix_server=warn,actix_http=off");
+    assert_eq!(config.log, "info,actix_server=warn,actix_http=off,r2d2=off");
     assert_eq!(config.log_format, LogFormat::Text);
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
