@@ -87,7 +87,7 @@ pub async fn rotate(
 ) -> Result<ApiKey> {
     let now = clock.now();
     let lane = Lane::of(access.organization());
-    keys.revoke(lane, move |conn| {
+    keys.rotate(lane, move |conn| {
         let organization = tenant::lock(conn, &access)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;

@@ -18,7 +18,7 @@ use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;
 use crate::domain::ids::OrganizationRef;
 use crate::domain::organization::Organization;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use engine::in_flight::InFlight;
 use engine::migrations;
@@ -72,14 +72,14 @@ impl Db {
 
     /// Runs `work`, which only reads and reads little. On SQLite it runs on the caller's thread,
     /// because a point read takes less time than a change of threads. `lane` decides whose turn it
-    /// is, here and below.
+    /// is, here and below. `work` may run twice.
     ///
     /// # Errors
     /// Errors of `work`, and `Unavailable` when all connections stayed busy.
     pub async fn read<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + 'static,
     {
         match &self.backend {
             Backend::Sqlite(db) => db.read(work),
@@ -126,6 +126,37 @@ impl Db {
             self.write_health.note(&written);
             written
         }
+    }
+
+    /// Runs `work` like [`Db::write`], also on a full disk: SQLite then gets space that was held in
+    /// reserve. `work` may run several times. For writes that must not wait for space.
+    ///
+    /// # Errors
+    /// Errors of [`Db::write`].
+    pub async fn write_with_reserve<T, W>(&self, lane: Lane, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + Sync + 'static,
+    {
+        match &self.backend {
+            // Says nothing about other writes, so it is not noted.
+            Backend::Sqlite(db) => db.write_with_reserve(lane, work).await,
+            Backend::Postgres(_) => self.write(lane, work).await,
+        }
+    }
+
+    /// Takes disk space in reserve for [`Db::write_with_reserve`]. On PostgreSQL it does nothing,
+    /// because the disk belongs to the database server.
+    ///
+    /// # Errors
+    /// `Unavailable` if the disk has less space than the reserve needs.
+    pub async fn fill_reserve(&self) -> Result<()> {
+        let Backend::Sqlite(db) = &self.backend else {
+            return Ok(());
+        };
+        let db = Arc::clone(db);
+        let filled = tokio::task::spawn_blocking(move || db.fill_reserve());
+        filled.await.map_err(Error::internal)?
     }
 
     /// Stores `change` and returns the changed organization, or returns `None` if a concurrent

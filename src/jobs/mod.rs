@@ -1,5 +1,6 @@
 //! Background work of a server. A new job is one line in [`start`].
 
+mod disk_reserve;
 mod idempotency_records;
 mod key_uses;
 
@@ -24,7 +25,8 @@ pub fn start(state: &Arc<AppState>) -> Jobs {
     let (stop, stopped) = watch::channel(());
     let mut tasks = JoinSet::new();
     tasks.spawn(key_uses::run(state.clone(), stopped.clone()));
-    tasks.spawn(idempotency_records::run(state.clone(), stopped));
+    tasks.spawn(idempotency_records::run(state.clone(), stopped.clone()));
+    tasks.spawn(disk_reserve::run(state.clone(), stopped));
     Jobs { stop, tasks }
 }
 

@@ -58,7 +58,7 @@ pub async fn list(
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
     // Without `ApiKeys::revoke`, because this process has no cache to invalidate.
-    db.write(Lane::OPERATOR, move |conn| {
+    db.write_with_reserve(Lane::OPERATOR, move |conn| {
         let no_key = || Error::NotFound(Resource::ApiKey);
         let org_id = db::api_key::find_by_id(conn, &id)?
             .ok_or_else(no_key)?

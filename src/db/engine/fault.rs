@@ -17,11 +17,14 @@ use super::connection::DbConn;
 /// Message of SQLITE_BUSY: another connection holds the lock.
 const LOCKED: &str = "database is locked";
 
+/// Message of SQLITE_FULL, in lower case.
+const FULL: &str = "database or disk is full";
+
 /// Messages of SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN and SQLITE_READONLY, in lower case.
 /// <https://sqlite.org/rescode.html>
 const SQLITE_UNAVAILABLE: [&str; 5] = [
     LOCKED,
-    "database or disk is full",
+    FULL,
     "disk i/o error",
     "unable to open database file",
     "attempt to write a readonly database",
@@ -71,6 +74,22 @@ pub(super) fn is_locked(error: &Error) -> bool {
     chain(error).contains(LOCKED)
 }
 
+/// Returns whether SQLite had no space on its disk.
+pub(super) fn is_full(error: &Error) -> bool {
+    chain(error).contains(FULL)
+}
+
+/// Returns whether SQLite found a page that is not what it should be.
+pub(super) fn is_malformed(error: &Error) -> bool {
+    chain(error).contains("malformed")
+}
+
+/// Returns whether SQLite could not read its files. It reports some errors of the disk as a
+/// malformed file.
+pub(super) fn is_unreadable(error: &Error) -> bool {
+    is_malformed(error) || chain(error).contains("disk I/O error")
+}
+
 /// Returns whether PostgreSQL refused a change because its session is read-only.
 pub(super) fn is_read_only(error: &Error) -> bool {
     chain(error).contains(READ_ONLY)
@@ -118,6 +137,7 @@ mod tests {
             let error = error_of(message);
             assert!(matches!(error, Error::Unavailable(_)), "{message}");
             assert_eq!(is_locked(&error), message == LOCKED);
+            assert_eq!(is_full(&error), message == FULL);
         }
         for message in [
             "no such table: organizations",

@@ -82,21 +82,47 @@ impl ApiKeys {
         key
     }
 
-    /// Runs `work`, a write that may revoke API keys and returns whether it did. The cache is
-    /// bypassed during the write, and invalidated before this returns if a key was revoked. Runs in
-    /// its own task, so that a client that disconnects does not skip the invalidation.
+    /// Runs `work`, a write that may revoke API keys and returns whether it did, also on a full
+    /// disk ([`Db::write_with_reserve`]). When this returns, the cache holds no revoked key.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
     pub async fn revoke<T, W>(&self, lane: Lane, work: W) -> Result<T>
     where
         T: Send + 'static,
+        W: Fn(&mut DbConn) -> Result<(T, bool)> + Send + Sync + 'static,
+    {
+        let db = self.db.clone();
+        self.invalidating(async move { db.write_with_reserve(lane, work).await })
+            .await
+    }
+
+    /// Runs `work` like [`ApiKeys::revoke`], but needs space on the disk, because `work` creates a
+    /// key as well.
+    ///
+    /// # Errors
+    /// Errors of [`Db::write`].
+    pub async fn rotate<T, W>(&self, lane: Lane, work: W) -> Result<T>
+    where
+        T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<(T, bool)> + Send + 'static,
     {
-        let (db, cache) = (self.db.clone(), Arc::clone(&self.cache));
+        let db = self.db.clone();
+        self.invalidating(async move { db.write(lane, work).await })
+            .await
+    }
+
+    /// Runs a write that may revoke API keys. The cache is bypassed during the write, and
+    /// invalidated before this returns if a key was revoked. Runs in its own task, so that a client
+    /// that disconnects does not skip the invalidation.
+    async fn invalidating<T: Send + 'static>(
+        &self,
+        write: impl Future<Output = Result<(T, bool)>> + Send + 'static,
+    ) -> Result<T> {
+        let cache = Arc::clone(&self.cache);
         let written = tokio::spawn(async move {
             let _bypass = cache.bypass();
-            let outcome = db.write(lane, work).await;
+            let outcome = write.await;
             match &outcome {
                 // After such an error the write may be stored or not.
                 Ok((_, true))

@@ -52,7 +52,7 @@ impl Full {
 }
 
 /// Writes until the server accepts no more changes. Returns the acknowledged names.
-fn fill(connection: &mut Connection, key: &str) -> Vec<String> {
+pub fn fill(connection: &mut Connection, key: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut accepted = Instant::now();
     for number in 0..MANY {

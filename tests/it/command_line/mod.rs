@@ -10,6 +10,11 @@ mod configuration;
 mod connections;
 mod crash;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk_faults;
+#[cfg(target_os = "linux")]
+mod faulty_disk;
+mod files_gone;
 mod full_disk;
 mod help;
 mod http_client;

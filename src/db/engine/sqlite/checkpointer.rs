@@ -11,14 +11,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::sql_types::Integer;
 use diesel::{QueryResult, QueryableByName, RunQueryDsl};
 
 use crate::db::engine::connection::DbConn;
 use crate::error::{BoxError, Error, Result, chain};
 
+use super::files::Files;
 use super::open::connect;
-use super::pragmas::{CHECKPOINT, CHECKPOINT_AND_RESET, Role};
+use super::pragmas::{CHECKPOINT, CHECKPOINT_AND_RESET, CHECKPOINT_AND_TRUNCATE, OPEN_WAL, Role};
+use super::reserve::Reserve;
 
 /// Time between two checkpoints. At the highest write rates the WAL grows by some MiB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -40,21 +43,25 @@ pub(super) struct Checkpointer {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     wants_reset: Arc<AtomicBool>,
-    // Closed last: on POSIX, closing it would drop the locks of this process's connections.
-    // <https://sqlite.org/howtocorrupt.html>, section 2.2.
-    _file: Arc<File>,
+    files: Arc<Files>,
+    reserve: Arc<Reserve>,
 }
 
 impl Checkpointer {
     /// Starts the thread for the database at `path`.
-    pub(super) fn start(path: &Path) -> Result<Self> {
-        let file = Arc::new(File::open(path).map_err(Error::unavailable)?);
-        let conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
+    pub(super) fn start(path: &Path, reserve: Arc<Reserve>) -> Result<Self> {
+        let file = File::open(path).map_err(Error::unavailable)?;
+        let mut conn = connect(path, Role::Checkpointer).map_err(Error::unavailable)?;
+        conn.batch_execute(OPEN_WAL)?;
+        let files = Files::note(path, file).map_err(Error::unavailable)?;
+        let files = Arc::new(files);
         let wants_reset = Arc::new(AtomicBool::new(false));
         let mut worker = Worker {
             conn: DbConn::Sqlite(conn),
-            file: Arc::clone(&file),
+            files: Arc::clone(&files),
             wants_reset: Arc::clone(&wants_reset),
+            reserve: Arc::clone(&reserve),
+            is_rescued: false,
         };
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
@@ -65,15 +72,23 @@ impl Checkpointer {
             stop: Some(stop),
             thread: Some(thread),
             wants_reset,
-            _file: file,
+            files,
+            reserve,
         })
     }
 
-    /// Returns the function that the writer calls after each transaction. It resets the WAL on
-    /// request.
+    /// Returns the files, which the thread checks at every checkpoint.
+    pub(super) fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    /// Returns the function that the writer calls after each transaction. It takes space in reserve
+    /// again, and resets the WAL on request.
     pub(super) fn after_batch(&self) -> impl FnMut(&mut DbConn) + Send + 'static {
         let wants_reset = Arc::clone(&self.wants_reset);
+        let reserve = Arc::clone(&self.reserve);
         move |conn| {
+            reserve.take_back();
             if wants_reset.swap(false, Ordering::Relaxed) {
                 reset(conn);
             }
@@ -101,8 +116,10 @@ impl Drop for Checkpointer {
 
 struct Worker {
     conn: DbConn,
-    file: Arc<File>,
+    files: Arc<Files>,
     wants_reset: Arc<AtomicBool>,
+    reserve: Arc<Reserve>,
+    is_rescued: bool,
 }
 
 impl Worker {
@@ -110,16 +127,10 @@ impl Worker {
     fn run(&mut self, stopped: &Receiver<()>) {
         let mut logged = None;
         while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            let problem = match self.checkpoint() {
-                Ok(pages) if pages >= WARN_PAGES => Some(
-                    "the SQLite WAL exceeds 64 MiB: a long read or a slow disk delays checkpoints"
-                        .to_owned(),
-                ),
-                Ok(_) => None,
-                Err(error) => Some(format!(
-                    "SQLite checkpoint failed, will retry: {}",
-                    chain(&error)
-                )),
+            let problem = if self.files.check().is_ok() {
+                self.checkpoint_unless_released()
+            } else {
+                self.rescue()
             };
             if let Some(problem) = &problem
                 && logged.as_ref() != Some(problem)
@@ -128,6 +139,43 @@ impl Worker {
             }
             logged = problem;
         }
+    }
+
+    /// Checkpoints, unless space in reserve is released. Returns a problem.
+    fn checkpoint_unless_released(&mut self) -> Option<String> {
+        let reserve = Arc::clone(&self.reserve);
+        match reserve.unless_released(|| self.checkpoint())? {
+            Ok(pages) if pages >= WARN_PAGES => Some(
+                "the SQLite WAL exceeds 64 MiB: a long read or a slow disk delays checkpoints"
+                    .to_owned(),
+            ),
+            Ok(_) => None,
+            Err(error) => Some(format!(
+                "SQLite checkpoint failed, will retry: {}",
+                chain(&error)
+            )),
+        }
+    }
+
+    /// Moves the WAL into the database file and empties it, once, when the files are gone. A file
+    /// that was moved away is complete then. A file that was put in its place is not destroyed by a
+    /// WAL that does not belong to it. Returns a problem.
+    fn rescue(&mut self) -> Option<String> {
+        if self.is_rescued || !self.files.can_checkpoint() {
+            return None;
+        }
+        let cause = match checkpoint(&mut self.conn, CHECKPOINT_AND_TRUNCATE) {
+            Ok(status) if status.busy == 0 => {
+                self.is_rescued = true;
+                log::info!("the file that the server has open now holds all acknowledged changes");
+                return None;
+            }
+            Ok(_) => "a read is in progress".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "SQLite WAL not moved into the open file, will retry: {cause}"
+        ))
     }
 
     /// Checkpoints, requests a reset if the WAL is long, and returns its length in pages.
@@ -144,7 +192,7 @@ impl Worker {
         if status.pages >= RESET_PAGES && left <= MAX_PAGES_LEFT && !is_requested {
             // The reset syncs the file too, and blocks the writer meanwhile. Without this sync it
             // took 46 ms instead of 18 ms (300,000 rows), and 16 ms instead of 8 ms (1,000 rows).
-            self.file.sync_data().map_err(Error::unavailable)?;
+            self.files.sync().map_err(Error::unavailable)?;
             self.wants_reset.store(true, Ordering::Relaxed);
         }
         Ok(status.pages)

@@ -1,7 +1,8 @@
 //! Opens the SQLite file: creates it, turns the WAL on, and connects to it.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::error::Error as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -12,13 +13,19 @@ use diesel::{
     Connection, ConnectionError, ConnectionResult, RunQueryDsl, SqliteConnection, select,
 };
 
-use crate::error::{Error, Result};
+use crate::db::engine::fault::is_malformed;
+use crate::error::{Error, Result, chain};
 
+use super::files::beside;
 use super::pragmas::{self, Role};
 
 /// Oldest version in which two connections cannot corrupt a database by resetting the WAL at the
 /// same time. <https://sqlite.org/wal.html>
 const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
+
+/// Explanation of a malformed file.
+const DAMAGED: &str = "the file is damaged, or a -wal of another file lay beside it; restore as \
+    docs/operations/backup-and-restore.md says";
 
 /// Opens the file at `path` for its migrations. Creates the file if it does not exist.
 ///
@@ -27,6 +34,21 @@ const OLDEST_VERSION: [u32; 3] = [3, 51, 3];
 /// SQLite that may lose data.
 pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     create_if_missing(path).map_err(Error::unavailable)?;
+    if has_wal_of_another_file(path).map_err(Error::unavailable)? {
+        return Err(Error::internal(
+            "the -wal beside it belongs to another file: move the -wal and the -shm away",
+        ));
+    }
+    open_existing(path).map_err(|error| {
+        if !is_malformed(&error) {
+            return error;
+        }
+        let cause = error.source().map_or_else(|| error.to_string(), chain);
+        Error::internal(format!("{cause}: {DAMAGED}"))
+    })
+}
+
+fn open_existing(path: &Path) -> Result<SqliteConnection> {
     let mut conn = establish(path).map_err(Error::unavailable)?;
     check_version(&mut conn)?;
     use_write_ahead_log(&mut conn)?;
@@ -68,6 +90,24 @@ fn create_if_missing(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Returns whether the WAL beside the file cannot belong to it. SQLite would apply it all the same,
+/// and destroy the file. Recognizes a copy by `VACUUM INTO` that no program has opened yet: its
+/// header says that it is not in WAL mode.
+/// <https://sqlite.org/fileformat2.html#file_format_version_numbers>
+fn has_wal_of_another_file(path: &Path) -> io::Result<bool> {
+    const NOT_IN_WAL_MODE: [u8; 2] = [1, 1];
+    let wal = beside(&path.canonicalize()?, "-wal");
+    if !fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+        return Ok(false);
+    }
+    let mut header = [0; 20];
+    let mut file = File::open(path)?;
+    let read = file.read(&mut header);
+    // Never closed, for the reason above.
+    let _kept_open = file.into_raw_fd();
+    Ok(read? == header.len() && header[18..] == NOT_IN_WAL_MODE)
 }
 
 fn use_write_ahead_log(conn: &mut SqliteConnection) -> Result<()> {

@@ -63,3 +63,12 @@ pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// Checkpoints the rest and resets the WAL, so that the next write begins at its start. Blocks
 /// writers.
 pub(super) const CHECKPOINT_AND_RESET: &str = "PRAGMA wal_checkpoint(RESTART)";
+
+/// Checkpoints everything and empties the WAL file. Blocks writers, and waits for readers.
+pub(super) const CHECKPOINT_AND_TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Writes one page and changes nothing, because nothing uses this number.
+pub(super) const WRITE_ONE_PAGE: &str = "PRAGMA user_version = 0";
+
+/// Reads the first page. The connection then has the WAL open, which is created if needed.
+pub(super) const OPEN_WAL: &str = "PRAGMA schema_version";

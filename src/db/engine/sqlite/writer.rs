@@ -16,6 +16,8 @@ use crate::db::engine::fault::is_locked;
 use crate::db::engine::prepared::{self, Statement};
 use crate::db::engine::work::{Busy, Work, run_caught};
 
+use super::transactions::Transactions;
+
 /// Maximum number of waiting writes of a lane. Further writes are refused. On the slowest disks
 /// this is a second of work.
 const MOST_WAITING: usize = 1024;
@@ -26,15 +28,6 @@ const BATCH_LENGTH: usize = 64;
 /// Timeout of the wait of a write for its transaction, including the wait for another process's
 /// lock.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// Pause between two attempts to get the lock.
-const LOCK_POLL: Duration = Duration::from_millis(1);
-
-/// Takes the write lock at once. Otherwise a transaction that reads first fails if another process
-/// has written since. <https://sqlite.org/lang_transaction.html>
-const BEGIN: Statement = Statement("BEGIN IMMEDIATE");
-const COMMIT: Statement = Statement("COMMIT");
-const ROLLBACK: Statement = Statement("ROLLBACK");
 
 /// Marks the beginning of one write in the shared transaction.
 const SAVEPOINT: Statement = Statement("SAVEPOINT request");
@@ -51,6 +44,7 @@ impl Writer {
     /// Starts the thread. It calls `after_batch` between two transactions.
     pub(super) fn start(
         mut conn: DbConn,
+        mut transactions: Transactions,
         mut after_batch: impl FnMut(&mut DbConn) + Send + 'static,
     ) -> Result<Self> {
         let queue = Arc::new(Queue::default());
@@ -60,7 +54,7 @@ impl Writer {
             .spawn(move || {
                 let waiting = ClosedAtEnd(waiting);
                 while let Some(batch) = waiting.0.next_batch() {
-                    run_batch(&mut conn, batch);
+                    run_batch(&mut conn, &mut transactions, batch);
                     after_batch(&mut conn);
                 }
             })
@@ -227,20 +221,17 @@ impl<T: Send> Job for Write<T> {
 }
 
 /// Runs every write of `batch` in one transaction, commits, and only then completes them.
-fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
-    let Some(mut batch) = begin_for(conn, batch) else {
+fn run_batch(conn: &mut DbConn, transactions: &mut Transactions, batch: Vec<Box<dyn Job>>) {
+    let Some(mut batch) = begin_for(conn, transactions, batch) else {
         return;
     };
-    match run_all(conn, &mut batch) {
+    let outcome = run_all(conn, &mut batch).and_then(|()| transactions.commit(conn));
+    match outcome {
         Ok(()) => complete_all(batch, None),
         Err(error) => {
             let failure = cause(&error);
             log::debug!("a transaction of {} writes failed: {failure}", batch.len());
-            // Fails if SQLite has already rolled back, as after some errors of the disk.
-            // <https://sqlite.org/lang_transaction.html>
-            if let Err(error) = prepared::run(conn, &ROLLBACK) {
-                log::debug!("rollback: {}", chain(&error));
-            }
+            transactions.roll_back(conn);
             complete_all(batch, Some(&failure));
         }
     }
@@ -248,13 +239,17 @@ fn run_batch(conn: &mut DbConn, batch: Vec<Box<dyn Job>>) {
 
 /// Begins the transaction for the writes whose deadline is still ahead, and returns these writes.
 /// Completes the stale writes.
-fn begin_for(conn: &mut DbConn, mut batch: Vec<Box<dyn Job>>) -> Option<Vec<Box<dyn Job>>> {
+fn begin_for(
+    conn: &mut DbConn,
+    transactions: &mut Transactions,
+    mut batch: Vec<Box<dyn Job>>,
+) -> Option<Vec<Box<dyn Job>>> {
     let mut failure = "timed out in the queue of writes".to_owned();
     loop {
         let stale;
         (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
         complete_all(stale, Some(&failure));
-        match begin(conn, batch.first()?.deadline()) {
+        match transactions.begin(conn, batch.first()?.deadline()) {
             Ok(()) => return Some(batch),
             Err(error) => {
                 failure = cause(&error);
@@ -282,18 +277,6 @@ fn complete_all(jobs: Vec<Box<dyn Job>>, failure: Option<&str>) {
     }
 }
 
-/// Takes the write lock. Waits until `deadline` while another process holds it.
-fn begin(conn: &mut DbConn, deadline: Instant) -> Result<()> {
-    loop {
-        match prepared::run(conn, &BEGIN) {
-            Err(error) if is_locked(&error) && Instant::now() < deadline => {
-                std::thread::sleep(LOCK_POLL);
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
 fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
     for job in batch {
         prepared::run(conn, &SAVEPOINT)?;
@@ -304,5 +287,5 @@ fn run_all(conn: &mut DbConn, batch: &mut [Box<dyn Job>]) -> Result<()> {
         // whole batch fails.
         prepared::run(conn, &RELEASE)?;
     }
-    prepared::run(conn, &COMMIT)
+    Ok(())
 }
