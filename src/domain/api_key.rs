@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result, Violation};
 
 use super::actor::Actor;
-use super::audit::event::{self, Action, AuditEvent, Fields};
+use super::audit::event::{self, Action, AuditEvent, Fields, recorded_time};
 use super::display_text;
 use super::ids::{ApiKeyId, OrgId};
 use super::scope::ScopeSet;
@@ -190,7 +190,10 @@ impl ApiKey {
 
     /// Returns the event of this key's revocation at `now`.
     pub fn revoked(&self, now: DateTime<Utc>) -> AuditEvent {
-        let (before, after) = (("revoked_at", Value::Null), ("revoked_at", json!(now)));
+        let (before, after) = (
+            ("revoked_at", Value::Null),
+            ("revoked_at", recorded_time(now)),
+        );
         self.event(Action::ApiKeyRevoke, vec![before], vec![after])
     }
 
@@ -270,7 +273,7 @@ impl IssuedKey {
             ("prefix", json!(prefix)),
             ("scopes", json!(scopes)),
             ("created_by", json!(created_by)),
-            ("created_at", json!(created_at)),
+            ("created_at", recorded_time(*created_at)),
             ("hash_commitment", json!(hash.commitment())),
         ]
     }

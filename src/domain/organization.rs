@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 use crate::error::{Error, Refusal, Violation};
 
 use super::audit::entry::ChainHead;
-use super::audit::event::{self, Action, AuditEvent, Fields};
+use super::audit::event::{self, Action, AuditEvent, Fields, recorded_time};
 use super::auto_replies::{AutoReplies, AutoRepliesChanges};
 use super::billing_email::BillingEmail;
 use super::display_text;
@@ -273,7 +273,7 @@ impl Organization {
             ("kind", json!(kind.into_str())),
             ("plan", json!(plan)),
             ("throughput_tier", json!(throughput_tier)),
-            ("created_at", json!(created_at)),
+            ("created_at", recorded_time(*created_at)),
         ];
         let settings = settings.recorded().into_iter();
         let settings = settings.chain(missed_call.recorded());

@@ -1,6 +1,7 @@
 //! Events: recorded actions without a position in the chain. Not here: the fields of a state, which
 //! each type names itself.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
 use super::super::ids::OrgId;
@@ -96,6 +97,11 @@ pub fn difference(before: Fields, after: Fields) -> (Map<String, Value>, Map<Str
         .filter(|(old, new)| old != new)
         .map(|((name, old), (_, new))| ((name.to_owned(), old), (name.to_owned(), new)))
         .unzip()
+}
+
+/// Returns `time` as payloads show it, always with microseconds, so that texts sort like times.
+pub fn recorded_time(time: DateTime<Utc>) -> Value {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true).into()
 }
 
 /// Recorded action without a position in the chain.

@@ -6,12 +6,12 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::super::api_key::IssuedKey;
 use super::super::registry::{Brand, Campaign, RegistrationStatus, RegistrySummary};
 use super::entry::AuditEntry;
-use super::event::{Action, Fields};
+use super::event::{Action, Fields, recorded_time};
 
 /// Field of a key that a later entry sets.
 const REVOKED_AT: &str = "revoked_at";
@@ -268,7 +268,8 @@ impl Replay {
 
     pub fn compare_key(&mut self, issued: &IssuedKey) -> Vec<StateFault> {
         let mut fields = issued.recorded();
-        fields.push((REVOKED_AT, json!(issued.key.revoked_at)));
+        let revoked_at = issued.key.revoked_at.map(recorded_time);
+        fields.push((REVOKED_AT, revoked_at.unwrap_or_default()));
         self.compare(Table::ApiKey, issued.key.id.to_string(), fields)
     }
 

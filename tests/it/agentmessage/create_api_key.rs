@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::TimeDelta;
 use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::audit::event::recorded_time;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
 use quietline_api_runtime::Timestamp;
@@ -259,7 +260,7 @@ async fn creation_is_recorded_with_a_commitment_and_never_with_the_key() {
         "prefix": data["prefix"],
         "scopes": ["org:read"],
         "created_by": format!("api_key:{issuer}"),
-        "created_at": now(),
+        "created_at": recorded_time(now()),
         "hash_commitment": hex::encode(Sha256::digest(stored_hash)),
     });
     assert_eq!(payload(&entry), json!({ "before": {}, "after": after }));

@@ -1,6 +1,7 @@
 //! DELETE /v1/api-keys/{id}: the key is refused at once and stays in the list.
 
 use futures_util::future::join_all;
+use quietline::domain::audit::event::recorded_time;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
 use quietline_api_runtime::Timestamp;
@@ -66,7 +67,7 @@ async fn a_deletion_is_recorded_once_with_its_time() {
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0].action, "api_key.revoke");
     assert_eq!(entries[0].resource_id, id);
-    let expected = json!({ "before": { "revoked_at": null }, "after": { "revoked_at": now() } });
+    let expected = json!({ "before": { "revoked_at": null }, "after": { "revoked_at": recorded_time(now()) } });
     assert_eq!(payload(&entries[0]), expected);
 }
 

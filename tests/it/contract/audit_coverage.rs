@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use quietline::domain::actor::Role;
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::audit::entry::AuditEntry;
+use quietline::domain::audit::event::recorded_time;
 use quietline::domain::scope::Scope;
 use quietline_api::{agentmessage, tether_relay};
 use quietline_api_runtime::Operation;
@@ -276,7 +277,7 @@ fn new_key(label: &str, scopes: &[&str]) -> Value {
         "prefix": "PREFIX",
         "scopes": scopes,
         "created_by": "CALLER",
-        "created_at": now(),
+        "created_at": recorded_time(now()),
         "hash_commitment": "COMMITMENT",
     })
 }
@@ -297,7 +298,10 @@ fn rotated_keys() -> Vec<Case> {
 }
 
 fn deleted_keys() -> Vec<Case> {
-    let (before, after) = (json!({"revoked_at": null}), json!({"revoked_at": now()}));
+    let (before, after) = (
+        json!({"revoked_at": null}),
+        json!({"revoked_at": recorded_time(now())}),
+    );
     let delete = Case {
         status: 204,
         ..changes(Value::Null, vec![("api_key.revoke", before, after)])
