@@ -67,7 +67,8 @@ async fn a_deletion_is_recorded_once_with_its_time() {
     assert_eq!(entries.len(), 1, "{entries:?}");
     assert_eq!(entries[0].action, "api_key.revoke");
     assert_eq!(entries[0].resource_id, id);
-    let expected = json!({ "before": { "revoked_at": null }, "after": { "revoked_at": recorded_time(now()) } });
+    let after = json!({ "revoked_at": recorded_time(now()) });
+    let expected = json!({ "before": { "revoked_at": null }, "after": after });
     assert_eq!(payload(&entries[0]), expected);
 }
 

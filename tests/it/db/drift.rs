@@ -145,7 +145,8 @@ async fn raised_scopes_of_a_key_are_named() {
 async fn an_undone_revocation_is_named() {
     assert_found(
         "UPDATE api_keys SET revoked_at = NULL WHERE id = {REVOKED_KEY}",
-        &["api_key {REVOKED_KEY}: revoked_at is null, entry 6 says \"2026-01-04T12:00:00.000000Z\""],
+        &["api_key {REVOKED_KEY}: revoked_at is null, \
+             entry 6 says \"2026-01-04T12:00:00.000000Z\""],
     )
     .await;
 }
