@@ -109,6 +109,19 @@ fn writes_are_refused_while_the_disk_cannot_sync_and_accepted_afterwards() {
 }
 
 #[test]
+fn a_change_whose_remains_cannot_be_erased_has_an_unknown_outcome() {
+    let fixture = Fixture::new();
+    let server = fixture.serve();
+    assert_eq!(fixture.rename(&server, "Before"), 200);
+    fixture.disk.arm("sync");
+    // The second change is refused before it is written.
+    for (name, code) in [("First", "OUTCOME_UNKNOWN"), ("Second", "UNAVAILABLE")] {
+        let response = rename(&mut server.connect(), &fixture.key, name).unwrap();
+        assert_eq!(response.json()["error"]["code"], code, "{name}");
+    }
+}
+
+#[test]
 fn a_read_that_fails_once_is_not_seen_by_clients() {
     const FAULT: &str = "read-1";
     let fixture = Fixture::new();

@@ -59,8 +59,9 @@ impl Transactions {
         committed
     }
 
-    /// Rolls back a transaction that failed, so that nothing of it returns after a crash.
-    pub(super) fn roll_back(&mut self, conn: &mut DbConn) {
+    /// Rolls back a transaction that failed. Returns `false` if the transaction may return after a
+    /// crash, because its remains in the WAL cannot be erased.
+    pub(super) fn roll_back(&mut self, conn: &mut DbConn) -> bool {
         // Fails if SQLite has already rolled back, as after some errors of the disk.
         // <https://sqlite.org/lang_transaction.html>
         if let Err(error) = prepared::run(conn, &ROLLBACK) {
@@ -72,6 +73,7 @@ impl Transactions {
                 chain(&error)
             );
         }
+        !self.has_remains
     }
 
     /// Overwrites the first frame of a failed commit. The frames after it are invalid then, because

@@ -175,9 +175,24 @@ trait Job: Send {
     /// End of the wait for the transaction.
     fn deadline(&self) -> Instant;
 
-    /// Completes the write. `failure` is the reason why the whole transaction was rolled back, if
-    /// it was.
-    fn complete(self: Box<Self>, failure: Option<String>);
+    /// Completes the write. `failure` is why the whole transaction was rolled back, if it was.
+    fn complete(self: Box<Self>, failure: Option<&Failure>);
+}
+
+/// Failure of a whole transaction. Every write of it gets an error of its own.
+struct Failure {
+    reason: String,
+    into_error: fn(String) -> Error,
+}
+
+impl Failure {
+    /// Failure of a transaction of which nothing was stored.
+    fn unavailable(reason: String) -> Self {
+        Self {
+            reason,
+            into_error: Error::unavailable,
+        }
+    }
 }
 
 struct Write<T> {
@@ -206,11 +221,11 @@ impl<T: Send> Job for Write<T> {
         self.deadline
     }
 
-    fn complete(self: Box<Self>, failure: Option<String>) {
+    fn complete(self: Box<Self>, failure: Option<&Failure>) {
         let outcome = match (self.outcome, failure) {
             // The work's own error stays, because its changes were rolled back in any case.
             (Some(Err(error)), _) => Err(error),
-            (_, Some(failure)) => Err(Error::unavailable(failure)),
+            (_, Some(failure)) => Err((failure.into_error)(failure.reason.clone())),
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(Error::internal("a write was completed before it ran")),
         };
@@ -229,10 +244,14 @@ fn run_batch(conn: &mut DbConn, transactions: &mut Transactions, batch: Vec<Box<
     match outcome {
         Ok(()) => complete_all(batch, None),
         Err(error) => {
-            let failure = cause(&error);
-            log::debug!("a transaction of {} writes failed: {failure}", batch.len());
-            transactions.roll_back(conn);
-            complete_all(batch, Some(&failure));
+            let reason = cause(&error);
+            log::debug!("a transaction of {} writes failed: {reason}", batch.len());
+            let into_error = if transactions.roll_back(conn) {
+                Error::unavailable
+            } else {
+                Error::outcome_unknown
+            };
+            complete_all(batch, Some(&Failure { reason, into_error }));
         }
     }
 }
@@ -244,7 +263,7 @@ fn begin_for(
     transactions: &mut Transactions,
     mut batch: Vec<Box<dyn Job>>,
 ) -> Option<Vec<Box<dyn Job>>> {
-    let mut failure = "timed out in the queue of writes".to_owned();
+    let mut failure = Failure::unavailable("timed out in the queue of writes".to_owned());
     loop {
         let stale;
         (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
@@ -252,11 +271,12 @@ fn begin_for(
         match transactions.begin(conn, batch.first()?.deadline()) {
             Ok(()) => return Some(batch),
             Err(error) => {
-                failure = cause(&error);
+                failure = Failure::unavailable(cause(&error));
                 if !is_locked(&error) {
                     log::debug!(
-                        "cannot begin a transaction of {} writes: {failure}",
-                        batch.len()
+                        "cannot begin a transaction of {} writes: {}",
+                        batch.len(),
+                        failure.reason
                     );
                     complete_all(batch, Some(&failure));
                     return None;
@@ -271,9 +291,9 @@ fn cause(error: &Error) -> String {
     error.source().map_or_else(|| error.to_string(), chain)
 }
 
-fn complete_all(jobs: Vec<Box<dyn Job>>, failure: Option<&str>) {
+fn complete_all(jobs: Vec<Box<dyn Job>>, failure: Option<&Failure>) {
     for job in jobs {
-        job.complete(failure.map(str::to_owned));
+        job.complete(failure);
     }
 }
 
