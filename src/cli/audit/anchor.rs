@@ -18,7 +18,6 @@ use super::verify::{fault_line, read_statements};
 /// Verifies all logs and prints a signed statement of their ends, which continues the file
 /// `previous`. Prints nothing if there is a fault.
 pub(super) fn run(context: &Context, key: &AnchorKey, previous: Option<&str>) -> Outcome {
-    let now = context.clock.now();
     let mut previous = match previous {
         Some(path) => read_statements(path, key.public(), None)?,
         None => Statements::default(),
@@ -31,7 +30,8 @@ pub(super) fn run(context: &Context, key: &AnchorKey, previous: Option<&str>) ->
         }
         return Ok(false);
     }
-    let line = key.sign(&summary.heads, &previous, now)?;
+    // After the verification, so that no signed entry is later than the statement.
+    let line = key.sign(&summary.heads, &previous, context.clock.now())?;
     writeln!(io::stdout().lock(), "{line}")?;
     Ok(true)
 }

@@ -69,11 +69,20 @@ impl GroupCommit {
             reply,
             _guard: guard,
         });
-        while place.is_waiting() {
-            match select(&mut stored, pin!(self.commit(pool))).await {
+        loop {
+            let outcome = match select(&mut stored, pin!(self.commit(pool))).await {
                 Either::Left((stored, _)) => return stored.map_err(Error::internal)?,
-                Either::Right((outcome, _)) if place.is_waiting() => outcome?,
-                Either::Right(_) => {}
+                Either::Right((outcome, _)) => outcome,
+            };
+            match outcome {
+                Ok(()) if place.is_waiting() => {}
+                Ok(()) => break,
+                Err(error) if place.withdraw() => return Err(as_not_attempted(error)),
+                // The thread that stores this change hangs.
+                Err(Error::Unavailable(cause)) if cause.is::<Unresponsive>() => {
+                    return Err(Error::OutcomeUnknown(cause));
+                }
+                Err(_) => break,
             }
         }
         // Another caller is storing the change.
@@ -165,12 +174,17 @@ impl Place {
     fn is_waiting(&self) -> bool {
         self.queue.lock().waiting.contains_key(&self.ticket)
     }
+
+    /// Removes the change from the queue. Returns `false` if the change no longer waits.
+    fn withdraw(&self) -> bool {
+        let removed = self.queue.lock().waiting.remove(&self.ticket);
+        removed.is_some()
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let removed = self.queue.lock().waiting.remove(&self.ticket);
-        drop(removed);
+        self.withdraw();
     }
 }
 
@@ -182,7 +196,7 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
         Ok(stored) => {
             for (pending, is_stored) in batch.into_iter().zip(stored) {
                 let Pending { change, reply, .. } = pending;
-                answer(reply, Ok(is_stored.then_some(change.after)));
+                complete(reply, Ok(is_stored.then_some(change.after)));
             }
             Ok(())
         }
@@ -190,30 +204,49 @@ fn store_batch(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> R
         Err(Error::Unavailable(cause)) => {
             let text = cause.to_string();
             for pending in batch {
-                answer(pending.reply, Err(Error::unavailable(text.clone())));
+                complete(pending.reply, Err(Error::unavailable(text.clone())));
             }
             Err(Error::Unavailable(cause))
         }
         Err(Error::OutcomeUnknown(cause)) => {
             let text = cause.to_string();
             for pending in batch {
-                answer(pending.reply, Err(Error::outcome_unknown(text.clone())));
+                complete(pending.reply, Err(Error::outcome_unknown(text.clone())));
             }
             Err(Error::OutcomeUnknown(cause))
         }
-        Err(_) if batch.len() > 1 => batch
-            .into_iter()
-            .try_for_each(|pending| store_batch(conn, vec![pending], store_all)),
+        Err(_) if batch.len() > 1 => store_each(conn, batch, store_all),
         Err(error) => {
             for pending in batch {
-                answer(pending.reply, Err(Error::internal(chain(&error))));
+                complete(pending.reply, Err(Error::internal(chain(&error))));
             }
             Ok(())
         }
     }
 }
 
-fn answer(reply: oneshot::Sender<Stored>, stored: Stored) {
+/// Stores the changes of `batch` one after the other. After the first fault of the database, the
+/// others fail without an attempt.
+fn store_each(conn: &mut DbConn, batch: Vec<Pending>, store_all: StoreAll) -> Result<()> {
+    let mut outcome = Ok(());
+    for pending in batch {
+        match &outcome {
+            Ok(()) => outcome = store_batch(conn, vec![pending], store_all),
+            Err(error) => complete(pending.reply, Err(Error::unavailable(chain(error)))),
+        }
+    }
+    outcome
+}
+
+/// Returns `error` of another change's transaction as the error of a change that was not attempted.
+fn as_not_attempted(error: Error) -> Error {
+    match error {
+        Error::OutcomeUnknown(cause) => Error::Unavailable(cause),
+        other => other,
+    }
+}
+
+fn complete(reply: oneshot::Sender<Stored>, stored: Stored) {
     if reply.send(stored).is_err() {
         log::debug!("a change completed after its caller went away");
     }

@@ -1,5 +1,5 @@
-//! Pool of connections for blocking work, with its own threads. Every wait has a timeout, even the
-//! wait for a database that never responds.
+//! Pool of connections for blocking work, with its own threads. Every wait of a caller has a
+//! timeout, even the wait for a database that never responds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,8 +23,9 @@ pub(super) struct Limits {
     pub(super) connections: u32,
     /// Maximum number of connections of one lane.
     pub(super) most_per_lane: u32,
-    /// Time after which work is given up. Its connection and its thread are replaced, so there are
-    /// at most twice as many of both as `connections`.
+    /// Time after which work is given up. Its connection and its thread are replaced, so twice as
+    /// many of both as `connections` may exist. r2d2 may also open more than are in use for a while
+    /// after a start or a failure.
     pub(super) response_timeout: Duration,
 }
 

@@ -32,6 +32,9 @@ const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 2000; \
 /// may take any time.
 pub(super) const MIGRATION_SESSION: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
+/// Settings of a session for long reads, such as the verification of all logs.
+const LONG_READS: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+
 /// Timeout of work on a connection. PostgreSQL cancels a statement sooner itself, so a server that
 /// takes longer is unreachable.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(7);
@@ -61,7 +64,8 @@ pub(in crate::db) struct PostgresDb {
     lists: Arc<FairPermits>,
     /// Permits for transactions, at most one for each lane, because a second write of the same
     /// organization would keep a connection while it waits for the row. With the committers they
-    /// are half of the connections, so that reads continue while every write hangs.
+    /// are half of the connections, from six connections on, so that reads continue while every
+    /// write hangs.
     writes: Arc<FairPermits>,
     changes: GroupCommit,
     readiness: Readiness,
@@ -100,7 +104,7 @@ impl PostgresDb {
         let permit = self.pool.acquire(&self.writes, lane, WRITE_TIMEOUT).await?;
         let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
         match self.pool.run(lane, (held, permit), work).await {
-            // The work continues, and may commit.
+            // The work continues, and may commit, unless it still waits for its connection.
             Err(Error::Unavailable(cause)) if cause.is::<Unresponsive>() => {
                 Err(Error::OutcomeUnknown(cause))
             }
@@ -135,9 +139,10 @@ impl PostgresDb {
         self.pool.run(lane, permit, work).await
     }
 
-    /// Opens a connection apart from the pool.
+    /// Opens a connection apart from the pool, for reads of any length.
     pub(in crate::db) fn connect(&self) -> Result<DbConn> {
-        let conn = connect(&self.url).map_err(Error::unavailable)?;
+        let mut conn = connect(&self.url).map_err(Error::unavailable)?;
+        conn.batch_execute(LONG_READS)?;
         Ok(DbConn::Postgres(conn))
     }
 

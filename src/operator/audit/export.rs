@@ -35,7 +35,7 @@ pub async fn export(
     let mut exported = Exported::default();
     let mut logs = match only {
         Some(org_id) => Logs::one(db, org_id),
-        None => Logs::all(db).await?,
+        None => Logs::all(db)?,
     };
     while let Some(org_id) = logs.next().await? {
         export_log(db, org_id, out, &mut exported).await?;

@@ -27,11 +27,11 @@ impl<'a> Logs<'a> {
     /// Starts with all organizations that have a row or entries. An organization has entries
     /// without a row only after tampering. At most one page of such organizations is read, which is
     /// enough to report the tampering.
-    pub(super) async fn all(db: &'a Db) -> Result<Self> {
-        let orphans = db.read(Lane::OPERATOR, |conn| db::stray::list_orphans(conn, PAGE));
-        let orphans = orphans.await?;
+    pub(super) fn all(db: &'a Db) -> Result<Self> {
+        // On a connection without a time limit, because the query reads all of the log's index.
+        let find = |conn: &mut DbConn| db::stray::list_orphans(conn, PAGE);
         Ok(Self {
-            orphans,
+            orphans: db.reader()?.snapshot(find)?,
             ..Self::with_row(db)
         })
     }
