@@ -72,12 +72,12 @@ pub static SETTINGS: &[Setting] = &[
     .default("0"),
     Setting::number(
         "organization_changes_per_minute",
-        "Rate limit of changes of one organization, 0 is unlimited [default: 600, on loopback 0]",
+        "Changes per minute of one organization (0 = unlimited) [default: 600, 0 if only local]",
     )
     .flag("N"),
     Setting::number(
         "credential_idempotency_keys_per_day",
-        "Rate limit of changes with an Idempotency-Key of one API key or user, 0 is unlimited",
+        "Idempotency-Keys per day of one API key or user (0 = unlimited)",
     )
     .flag("N")
     .default("100000"),

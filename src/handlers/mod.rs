@@ -10,9 +10,10 @@ use quietline_api_runtime::Operation;
 
 use crate::domain::access::Demand;
 
-/// Returns whether `operation` may change something.
+/// Returns whether `operation` counts for the limits of changes. DELETE does not, because the owner
+/// of a leaked key must be able to revoke the key while it uses the limit up.
 fn is_change(operation: &Operation) -> bool {
-    operation.method != "GET"
+    !["GET", "DELETE"].contains(&operation.method)
 }
 
 /// Returns the requirements of `operation`, as its spec states them.

@@ -173,9 +173,10 @@ impl Limits {
             return Ok(());
         }
         let organization = by_id(access.organization(), find_id).await?;
-        take(request, changes, &organization)?;
         let credential = access.author().actor.identity();
-        take(request, keys, &(credential, organization))
+        // The caller's own limit first: a refusal must not use up the organization's.
+        take(request, keys, &(credential, organization.clone()))?;
+        take(request, changes, &organization)
     }
 
     async fn take_of_caller(

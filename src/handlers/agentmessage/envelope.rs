@@ -153,7 +153,7 @@ fn of_error(error: &Error) -> Public<'_> {
             StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::OutcomeUnknown,
             "the change may have been stored: read the resource, \
-             or retry with the same Idempotency-Key",
+             or retry if the request had an Idempotency-Key",
         ),
         Error::Internal(_) => INTERNAL,
     }

@@ -12,8 +12,8 @@ use crate::support::app::state_of;
 use crate::support::proxy::Proxy;
 use crate::support::response::Response;
 
-const UNKNOWN: &str =
-    "the change may have been stored: read the resource, or retry with the same Idempotency-Key";
+const UNKNOWN: &str = "the change may have been stored: read the resource, \
+     or retry if the request had an Idempotency-Key";
 
 /// Starts an application behind a proxy, if the tests run on PostgreSQL.
 async fn behind_proxy() -> Option<(TestApp, Proxy)> {

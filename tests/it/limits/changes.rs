@@ -60,6 +60,19 @@ async fn all_changes_of_an_organization_share_a_limit_and_reads_do_not_count() {
 }
 
 #[actix_web::test]
+async fn a_leaked_key_can_be_revoked_while_it_uses_the_limit_up() {
+    let server = per_organization(1).await;
+    let app = &server.app;
+    let (key, leaked) = (app.api_key(SCOPES).await, app.api_key(SCOPES).await);
+    for status in [200, 429] {
+        assert_eq!(app.patch(&leaked, json!({})).await.status, status);
+    }
+    let path = format!("/v1/api-keys/{}", app.key_id(&leaked).await);
+    let revoked = app.request(Method::DELETE, &path).bearer(&key).send().await;
+    assert_eq!(revoked.status, 204, "{revoked:?}");
+}
+
+#[actix_web::test]
 async fn requests_without_permission_do_not_use_up_the_changes_of_an_organization() {
     let server = per_organization(1).await;
     let app = &server.app;
