@@ -112,8 +112,8 @@ CREATE TRIGGER organizations_refuses_update BEFORE UPDATE ON organizations
 FOR EACH ROW WHEN (NEW.audit_length <= OLD.audit_length)
 EXECUTE FUNCTION refuse_change('organizations without an audit entry');
 
-CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, created_at ON organizations
-FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('organizations: id and created_at');
+CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, external_id, created_at ON organizations
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('organizations: id, external_id and created_at');
 
 CREATE TRIGGER organizations_refuses_delete BEFORE DELETE OR TRUNCATE ON organizations
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('organizations');

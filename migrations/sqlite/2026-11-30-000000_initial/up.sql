@@ -131,9 +131,9 @@ BEGIN
     SELECT RAISE(ABORT, 'organizations: UPDATE without an audit entry is refused');
 END;
 
-CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, created_at ON organizations
+CREATE TRIGGER organizations_refuses_identity BEFORE UPDATE OF id, external_id, created_at ON organizations
 BEGIN
-    SELECT RAISE(ABORT, 'organizations: UPDATE of id or created_at is refused');
+    SELECT RAISE(ABORT, 'organizations: UPDATE of id, external_id or created_at is refused');
 END;
 
 CREATE TRIGGER organizations_refuses_delete BEFORE DELETE ON organizations
@@ -142,7 +142,7 @@ BEGIN
 END;
 
 CREATE TRIGGER organizations_refuses_replace BEFORE INSERT ON organizations
-WHEN EXISTS (SELECT 1 FROM organizations WHERE id = NEW.id)
+WHEN EXISTS (SELECT 1 FROM organizations WHERE id = NEW.id OR external_id = NEW.external_id)
     OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM organizations WHERE rowid = NEW.rowid))
 BEGIN
     SELECT RAISE(ABORT, 'organizations: REPLACE is refused');

@@ -141,6 +141,7 @@ async fn an_organization_cannot_be_changed_without_an_audit_entry_or_deleted() {
         "UPDATE organizations SET audit_length = audit_length - 1",
         "UPDATE organizations SET id = id, audit_length = audit_length + 1",
         "UPDATE organizations SET created_at = updated_at, audit_length = audit_length + 1",
+        "UPDATE organizations SET external_id = NULL, audit_length = audit_length + 1",
     ];
     assert_refused("organizations", &statements).await;
 }
