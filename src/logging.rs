@@ -141,11 +141,12 @@ struct Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let counter = match self.lines.try_send(line.to_vec()) {
-            Ok(()) => &self.progress.queued,
-            Err(_full) => &self.progress.dropped,
-        };
-        counter.fetch_add(1, Ordering::SeqCst);
+        // Before the line is sent, so that a flush waits for it.
+        self.progress.queued.fetch_add(1, Ordering::SeqCst);
+        if self.lines.try_send(line.to_vec()).is_err() {
+            self.progress.written.fetch_add(1, Ordering::SeqCst);
+            self.progress.dropped.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(line.len())
     }
 

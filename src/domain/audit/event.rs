@@ -99,9 +99,9 @@ pub fn difference(before: Fields, after: Fields) -> (Map<String, Value>, Map<Str
         .unzip()
 }
 
-/// Returns `time` as payloads show it, always with microseconds, so that texts sort like times.
+/// Returns `time` as payloads show it, always with milliseconds, so that texts sort like times.
 pub fn recorded_time(time: DateTime<Utc>) -> Value {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true).into()
+    time.to_rfc3339_opts(SecondsFormat::Millis, true).into()
 }
 
 /// Recorded action without a position in the chain.

@@ -146,7 +146,7 @@ async fn an_undone_revocation_is_named() {
     assert_found(
         "UPDATE api_keys SET revoked_at = NULL WHERE id = {REVOKED_KEY}",
         &["api_key {REVOKED_KEY}: revoked_at is null, \
-             entry 6 says \"2026-01-04T12:00:00.000000Z\""],
+             entry 6 says \"2026-01-04T12:00:00.000Z\""],
     )
     .await;
 }
