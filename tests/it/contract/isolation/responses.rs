@@ -95,7 +95,7 @@ fn check_reuse(own: &Tenant, call: &Call, response: &Response) {
 }
 
 /// Returns whether the response is replayed. Asserts that it is the response that this caller
-/// received before.
+/// received before, or shows the present organization if nothing was changed then.
 fn is_replayed(own: &mut Tenant, call: &Call, response: &Response) -> bool {
     let is_replayed = response.headers.contains_key("idempotent-replayed");
     let Some(key) = call
@@ -105,21 +105,22 @@ fn is_replayed(own: &mut Tenant, call: &Call, response: &Response) -> bool {
         assert!(!is_replayed, "no key was sent: {response:?}");
         return false;
     };
-    let mut response = response.json();
-    if let Some(plaintext) = response.pointer_mut("/data/plaintext") {
+    let mut body = response.json();
+    if let Some(plaintext) = body.pointer_mut("/data/plaintext") {
         *plaintext = Value::Null;
     }
     let name = (call.caller.identity.clone(), key.to_owned());
-    if is_replayed {
-        assert_eq!(
-            own.responses.get(&name),
-            Some(&response),
-            "response of another caller"
-        );
-    } else {
-        own.responses.insert(name, response);
+    if !is_replayed {
+        own.responses.insert(name, Some(body));
+        return false;
     }
-    is_replayed
+    match own.responses.get(&name) {
+        Some(Some(first)) => assert_eq!(first, &body, "response of another caller"),
+        Some(None) if call.operation.minimum_role.is_some() => assert_eq!(body, own.missed_call),
+        Some(None) => compare_settings(own, response),
+        None => panic!("response of another caller: {body}"),
+    }
+    true
 }
 
 fn is_replayable(operation: &Operation) -> bool {
@@ -137,6 +138,13 @@ fn learn_of_request(own: &mut Tenant, call: &Call, response: &Response, has_chan
     };
     let id = response.header("x-request-id").to_owned();
     own.requests.insert(id, request);
+    if let Some(key) = call
+        .header("Idempotency-Key")
+        .filter(|_| !has_changed && is_replayable(call.operation))
+    {
+        let name = (call.caller.identity.clone(), key.to_owned());
+        own.responses.insert(name, None);
+    }
 }
 
 fn learn_of_key(own: &mut Tenant, call: &Call, response: &Response) {

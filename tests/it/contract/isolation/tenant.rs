@@ -81,8 +81,9 @@ pub struct Tenant {
     pub ids: HashSet<String>,
     /// Requests by request id.
     pub requests: HashMap<String, Request>,
-    /// Replayable responses by identity and `Idempotency-Key`.
-    pub responses: HashMap<(String, String), Value>,
+    /// Replayable responses by identity and `Idempotency-Key`. `None` for a request that changed
+    /// nothing.
+    pub responses: HashMap<(String, String), Option<Value>>,
     pub pages: Vec<NextPage>,
 }
 
