@@ -142,7 +142,7 @@ BEGIN
 END;
 
 CREATE TRIGGER organizations_refuses_replace BEFORE INSERT ON organizations
-WHEN EXISTS (SELECT 1 FROM organizations WHERE id = NEW.id OR external_id = NEW.external_id)
+WHEN EXISTS (SELECT 1 FROM organizations WHERE id = NEW.id)
     OR (NEW.rowid <> -1 AND EXISTS (SELECT 1 FROM organizations WHERE rowid = NEW.rowid))
 BEGIN
     SELECT RAISE(ABORT, 'organizations: REPLACE is refused');
