@@ -44,12 +44,6 @@ const POSTGRES_UNAVAILABLE: [&str; 8] = [
     "deadlock detected",
 ];
 
-/// Part of PostgreSQL's message of a write that waited too long for a row.
-const LOCK_TIMEOUT: &str = "due to lock timeout";
-
-/// Message of a write that waited too long in SQLite's queue.
-pub(super) const QUEUE_TIMEOUT: &str = "timed out in the queue of writes";
-
 /// Part of PostgreSQL's message of a change in a read-only session.
 const READ_ONLY: &str = "in a read-only transaction";
 
@@ -94,14 +88,6 @@ pub(super) fn is_malformed(error: &Error) -> bool {
 /// malformed file.
 pub(super) fn is_unreadable(error: &Error) -> bool {
     is_malformed(error) || chain(error).contains("disk I/O error")
-}
-
-/// Returns whether a write failed because it waited for another, which says nothing of the disk.
-pub(super) fn is_contention(error: &Error) -> bool {
-    let text = chain(error);
-    [LOCKED, LOCK_TIMEOUT, QUEUE_TIMEOUT]
-        .iter()
-        .any(|part| text.contains(part))
 }
 
 /// Returns whether PostgreSQL refused a change because its session is read-only.

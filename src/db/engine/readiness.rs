@@ -13,7 +13,6 @@ use crate::error::{Error, Result, chain};
 use super::connection::DbConn;
 use super::connections::Connect;
 use super::fair::Lane;
-use super::fault;
 use super::pool::{BlockingPool, Limits};
 use super::work::{Busy, Unresponsive};
 
@@ -75,8 +74,7 @@ pub(in crate::db) struct WriteHealth {
 }
 
 impl WriteHealth {
-    /// Notes the outcome of a write. Ignores a refusal before an attempt, a wait for another write,
-    /// and the error of a rule.
+    /// Notes the outcome of a write. Ignores a refusal before an attempt, and the error of a rule.
     pub(in crate::db) fn note<T>(&self, outcome: &Result<T>) {
         match outcome {
             Ok(_) => {
@@ -86,7 +84,7 @@ impl WriteHealth {
                 }
             }
             Err(error @ (Error::Unavailable(cause) | Error::OutcomeUnknown(cause)))
-                if !cause.is::<Busy>() && !fault::is_contention(error) =>
+                if !cause.is::<Busy>() =>
             {
                 if !self.is_failing.swap(true, Ordering::Relaxed) {
                     log::error!("writes fail: {}", chain(error));

@@ -1,21 +1,19 @@
 //! Server on a full disk. Goal: writes are refused with 503 and acknowledged writes stay. Method:
-//! the system limits the size of the server's files.
+//! the system calls of the real server fail as on a disk without space.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::acknowledged::{check, rename};
+use super::faulty_disk::FaultyDisk;
 use super::http_client::{Connection, Response};
-use super::program::{BINARY, Program, Server};
+use super::program::{Program, Server};
 
 const ORGANIZATION: &str = "/v1/organization";
 
-/// The shell ignores the signal, so a write beyond the limit fails with an ordinary error. The
-/// limit is one or two MiB, depending on the shell's block size. It is a soft limit, so the test
-/// can raise it again.
-const SERVE_WITH_LIMIT: &str =
-    "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" serve --listen 127.0.0.1:0";
+/// Bytes by which the files can grow.
+const SPACE: u64 = 2 * 1024 * 1024;
 
 /// More changes than the limit has space for.
 const MANY: usize = 10_000;
@@ -24,11 +22,12 @@ const MANY: usize = 10_000;
 /// succeeds for this long, the database file itself is full.
 const FULL_AFTER: Duration = Duration::from_secs(1);
 
-/// Server whose files have reached the limit, with the changes that it has acknowledged.
+/// Server whose disk is full, with the changes that it has acknowledged.
 struct Full {
     program: Program,
     org: String,
     key: String,
+    disk: FaultyDisk,
     server: Server,
     names: Vec<String>,
 }
@@ -38,13 +37,15 @@ impl Full {
         let program = Program::on_sqlite();
         let org = program.organization("One");
         let (_, key) = program.key(&org, "org:read,org:admin:write");
-        let shell = program.other_command("/bin/sh", &["-c", SERVE_WITH_LIMIT, BINARY]);
-        let server = program.start(shell);
+        let disk = FaultyDisk::of(&program);
+        let server = disk.serve(&program);
+        disk.limit_growth(SPACE);
         let names = fill(&mut server.connect(), &key);
         Self {
             program,
             org,
             key,
+            disk,
             server,
             names,
         }
@@ -102,14 +103,10 @@ fn on_a_full_disk_writes_are_refused_reads_continue_and_acknowledged_writes_stay
     assert_eq!(after.status, 200, "{after:?}");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn writes_are_accepted_without_a_restart_once_there_is_space_again() {
     let mut full = Full::new();
-    let raised = std::process::Command::new("prlimit")
-        .args(["--pid", &full.server.pid(), "--fsize=unlimited:"])
-        .status();
-    assert!(raised.expect("prlimit of util-linux").success());
+    full.disk.repair("space");
     for name in ["After", "And after that"] {
         let renamed = rename(&mut full.server.connect(), &full.key, name).unwrap();
         assert_eq!(renamed.status, 200, "{renamed:?}");

@@ -221,11 +221,6 @@ impl Server {
         Connection::open(&self.address)
     }
 
-    /// Returns the id of the process.
-    pub fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
     /// Returns the reading end of a piped log.
     pub fn take_log(&mut self) -> ChildStderr {
         self.child.stderr.take().unwrap()

@@ -12,7 +12,7 @@ use crate::error::{BoxError, Error, Result, chain};
 
 use crate::db::engine::connection::DbConn;
 use crate::db::engine::fair::{Lane, Turns};
-use crate::db::engine::fault::{QUEUE_TIMEOUT, is_locked};
+use crate::db::engine::fault::is_locked;
 use crate::db::engine::prepared::{self, Statement};
 use crate::db::engine::work::{Busy, Work, run_caught};
 
@@ -263,7 +263,7 @@ fn begin_for(
     transactions: &mut Transactions,
     mut batch: Vec<Box<dyn Job>>,
 ) -> Option<Vec<Box<dyn Job>>> {
-    let mut failure = Failure::unavailable(QUEUE_TIMEOUT.to_owned());
+    let mut failure = Failure::unavailable("timed out in the queue of writes".to_owned());
     loop {
         let stale;
         (stale, batch) = batch.into_iter().partition(|job| job.is_stale());
