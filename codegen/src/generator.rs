@@ -131,6 +131,7 @@ fn generate_one(
         let path = out.join(name);
         files.insert(name.to_owned(), fs::read(&path).map_err(at(&path))?);
     }
+    // Made from `spec`, because `for_generator` removes keywords that validation needs.
     let json = serde_json::to_string_pretty(&to_3_1(spec)).map_err(|error| error.to_string())?;
     files.insert("spec.json".to_owned(), format!("{json}\n").into_bytes());
     Ok(files)

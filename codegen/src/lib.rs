@@ -70,6 +70,7 @@ pub fn update(settings: &Settings) -> Result<bool> {
         return Ok(false);
     }
 
+    // Before the search for the generator, because an unsupported spec has to be edited first.
     let specs = read_specs(&inputs)?;
     let generator = generator::find(settings).map_err(|why| {
         format!(

@@ -36,6 +36,7 @@ pub fn read_specs(inputs: &Tree) -> Result<BTreeMap<String, Value>> {
         let text = String::from_utf8_lossy(bytes);
         let spec: Value = serde_saphyr::from_str(&text)
             .map_err(|error| format!("{name} is not YAML: {error}"))?;
+        // Collected over all specs, so that one build reports every problem.
         for problem in unsupported(&spec) {
             problems.push(format!(
                 "{name}: {problem} is not supported by openapi/templates"
@@ -67,6 +68,7 @@ pub fn for_generator(spec: &Value) -> Value {
         describe(schema, "x-doc");
         for (_, property) in members_mut(schema.get_mut("properties")) {
             describe(property, "x-property-doc");
+            // After `describe`, because the inlined schema takes over its documentation.
             inline_untyped(spec, property);
         }
     }
@@ -113,6 +115,7 @@ fn success(spec: &Value, response: &Value, variant: &str, constant: &str) -> Val
     let mut headers = Object::new();
     for (name, header) in members(response.get("headers")) {
         let header = resolve(spec, header);
+        // The server sets these headers, so that no operation has to supply them.
         if header["x-set-by-server"] != true {
             let mut header = header.clone();
             let schema = resolve(spec, &header["schema"]).clone();

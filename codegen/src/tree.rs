@@ -22,6 +22,7 @@ pub fn digest(tree: &Tree) -> String {
             .copied()
             .filter(|byte| *byte != b'\r')
             .collect();
+        // With separators and the length, so that another split of the same bytes differs.
         hash.update(format!("{name}\0{}\0", bytes.len()));
         hash.update(&bytes);
     }
@@ -39,6 +40,7 @@ pub fn read_tree(root: &Path) -> Result<Tree> {
 }
 
 fn walk(folder: &Path, prefix: &str, tree: &mut Tree) -> Result<()> {
+    // In any order, because the map sorts by path. Digests thus agree between file systems.
     for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -163,9 +163,12 @@ impl Check<'_> {
         let mut names = Vec::new();
         for parameter in parameters(self.spec, operation).into_iter().chain(shared) {
             let name = parameter["name"].as_str().unwrap_or_default();
+            // An operation overrides a parameter of its path:
+            // <https://spec.openapis.org/oas/v3.1.0#path-item-object>.
             if names.contains(&(name, &parameter["in"])) {
                 continue;
             }
+            // The runtime keeps the values of all locations in one map, by name.
             if names.iter().any(|(known, _)| *known == name) {
                 self.refuse(id, format!("the parameter name `{name}` in two places"));
             }
@@ -218,6 +221,8 @@ impl Check<'_> {
             .as_str()
             .unwrap_or_default()
             .to_ascii_lowercase();
+        // OpenAPI ignores such a parameter:
+        // <https://spec.openapis.org/oas/v3.1.0#parameter-object>.
         if style == "simple" && ["accept", "content-type", "authorization"].contains(&name.as_str())
         {
             self.refuse(location, "a header that OpenAPI has no parameters for");
@@ -271,6 +276,7 @@ impl Check<'_> {
 
     fn request_body(&mut self, id: &str, body: &Value) {
         self.known_keys(id, body, &["description", "required", "content"]);
+        // The runtime refuses a request without a JSON body.
         if body["required"] != true {
             self.refuse(id, "an optional request body");
         }
@@ -292,6 +298,7 @@ impl Check<'_> {
         self.known_keys(location, response, RESPONSE);
         if response.get("content").is_some() {
             match status {
+                // These have no content (RFC 9110, sections 15.3.5 and 15.4.5).
                 "204" | "304" => self.refuse(location, "a body"),
                 _ => self.content(location, response),
             }
@@ -317,6 +324,7 @@ impl Check<'_> {
             [(name, media)] if *name == "application/json" => {
                 self.known_keys(location, media, &["schema", "example", "examples"]);
                 let schema = resolve(self.spec, &media["schema"]);
+                // The generator would invent a name for the type of an inline schema.
                 if media["schema"].get("$ref").is_none() || schema.get("properties").is_none() {
                     self.refuse(
                         location,
@@ -350,6 +358,7 @@ impl Check<'_> {
             {
                 self.refuse(location, format!("`{key}` beside other keywords"));
             }
+            // `unfold_null_choice` in the runtime supports only this form.
             if choices.len() != 2 || nulls != 1 {
                 self.refuse(
                     location,
@@ -403,6 +412,7 @@ impl Check<'_> {
             self.refuse(location, "an enum of anything but strings");
         }
         for bound in ["exclusiveMinimum", "exclusiveMaximum"] {
+            // A number in OpenAPI 3.1, but `to_3_1` does not convert it.
             if schema.get(bound).is_some_and(Value::is_boolean) {
                 self.refuse(location, format!("`{bound}` as OpenAPI 3.0 has it"));
             }

@@ -41,6 +41,7 @@ fn upgrade(node: &mut Value) {
             // Unlike `remove`, this keeps the order of the other members.
             object.retain(|key, value| key != "nullable" || !value.is_boolean());
             for (key, child) in object {
+                // A property may itself be called `nullable` or `example`.
                 if NAMED.contains(&key.as_str()) && child.is_object() {
                     members_mut(Some(child)).for_each(|(_, named)| upgrade(named));
                 } else if !VALUES.contains(&key.as_str()) && !key.starts_with("x-") {
@@ -57,6 +58,7 @@ fn add_null(schema: &mut Object) {
     if let Some(kind) = schema.get_mut("type").filter(|kind| kind.is_string()) {
         *kind = json!([kind.take(), "null"]);
     }
+    // JSON Schema checks `enum` besides `type`, so that null would still be refused.
     if let Some(options) = schema.get_mut("enum").and_then(Value::as_array_mut)
         && !options.contains(&Value::Null)
     {

@@ -82,15 +82,18 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
 /// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8. JSON is always UTF-8
 /// (RFC 8259, section 8.1), but clients name the charset.
 fn is_json(headers: &HeaderMap) -> bool {
+    // Recipients differ about which of two values counts (RFC 9110, section 8.3).
     let Some(content_type) = only_value(headers, header::CONTENT_TYPE) else {
         return false;
     };
     let mut parts = content_type.split(';').map(str::trim);
     let is_media_type = parts
         .next()
+        // Media types and charsets are case-insensitive (RFC 9110, sections 8.3.1 and 8.3.2).
         .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
     is_media_type
         && parts
+            // RFC 9110, section 5.6.6 allows a `;` without a parameter after it.
             .filter(|parameter| !parameter.is_empty())
             .all(|parameter| {
                 ["charset=utf-8", "charset=\"utf-8\""]

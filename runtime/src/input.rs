@@ -102,6 +102,7 @@ impl Input {
             )));
         };
         let value = json::parse(bytes).map_err(Rejection::MalformedJson)?;
+        // Before the schema, because a violation of the whole body has no field to name.
         if body.is_object && !value.is_object() {
             let message = "request body must be a JSON object";
             return Err(Rejection::MalformedJson(message.to_owned()));

@@ -54,5 +54,6 @@ where
     D: serde::Deserializer<'de>,
     T: serde::Deserialize<'de>,
 {
+    // Deserializing an `Option` would accept null and treat it as absent.
     T::deserialize(deserializer).map(Some)
 }

@@ -77,6 +77,8 @@ impl Parameter {
             schema: Schema::compile(spec, &rules).map_err(|why| format!("{name}: {why}"))?,
             name,
             kind,
+            // Absent means true for `form`, the only style of a list here:
+            // <https://spec.openapis.org/oas/v3.1.0#parameter-object>.
             list: is_list.then(|| object["explode"] != false),
             required: object["required"] == true,
             default: schema.get("default").cloned(),
@@ -99,6 +101,8 @@ impl Parameter {
             (_, []) if self.required => return Err("is required".to_owned()),
             (_, []) => return Ok(self.default.clone()),
             (Some(true), texts) => self.list(texts.iter().map(|text| raw.decode(text)))?,
+            // Split before decoding, so that an encoded comma belongs to its item (RFC 3986,
+            // section 2.4).
             (Some(false), [text]) => self.list(text.split(',').map(|text| raw.decode(text)))?,
             (None, [text]) => self.kind.parse(&raw.decode(text)?)?,
             (_, _) => return Err("must not be given more than once".to_owned()),
@@ -125,6 +129,7 @@ impl Kind {
         match self {
             Self::Text => Ok(Value::from(text)),
             Self::Integer => {
+                // Checked here, because `parse` would also accept a leading `+`.
                 let digits = text.strip_prefix('-').unwrap_or(text);
                 if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                     return Err("must be an integer".to_owned());
@@ -161,6 +166,7 @@ impl<'a> Raw<'a> {
 
     fn get(&self, name: &str) -> Result<Vec<Cow<'a, str>>, String> {
         match self {
+            // The router has matched the path, so that both have equally many segments.
             Self::Path(template, path) => Ok(template
                 .split('/')
                 .zip(path.split('/'))
@@ -178,6 +184,8 @@ impl<'a> Raw<'a> {
                 .collect()),
             Self::Header(request) => {
                 let lines = request.headers().get_all(name);
+                // Lossy, because a header may contain bytes that are not UTF-8 (`obs-text` in RFC
+                // 9110, section 5.5).
                 let texts: Vec<_> = lines
                     .map(|line| String::from_utf8_lossy(line.as_bytes()))
                     .collect();
@@ -235,6 +243,7 @@ fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, String> {
         decoded.push(match byte {
             b'+' if plus_is_space => b' ',
             b'%' => {
+                // One digit at a time, because `from_str_radix` would accept a sign, as in `%+1`.
                 let mut digit = || char::from(bytes.next()?).to_digit(16);
                 let (high, low) = (digit().ok_or_else(wrong)?, digit().ok_or_else(wrong)?);
                 (high * 16 + low) as u8

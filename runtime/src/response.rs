@@ -35,6 +35,7 @@ impl ResponseBuilder {
 
     /// Finishes with a JSON body.
     pub fn json(mut self, body: &impl Serialize) -> Result<HttpResponse, Rejection> {
+        // Not `HttpResponseBuilder::json`, whose response to a failure would bypass `Api::render`.
         let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
         serde_json::to_writer(&mut bytes, body)
             .map_err(|error| Rejection::Internal(format!("response body: {error}")))?;

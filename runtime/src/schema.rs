@@ -86,6 +86,8 @@ impl Schema {
             .with_format("date-time", |text: &str| {
                 chrono::DateTime::<chrono::Utc>::from_str(text).is_ok()
             })
+            // Draft 2020-12 does not validate formats by default:
+            // <https://json-schema.org/draft/2020-12/json-schema-validation#section-7.2.1>.
             .should_validate_formats(true)
             .build(&document)
             .map_err(|error| format!("{}: {error}", error.instance_path()))?;
@@ -125,6 +127,7 @@ impl Schema {
         match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
+                // The validator names the object, but a client looks for the missing field.
                 report(child(&path, name), &rule.message);
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -171,6 +174,7 @@ fn collect_rules(location: &Location, schema: &Value, rules: &mut HashMap<Locati
 fn segments(pointer: &str) -> impl Iterator<Item = Cow<'_, str>> {
     pointer.split('/').skip(1).map(|part| {
         if part.contains('~') {
+            // `~0` last, because `~01` means `~1` and not `/`.
             Cow::Owned(part.replace("~1", "/").replace("~0", "~"))
         } else {
             Cow::Borrowed(part)
@@ -207,6 +211,7 @@ fn collect_references(spec: &Value, schema: &Value, found: &mut Map<String, Valu
         && !found.contains_key(name)
     {
         let named = &spec["components"]["schemas"][name];
+        // Inserted before its own references are followed, because a schema may refer to itself.
         found.insert(name.to_owned(), named.clone());
         collect_references(spec, named, found);
     }
@@ -227,6 +232,7 @@ fn normalise(schema: &mut Value) {
         return;
     };
     bound_integers(object);
+    // Before the loop, which also normalises the `else` that this makes.
     unfold_null_choice(object);
     // Only formats that become a Rust type are checked. Rules for text are patterns.
     object.retain(|key, value| {
@@ -256,6 +262,7 @@ fn bound_integers(object: &mut Map<String, Value>) {
     if is_integer {
         let bounds = match object.get("format").and_then(Value::as_str) {
             Some("int64") => json!({"minimum": i64::MIN, "maximum": i64::MAX}),
+            // The generator uses `i32` for an integer without a format.
             _ => json!({"minimum": i32::MIN, "maximum": i32::MAX}),
         };
         object.insert("allOf".to_owned(), json!([bounds]));

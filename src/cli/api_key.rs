@@ -17,6 +17,7 @@ const PAGE: i64 = 500;
 
 pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Output) -> Outcome {
     let label = ApiKey::parse_label(&args.label).map_err(Error::from)?;
+    // Trimmed, because a quoted list may have spaces after its commas.
     let scopes = args.scopes.iter().map(|name| name.trim());
     let scopes = ScopeSet::parse(scopes).map_err(Error::from)?;
     let organization = find(&context.db, &args.org).await?;

@@ -98,6 +98,7 @@ fn without_flag() -> String {
 fn refer_to_settings(command: clap::Command) -> clap::Command {
     let flags = SETTINGS.iter().filter_map(to_arg);
     command
+        // Own copies, because hiding the inherited flags would hide them in the main help too.
         .args(flags.map(|flag| flag.hide(true)))
         .after_help("Settings, such as --database-url, are listed by `quietline --help`.")
         .mut_subcommands(refer_to_settings)
@@ -281,6 +282,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 fn live_status(text: &str) -> Result<RegistrationStatus, String> {
     text.parse::<RegistrationStatus>()
         .ok()
+        // Only `delete` sets this status, because deleting a brand also deletes its campaigns.
         .filter(|status| *status != RegistrationStatus::Deleted)
         .ok_or_else(|| "must be one of: PENDING, ACTIVE".to_owned())
 }

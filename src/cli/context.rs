@@ -28,6 +28,8 @@ pub(super) fn open(config: &Config) -> Result<Context, BoxError> {
 /// Opens an existing database only. A mistyped name would otherwise create an empty database, which
 /// always verifies.
 pub(super) fn open_existing(config: &Config) -> Result<Context, BoxError> {
+    // Only SQLite creates a database when it is opened. If the path cannot be examined, `open`
+    // reports the cause.
     if let DatabaseUrl::Sqlite(path) = &config.database_url
         && path.try_exists().is_ok_and(|exists| !exists)
     {

@@ -49,6 +49,7 @@ pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
     let context = open(config)?;
     let organization = organization(&context).await?;
     let id = &organization.id;
+    // With the secret, because a key that is derived from an id alone could be computed by others.
     let seed = |label: &str| format!("{label} of {id} by {}", secret.expose());
     let demo = Demo {
         admin_key: key(&context, id, "demo admin", &ADMIN_SCOPES, &seed("admin")).await?,
@@ -135,6 +136,7 @@ fn token(
 
 /// Returns the URL for a client on this machine to reach a server that listens on `listen`.
 fn base_url(listen: &str) -> String {
+    // The unspecified address is not a destination (RFC 4291, section 2.5.2).
     let address = listen
         .replace("0.0.0.0:", "127.0.0.1:")
         .replace("[::]:", "[::1]:");

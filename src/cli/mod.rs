@@ -42,6 +42,7 @@ pub fn run() -> ExitCode {
     exit_code(
         guard
             .map_err(BoxError::from)
+            // The guard outlives the command, because dropping it writes the queued lines.
             .and_then(|_guard| System::new().block_on(dispatch(cli.command, &config, output))),
     )
 }
@@ -61,6 +62,7 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
         Command::Migrate => serve::migrate(config, out),
         Command::Demo => demo::run(config, out).await,
         Command::Org(OrgCommand::Create(new)) => {
+            // May create the database, because the other commands need an organization first.
             organization::create(&open(config)?, new, out).await
         }
         Command::Org(OrgCommand::Show { id }) => {

@@ -82,6 +82,8 @@ pub(super) fn print_error(message: &str) {
 /// Creates a new file that only its owner can read. Fails if the file exists.
 pub(super) fn create_private(path: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
+    // With the mode from the start, because other users could open the file before a later
+    // change of its mode.
     options.write(true).create_new(true).mode(0o600).open(path)
 }
 

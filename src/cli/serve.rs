@@ -22,6 +22,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
     // First, so that a panic during the start is logged as well.
     std::panic::set_hook(Box::new(log_panic));
     let keys = jwt_keys(config)?;
+    // Only a warning, because the AgentMessage dialect works without tokens.
     if keys.is_empty() {
         log::warn!(
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
@@ -70,6 +71,7 @@ fn reserved_files(config: &Config) -> usize {
 }
 
 pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
+    // Opening the database brings its schema up to date.
     let _context = open(config)?;
     let url = config.database_url.to_string();
     out.print(

@@ -81,6 +81,7 @@ pub(super) fn limits(sources: &mut Sources<'_>, listen: &str) -> LimitSettings {
         address_failures: limit("address_failures_per_minute"),
         trusted_proxies: list(sources, "trusted_proxies", network),
     };
+    // A proxy on this machine connects locally, but on behalf of clients of other machines.
     let is_local = is_loopback(listen) && settings.trusted_proxies.is_empty();
     let default = CHANGES_PER_MINUTE.filter(|_| !is_local);
     settings.organization_changes = changes.map_or(default, NonZeroU32::new);

@@ -45,6 +45,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting::text("docs", "Whether to serve /docs and /openapi")
         .flag("on|off")
         .default("on"),
+    // Without a flag, because other users of the machine can list the arguments of a process.
     Setting::text(
         "jwt_secret",
         "Shared secret (HS256) of tokens, at least 32 bytes",

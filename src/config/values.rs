@@ -43,6 +43,7 @@ pub fn listen(text: &str) -> Result<String, String> {
 pub fn is_loopback(listen: &str) -> bool {
     match listen.parse::<SocketAddr>() {
         Ok(address) => address.ip().is_loopback(),
+        // Any other name may resolve to an address of the network.
         Err(_) => listen.starts_with("localhost:"),
     }
 }
@@ -101,6 +102,7 @@ pub fn origin(text: &str) -> Result<String, String> {
         .filter(|url| ["http", "https"].contains(&url.scheme()))
         .map(|url| url.origin().ascii_serialization());
     match written {
+        // First, because `https://*.example.com` is a valid URL.
         _ if text.contains('*') => {
             Err("must not contain *, which would allow every page".to_owned())
         }

@@ -25,6 +25,7 @@ pub(super) fn run(context: &Context, key: &AnchorKey, previous: Option<&str>) ->
     let anchors = std::mem::take(&mut previous.anchors);
     let summary = verify_all(&context.db, anchors)?;
     if !summary.faults.is_empty() {
+        // On standard error, because standard output is appended to the file of anchors.
         for fault in &summary.faults {
             print_error(&fault_line(fault));
         }
@@ -32,6 +33,7 @@ pub(super) fn run(context: &Context, key: &AnchorKey, previous: Option<&str>) ->
     }
     // After the verification, so that no signed entry is later than the statement.
     let line = key.sign(&summary.heads, &previous, context.clock.now())?;
+    // Without `Output`, which would report success for a statement lost in a closed pipe.
     writeln!(io::stdout().lock(), "{line}")?;
     Ok(true)
 }

@@ -49,6 +49,7 @@ async fn export_to_file(
     let named = |error: io::Error| format!("{path}: {error}");
     let mut file = BufWriter::new(create_private(path).map_err(named)?);
     let exported = export::export(&context.db, only, &mut file).await?;
+    // Durable before the command reports success, because exports are for safekeeping.
     file.get_ref().sync_all().map_err(named)?;
     Ok(exported)
 }

@@ -22,6 +22,7 @@ pub(super) async fn run(context: &Context, args: ListArgs, out: &mut Output) -> 
 }
 
 fn entry_value(entry: &AuditEntry) -> Value {
+    // As text if it is not JSON, because a tampered entry must be shown too.
     let payload = serde_json::from_str(&entry.payload).unwrap_or_else(|_| json!(entry.payload));
     json!({
         "seq": entry.seq,

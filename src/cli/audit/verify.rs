@@ -42,6 +42,7 @@ pub(super) async fn run(context: &Context, args: VerifyArgs, out: &mut Output) -
 /// Verifies the export at `path`, or on standard input.
 pub(super) fn run_on_file(path: &str, args: &VerifyArgs, out: &mut Output) -> Outcome {
     let only = match args.org.as_deref().map(OrgId::parse) {
+        // An external id can only be looked up in a database.
         Some(None) => return Err("with --file, --org must be an organization's id".into()),
         Some(org_id) => org_id,
         None => None,
@@ -108,6 +109,7 @@ fn print(summary: &Summary, held: Option<&Statements>, agree: &str, out: &mut Ou
         "faults": faults.iter().map(fault_value).collect::<Vec<_>>(),
     });
     let mut lines: Vec<String> = faults.iter().map(fault_line).collect();
+    // Without a file of anchors, every organization would be listed as unanchored.
     if let Some(statements) = held {
         let unanchored: Vec<String> = unanchored.iter().map(OrgId::to_string).collect();
         lines.push(held_line(statements, &unanchored));
@@ -132,6 +134,7 @@ fn print(summary: &Summary, held: Option<&Statements>, agree: &str, out: &mut Ou
 
 fn held_line(statements: &Statements, unanchored: &[String]) -> String {
     let age = statements.newest.map(|newest| {
+        // Zero for a newer statement, because the clock of its machine may be ahead.
         let age = (Clock::System.now() - newest).to_std().unwrap_or_default();
         let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
         format!("the newest {age} old")
