@@ -186,6 +186,7 @@ fn check_scopes(granted: ScopeSet, demanded: &[&str]) -> Result<()> {
 
 fn check_role(role: Option<Role>, minimum: Option<&str>) -> Result<Role> {
     let minimum = minimum
+        // A role that this program does not know refuses every user instead of admitting one.
         .and_then(|name| name.parse().ok())
         .ok_or(Error::Forbidden("not open to users"))?;
     role.filter(|role| *role >= minimum)
@@ -225,6 +226,7 @@ fn named_or_own(own: Option<OwnOrganization>, target: Target<'_>) -> Result<Orga
         Target::Own => own.map(|own| own.claimed),
         Target::Named(named) => named.cloned(),
     };
+    // Not `Forbidden`, because a superadmin may learn that an organization does not exist.
     chosen.ok_or(Error::NotFound(Resource::Organization))
 }
 

@@ -28,6 +28,7 @@ impl PlaintextApiKey {
     /// Generates a key from the operating system's random source.
     pub fn generate() -> Self {
         let mut random = rand::rng();
+        // Not a random byte modulo 62, which would favor the first symbols.
         Self::from_symbols(|| random.random_range(0..BASE_62.len()))
     }
 
@@ -144,6 +145,7 @@ impl KeyPosition {
 
     /// Reads the text of [`KeyPosition::to_text`].
     pub fn parse(text: &str) -> Option<Self> {
+        // Neither a number nor a UUID contains a dot.
         let (micros, id) = text.split_once('.')?;
         Some(Self {
             created_at: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
@@ -184,6 +186,7 @@ impl ApiKey {
             ("prefix", json!(self.prefix)),
         ];
         let mut after = new.recorded();
+        // No other entry records the new key, so this one has to name its id.
         after.push(("id", json!(new.key.id.to_string())));
         self.event(Action::ApiKeyRotate, before, after)
     }
@@ -258,12 +261,14 @@ impl IssuedKey {
             created_by,
         } = self;
         let ApiKey {
+            // The entry names both ids outside of its fields.
             id: _,
             org_id: _,
             label,
             prefix,
             scopes,
             created_at,
+            // A use is not recorded, and a revocation has an entry of its own.
             last_used_at: _,
             revoked_at: _,
         } = key;

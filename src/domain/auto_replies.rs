@@ -59,6 +59,7 @@ impl AutoReplies {
             attestation,
         } = changes;
         let enabled = enabled.unwrap_or(self.enabled);
+        // A blank text attests nothing.
         let is_attested = attestation
             .as_deref()
             .is_some_and(|statement| !statement.trim().is_empty());

@@ -49,6 +49,7 @@ fn is_plausible(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
+    // Bytes are characters here, because atoms and labels admit only ASCII.
     text.len() <= BillingEmail::MAX_CHARS
         && local.len() <= BillingEmail::MAX_LOCAL_CHARS
         && local.split('.').all(is_atom)
@@ -62,6 +63,7 @@ fn is_atom(text: &str) -> bool {
 }
 
 fn is_label(text: &str) -> bool {
+    // RFC 1035, section 2.3.1, with a digit first as RFC 1123, section 2.1, admits it.
     let may_be = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=BillingEmail::MAX_LABEL_CHARS).contains(&text.len())
         && text.bytes().all(may_be)

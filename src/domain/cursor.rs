@@ -47,6 +47,7 @@ impl CursorKey {
         let mut bytes = self.code(list, position).finalize().into_bytes().to_vec();
         // RFC 2104, section 5: half of the output is long enough.
         bytes.truncate(CODE_LENGTH);
+        // The code comes first, because only the code has a fixed length.
         bytes.extend_from_slice(position.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -63,6 +64,7 @@ impl CursorKey {
             .and_then(|(code, position)| {
                 let position = std::str::from_utf8(position).ok()?;
                 let expected = self.code(list, position);
+                // Not `==`, whose time would tell how many bytes of a forged code are right.
                 expected.verify_truncated_left(code).ok()?;
                 Some(position.to_owned())
             });
@@ -84,6 +86,8 @@ impl CursorKey {
             return Ok(None);
         };
         let position = self.open(list, cursor)?;
+        // The code was right, so only another version of the program can have sealed a position
+        // that this one cannot parse.
         parse(&position).map(Some).ok_or_else(invalid_cursor)
     }
 

@@ -4,6 +4,7 @@
 /// 1 to `max_chars` code points remain and `text` is free of control characters.
 pub(super) fn parse(text: &str, max_chars: usize) -> Option<&str> {
     let trimmed = text.trim();
+    // All of `text` is searched, because `trim` has removed tabs and line feeds at its ends.
     let is_valid =
         (1..=max_chars).contains(&trimmed.chars().count()) && !text.chars().any(char::is_control);
     is_valid.then_some(trimmed)

@@ -171,6 +171,8 @@ impl AuditId {
     /// log: by time and, within a millisecond, by `seq`. The remaining bits are random.
     pub fn generate(moment: DateTime<Utc>, seq: i64) -> Self {
         const CHANCE_BITS: u32 = 40;
+        // Two organizations may have entries of the same time and `seq`, so that only these bits
+        // tell their ids apart.
         let chance = u128::from(rand::random::<u64>() >> (u64::BITS - CHANCE_BITS));
         // A ULID has 80 bits besides the time. The upper 40 hold the position.
         let position = u128::from(seq.unsigned_abs()) << CHANCE_BITS;

@@ -254,6 +254,7 @@ impl Organization {
     /// a new field cannot compile without being recorded.
     pub fn recorded(&self) -> Vec<(&'static str, Fields)> {
         let Self {
+            // The entry itself names the id.
             id: _,
             external_id,
             kind,
@@ -263,6 +264,7 @@ impl Organization {
             missed_call,
             registry,
             version: _,
+            // Verified with the chain, which ends at this head.
             audit: _,
             created_at,
             updated_at: _,
@@ -325,6 +327,7 @@ impl Organization {
     }
 
     fn check_reseller(&self, wanted: bool) -> Result<(), Refusal> {
+        // Only a change is judged, so that sending the current value again never fails.
         match (self.settings.is_reseller, wanted) {
             (false, true) if self.kind == OrganizationKind::Personal => {
                 Err(Refusal::ResellerNotEligible)

@@ -183,6 +183,7 @@ impl SummaryChange {
     ) -> AuditEvent {
         let summary = event::difference(self.before.recorded(), self.after.recorded());
         let (mut before, mut after) = (event::object(before), event::object(after));
+        // Also an empty difference, because the replay expects this field of every such event.
         before.insert(RegistrySummary::NAME.to_owned(), summary.0.into());
         after.insert(RegistrySummary::NAME.to_owned(), summary.1.into());
         AuditEvent {

@@ -25,12 +25,14 @@ pub(super) async fn run(state: Arc<AppState>, mut stop: watch::Receiver<()>) {
     let mut pause = INTERVAL;
     while timeout(pause, stop.changed()).await.is_err() {
         let started = Instant::now();
+        // The whole interval after a failure, so that retries do not press a busy database.
         pause = if store(keys).await && keys.has_uses() {
             INTERVAL.min(started.elapsed() * PAUSE)
         } else {
             INTERVAL
         };
     }
+    // Ends at the first failure, so that a database that is down does not delay the shutdown.
     while keys.has_uses() && store(keys).await {}
 }
 

@@ -38,6 +38,7 @@ impl Jobs {
     pub async fn stop(mut self) -> Result<(), JoinError> {
         // Closing the channel is the signal.
         drop(self.stop);
+        // All jobs are awaited, because a panic of one must not keep another from finishing.
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
             outcome = outcome.and(ended);

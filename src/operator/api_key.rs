@@ -21,6 +21,7 @@ pub async fn create(db: &Db, clock: &Clock, org_id: OrgId, new: NewApiKey) -> Re
     db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &org_id)?;
         // Demonstration data has the same keys at every start.
+        // Under the lock, because two servers may start at the same time.
         if let Some(existing) = db::api_key::find_by_hash(conn, &new.plaintext.hash())? {
             return Ok(existing);
         }
@@ -58,8 +59,10 @@ pub async fn list(
 pub async fn revoke(db: &Db, clock: &Clock, id: ApiKeyId) -> Result<ApiKey> {
     let now = clock.now();
     // Without `ApiKeys::revoke`, because this process has no cache to invalidate.
+    // With the reserve, because a leaked key must be revocable on a full disk.
     db.write_with_reserve(Lane::OPERATOR, move |conn| {
         let no_key = || Error::NotFound(Resource::ApiKey);
+        // Before the lock, because only the key tells which organization to lock.
         let org_id = db::api_key::find_by_id(conn, &id)?
             .ok_or_else(no_key)?
             .org_id;

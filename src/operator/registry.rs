@@ -35,6 +35,7 @@ pub async fn add_brand(
     };
     db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &brand.org_id)?;
+        // Before `record`, which counts the stored brands.
         db::registry::insert_brand(conn, &brand, now)?;
         record(conn, organization, |summary| brand.created(summary), now)?;
         Ok(brand)
@@ -50,6 +51,7 @@ pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> 
     let now = clock.now();
     db.write(Lane::OPERATOR, move |conn| {
         let no_brand = || Error::NotFound(Resource::Brand);
+        // Before the lock, because only the brand tells which organization to lock.
         let org_id = db::registry::find_brand(conn, &id)?
             .ok_or_else(no_brand)?
             .org_id;
@@ -146,6 +148,7 @@ fn record(
         before: organization.registry,
         after: registry,
     });
+    // The `ETag` has the version, so that the version grows only if the shown summary changes.
     let is_shown = registry != organization.registry;
     let after = Organization {
         registry,

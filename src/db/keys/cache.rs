@@ -132,6 +132,7 @@ impl KeyCache {
         };
         // A cached key may be one that the revocation in progress has already revoked.
         let is_bypassed = self.revocations.load(Ordering::SeqCst) > 0;
+        // After `revocations`, because a revocation changes the generation before its guard drops.
         let is_valid = read.generation == self.generation.load(Ordering::SeqCst);
         if !is_bypassed && is_valid && start.at.saturating_duration_since(read.at) < TTL {
             Lookup::Fresh(key)

@@ -152,6 +152,7 @@ impl ApiKeys {
         if ids.is_empty() {
             return Ok(0);
         }
+        // Kept, to put the uses back if the write fails.
         let taken = ids.clone();
         let used_at = DateTime::from_timestamp(minute * 60, 0).unwrap_or_default();
         let store = move |conn: &mut DbConn| api_key::update_last_used(conn, &taken, used_at);

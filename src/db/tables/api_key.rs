@@ -51,6 +51,7 @@ impl ApiKeyRow {
 
 /// Inserts a key.
 pub fn insert(conn: &mut DbConn, issued: &IssuedKey) -> Result<()> {
+    // Every field is named, so that a new field cannot compile without a column.
     let IssuedKey {
         key,
         hash,
@@ -119,6 +120,7 @@ pub fn list(
     let is_admitted = api_keys::revoked_at.is_null();
     let rows: Vec<ApiKeyRow> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
+        // Implied by the next filter, but an OR does not bound the scan of an index.
         .filter(api_keys::created_at.le(created_at))
         .filter(is_older.or(is_next))
         .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
@@ -148,6 +150,7 @@ pub fn count(
         let is_admitted = api_keys::revoked_at.is_null();
         api_keys::table
             .filter(api_keys::org_id.eq(org_id))
+            // Implied by the next filter, as in `list`.
             .filter(api_keys::created_at.ge(created_at))
             .filter(is_newer.or(is_same))
             .filter(is_admitted.or(include_revoked.into_sql::<Bool>()))
@@ -162,6 +165,7 @@ pub fn count(
 
 /// Returns whether an organization has `number` keys that are not revoked, or more.
 pub fn has_live(conn: &mut DbConn, org_id: &OrgId, number: i64) -> Result<bool> {
+    // Not a count, which would read every key that is not revoked.
     let last: Option<ApiKeyId> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
         .filter(api_keys::revoked_at.is_null())
@@ -176,6 +180,7 @@ pub fn has_live(conn: &mut DbConn, org_id: &OrgId, number: i64) -> Result<bool> 
 /// Returns exclusive upper bounds of the time and the id of the keys after `after`. The id counts
 /// for keys of equal time.
 fn bounds(after: Option<&KeyPosition>) -> (StoredTime, ApiKeyId) {
+    // A bound for the first page too, so that all pages have the same statement.
     let end_of_time = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or_default();
     match after {
         Some(position) => (position.created_at.into(), position.id),
@@ -262,6 +267,7 @@ pub fn list_issued(
     let issued = rows.into_iter().map(|(row, hash, created_by)| {
         let scopes = row.scopes.clone();
         let key = row.into_domain();
+        // Compared as text, because reading drops names that the program does not know.
         if key.scopes.to_text() != scopes {
             let fault = format!("scopes of API key {} are not as the program writes", key.id);
             return Err(Error::internal(fault));
@@ -332,6 +338,7 @@ pub fn update_last_used(
     let was_unused = api_keys::last_used_at.is_null();
     let updated = diesel::update(api_keys::table)
         .filter(api_keys::id.eq_any(ids))
+        // Another server may have stored a later use already.
         .filter(was_unused.or(api_keys::last_used_at.lt(minute)))
         .set(api_keys::last_used_at.eq(minute))
         .execute(conn)?;

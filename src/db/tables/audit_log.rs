@@ -198,6 +198,7 @@ sql!(on Pg, AppendForChanged<'_>, |append, bind| {
     bind.bind::<Array<Text>, _>(", ", payload)?;
     bind.bind::<Array<Binary>, _>(", ", &append.previous_hash)?;
     bind.bind::<Array<Binary>, _>(", ", &append.hash)?;
+    // Only the column of the join needs a name. The others are in the order of `INSERT`.
     bind.sql(") AS entry (org_id) JOIN changed ON changed.id = entry.org_id");
     Ok(())
 });
@@ -310,6 +311,7 @@ pub fn list_oldest(
     limit: i64,
 ) -> Result<Vec<AuditEntry>> {
     let is_as_written = match conn {
+        // A column of PostgreSQL holds only values of its type.
         DbConn::Postgres(_) => "TRUE",
         DbConn::Sqlite(_) => IS_AS_WRITTEN,
     };

@@ -110,6 +110,8 @@ pub fn delete(conn: &mut DbConn, owner: &Owner, key: &IdempotencyKey) -> Result<
 /// the youngest deleted one. Returns the number of deleted records.
 pub fn delete_before(conn: &mut DbConn, moment: DateTime<Utc>, limit: i64) -> Result<usize> {
     let moment = StoredTime::from(moment);
+    // Two statements, because PostgreSQL has no `DELETE` with `LIMIT`, and SQLite has it only by an
+    // option of its build (<https://www.sqlite.org/lang_delete.html>).
     let oldest: Vec<StoredTime> = records::table
         .filter(records::created_at.lt(moment))
         .order(records::created_at)

@@ -120,6 +120,7 @@ pub fn insert(conn: &mut DbConn, creation: &Change) -> Result<bool> {
         Err(DieselError::DatabaseError(UniqueViolation, _)) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
+    // After the row, because the entries reference it.
     for entry in &creation.entries {
         audit_log::append(conn, entry)?;
     }
@@ -133,6 +134,7 @@ pub fn store(conn: &mut DbConn, change: &Change) -> Result<bool> {
     }
     let row = OrganizationRow::of(&change.after);
     let is_stored = prepared::execute(conn, &UpdateOrganization { row, change })? > 0;
+    // A void change must leave no entry.
     for entry in change.entries.iter().filter(|_| is_stored) {
         audit_log::append(conn, entry)?;
     }

@@ -42,6 +42,7 @@ pub fn delete_brand(
     diesel::update(brands::table)
         .filter(brands::org_id.eq(org_id))
         .filter(brands::id.eq(id))
+        // A trigger refuses to delete a brand or a campaign again.
         .filter(brands::status.ne(RegistrationStatus::Deleted))
         .set((
             brands::status.eq(RegistrationStatus::Deleted),
@@ -109,6 +110,7 @@ pub fn summarize(conn: &mut DbConn, org_id: &OrgId) -> Result<RegistrySummary> {
         .filter(brands::org_id.eq(org_id))
         .filter(is_live);
     let newest: Option<RegistrationStatus> = of_org
+        // By id too, so that brands of the same time have a fixed order.
         .order((brands::created_at.desc(), brands::id.desc()))
         .select(brands::status)
         .first(conn)

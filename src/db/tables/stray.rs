@@ -44,6 +44,8 @@ pub fn list_orphans(conn: &mut DbConn, limit: i64) -> Result<Vec<OrgId>> {
              AND NOT EXISTS (SELECT 1 FROM organizations WHERE id = {table}.org_id)"
         )
     });
+    // Not `UNION ALL`, because several tables may name the same organization. The limit is not
+    // bound, because the databases write parameters differently.
     let sql = format!("{} ORDER BY org_id LIMIT {limit}", orphans.join(" UNION "));
     let rows: QueryResult<Vec<Owner>> =
         on_each_backend!(conn => diesel::sql_query(&sql).load(conn));
@@ -56,6 +58,7 @@ pub fn list_unreadable_ids(conn: &mut DbConn, limit: i64) -> Result<Vec<String>>
     let DbConn::Sqlite(conn) = conn else {
         return Ok(Vec::new());
     };
+    // `quote` gives a value of any type a readable form, also a blob.
     let list = |table: &str, column: &str| {
         format!(
             "SELECT '{table}.{column} ' || quote({column}) AS place FROM {table} WHERE NOT {}",

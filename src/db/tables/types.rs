@@ -191,6 +191,7 @@ pub(in crate::db) fn stored_hash(bytes: Vec<u8>) -> Result<EntryHash> {
 /// Returns the error of a query, unless rows were read and hold an unexpected value.
 pub(in crate::db) fn ignore_values<T>(rows: QueryResult<Vec<T>>) -> Result<()> {
     match rows {
+        // The table can be read. One damaged row must not make the whole server unready.
         Ok(_) | Err(diesel::result::Error::DeserializationError(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -77,6 +77,7 @@ impl ChainVerifier {
     /// # Errors
     /// [`ChainFault`] of this entry.
     pub fn follow(&mut self, entry: &AuditEntry) -> Result<(), ChainFault> {
+        // The number first. A missing entry also breaks the link, but its number says more.
         let expected = self.head.length + 1;
         if entry.seq != expected {
             return Err(ChainFault::OutOfOrder {
@@ -96,6 +97,7 @@ impl ChainVerifier {
                 return Err(ChainFault::NotAnchored(entry.seq));
             }
         }
+        // Last, because `head` counts only entries without a fault.
         self.head = entry.head();
         Ok(())
     }
@@ -118,6 +120,8 @@ impl ChainVerifier {
         if self.head.hash != head.hash {
             return Err(ChainFault::WrongHead(head.length));
         }
+        // An attacker can cut the log and the row alike, but not the anchors. The farthest anchor
+        // shows best how much is missing.
         match self.anchors.first() {
             None => Ok(()),
             Some(farthest) => Err(ChainFault::EndsBeforeAnchor {

@@ -130,6 +130,7 @@ impl AuditEntry {
             request_id: author.request_id.to_string(),
             payload: event.payload(),
             previous_hash: head.hash,
+            // Set below, because the digest covers all other fields.
             hash: EntryHash::default(),
         };
         entry.hash = entry.digest();
@@ -146,6 +147,7 @@ impl AuditEntry {
 
     /// Returns the time in its hashed form: RFC 3339 in UTC with nine decimals and `Z`.
     pub fn occurred_at_text(&self) -> String {
+        // Always nine decimals, because one moment must have one text for the hash.
         let moment = self.occurred_at.and_utc();
         moment.to_rfc3339_opts(SecondsFormat::Nanos, true)
     }
@@ -157,6 +159,7 @@ impl AuditEntry {
         let (occurred_at, mut org_id) = (self.occurred_at_text(), [0; ID_LENGTH]);
         let (seq, previous_hash) = (self.seq.to_string(), hex::encode(self.previous_hash));
         let before_reason = [
+            // Names the format, so that another format never hashes the same text.
             "quietline.audit.v1",
             self.org_id.encode(&mut org_id),
             &seq,

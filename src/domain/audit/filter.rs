@@ -56,6 +56,7 @@ impl AuditMoment {
 impl AuditFilter {
     /// Returns the name of the list of the entries of `org_id` that match this filter.
     pub fn list_name(&self, org_id: &OrgId) -> ListName {
+        // Every filter is named, so that a new one cannot be left out of the signed name.
         let Self {
             action,
             resource_type,

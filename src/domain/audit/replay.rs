@@ -176,6 +176,7 @@ impl Replay {
     }
 
     fn create_key(&mut self, mut step: Step) -> Result<(), String> {
+        // The entry of a creation omits this field, which a stored key always has.
         step.after.insert(REVOKED_AT.to_owned(), Value::Null);
         self.create(step)
     }
@@ -184,6 +185,7 @@ impl Replay {
         let Some(Value::String(id)) = step.after.remove("id") else {
             return Err("the new key has no id".to_owned());
         };
+        // A rotation revokes the old key at the creation of the new one.
         let revoked_at = step.after.get("created_at").cloned().unwrap_or_default();
         let change = |value| Map::from_iter([(REVOKED_AT.to_owned(), value)]);
         self.change(Step {
@@ -207,6 +209,7 @@ impl Replay {
                 .fields
                 .get("brand_id")
                 .is_some_and(|(id, _)| id == brand_id);
+            // A campaign that was deleted before keeps the entry that deleted it.
             let deleted = RegistrationStatus::Deleted.into_str();
             if let Some(status) = row.fields.get_mut("status")
                 && is_of_brand

@@ -66,6 +66,7 @@ impl ApiKeysApi for AgentMessage {
         } = params;
         let query = KeyQuery {
             cursor,
+            // The spec refuses negative limits, so that a failure here is a defect.
             limit: usize::try_from(limit).map_err(Error::internal)?,
             include_revoked,
         };
@@ -106,6 +107,7 @@ impl ApiKeysApi for AgentMessage {
         let id = ApiKeyId::from_uuid(params.id);
         let plaintext = PlaintextApiKey::generate();
         let shown = plaintext.reveal().to_owned();
+        // Through `keys` instead of `db`, because the cache must not serve the revoked key.
         let (keys, clock) = (&self.state.keys, &self.state.clock);
         let key = app::api_key::rotate(keys, clock, caller.access, id, plaintext).await?;
         let body = to_issued(key, Some(shown));
@@ -118,6 +120,7 @@ impl ApiKeysApi for AgentMessage {
         params: DeleteApiKeyParams,
     ) -> Result<DeleteApiKeySuccess> {
         let id = ApiKeyId::from_uuid(params.id);
+        // Through `keys` instead of `db`, as for a rotation.
         app::api_key::delete(&self.state.keys, &self.state.clock, caller.access, id).await?;
         Ok(DeleteApiKeySuccess::NoContent)
     }

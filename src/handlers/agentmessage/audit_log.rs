@@ -51,6 +51,7 @@ impl AuditLogApi for AgentMessage {
         };
         let query = AuditQuery {
             cursor,
+            // The spec refuses negative limits, so that a failure here is a defect.
             limit: usize::try_from(limit).map_err(Error::internal)?,
             filter,
         };

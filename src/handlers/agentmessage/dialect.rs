@@ -39,6 +39,7 @@ impl Api for AgentMessage {
         request: &HttpRequest,
         operation: &'static Operation,
     ) -> Result<Authorized> {
+        // Before authentication, so that the access log has the route of refused requests too.
         request::note(request, |context| context.route = Some(operation.path));
         let AppState {
             keys,
@@ -51,6 +52,7 @@ impl Api for AgentMessage {
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
         let caller = caller.require(requirements(operation), Target::Own)?;
+        // After `require`, so that callers without permission do not use up the limit of changes.
         if is_change(operation) {
             limits.take_change(request, &caller.access, find_id).await?;
         }
@@ -58,6 +60,7 @@ impl Api for AgentMessage {
     }
 
     fn render(&self, request: &HttpRequest, failure: Failure) -> HttpResponse {
+        // `limits` notes its own limits, but this one is decided in a transaction.
         if let Failure::Error(Error::KeysLimited(wait)) = &failure {
             let limit = issue_limit(*wait);
             request::note(request, |context| context.rate_limit = Some(limit));

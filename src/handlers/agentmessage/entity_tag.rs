@@ -16,6 +16,7 @@ pub(super) fn of(organization: &Organization) -> String {
 pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
     match header.map(str::trim) {
         None | Some("*") => VersionCondition::Any,
+        // A malformed list has no tags, so that it refuses the change instead of permitting it.
         Some(list) => {
             let strong = tags(list).into_iter().filter(|tag| !tag.is_weak);
             VersionCondition::OneOf(strong.map(|tag| tag.opaque.to_owned()).collect())
@@ -28,6 +29,7 @@ pub(super) fn if_match(header: Option<&str>) -> VersionCondition {
 pub(super) fn is_not_modified(header: Option<&str>, organization: &Organization) -> bool {
     match header.map(str::trim) {
         None => false,
+        // RFC 9110, section 13.1.2: `*` asks only that a representation exists.
         Some("*") => true,
         Some(list) => {
             let version = organization.version_name();

@@ -103,6 +103,7 @@ fn of_rejection(rejection: &Rejection) -> Public<'_> {
 
 fn of_error(error: &Error) -> Public<'_> {
     match error {
+        // One message for every cause, so that it does not tell a revoked key from an unknown one.
         Error::Unauthenticated(_) => (
             StatusCode::UNAUTHORIZED,
             ErrorCode::Unauthorized,

@@ -32,6 +32,7 @@ impl OrganizationApi for AgentMessage {
         let organization = app::organization::show(&self.state.db, caller).await?;
         let etag = entity_tag::of(&organization);
         if entity_tag::is_not_modified(params.if_none_match.as_deref(), &organization) {
+            // RFC 9110, section 15.4.5: a 304 has the `ETag` that a 200 would have.
             return Ok(GetOrganizationSuccess::NotModified { etag });
         }
         let body = organization.into();
@@ -49,6 +50,7 @@ impl OrganizationApi for AgentMessage {
             idempotency_key,
         } = params;
         let condition = entity_tag::if_match(if_match.as_deref());
+        // Before the conversion, which consumes the body that the fingerprint covers.
         let request = idempotent(
             idempotency_key.as_deref(),
             &operations::PATCH_ORGANIZATION,

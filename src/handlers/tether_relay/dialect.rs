@@ -38,6 +38,7 @@ impl Api for TetherRelay {
         request: &HttpRequest,
         operation: &'static Operation,
     ) -> Result<Authorized> {
+        // Before authentication, so that the access log has the route of refused requests too.
         request::note(request, |context| context.route = Some(operation.path));
         let named = path_parameter(request, operation, "organizationId");
         let named = named.as_deref().and_then(OrganizationRef::parse);
@@ -55,6 +56,7 @@ impl Api for TetherRelay {
             .within(request, pin!(authentication), find_id)
             .await?;
         let caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
+        // After `require`, so that callers without permission do not use up the limit of changes.
         if is_change(operation) {
             limits.take_change(request, &caller.access, find_id).await?;
         }

@@ -97,6 +97,7 @@ fn of_error<'a>(error: &'a Error, method: &Method) -> Public<'a> {
         Error::Invalid(violations) => invalid(joined(
             violations.iter().map(|one| (&one.path, &one.message)),
         )),
+        // Not reached now, because all such rules are about settings of the other dialect.
         Error::Refused(_) => invalid("The change is not allowed"),
         Error::PreconditionFailed => fixed(
             StatusCode::PRECONDITION_FAILED,
@@ -158,6 +159,7 @@ fn failed(method: &Method) -> &'static str {
 }
 
 fn joined(violations: impl Iterator<Item = (impl Display, impl Display)>) -> String {
+    // One text, because `details` of the published document is a string.
     let texts: Vec<String> = violations
         .map(|(path, message)| format!("{path}: {message}"))
         .collect();

@@ -170,6 +170,7 @@ impl AnchorKey {
             .iter()
             .map(|(org_id, head)| (org_id.to_string(), head.length, hex::encode(head.hash)))
             .collect();
+        // In a fixed order, because the digest covers the order too.
         heads.sort_unstable();
         let heads: Vec<(&str, i64, &str)> = heads
             .iter()
@@ -183,6 +184,7 @@ impl AnchorKey {
             previous: previous.last_line.map(hex::encode),
         };
         let mut header = Header::new(Algorithm::EdDSA);
+        // RFC 8725, section 3.11: an explicit type tells anchors from other JWTs of this key.
         header.typ = Some(TYPE.to_owned());
         let statement =
             &jsonwebtoken::encode(&header, &claims, &self.private).map_err(Error::internal)?;
@@ -213,6 +215,7 @@ impl AnchorPublicKey {
     /// [`KeyProblem`] of any other text.
     pub fn from_pem(text: &str) -> Result<Self, KeyProblem> {
         let der = from_pem(text, PUBLIC_KEY)?;
+        // Checked here, because `DecodingKey::from_ed_der` accepts any bytes.
         ParsedPublicKey::new(&ED25519, &der).map_err(|_rejected| KeyProblem::NotEd25519)?;
         Ok(Self(DecodingKey::from_ed_der(&der)))
     }
@@ -262,6 +265,7 @@ impl Statements {
         while lines.read_until(b'\n', &mut line)? > 0 {
             let added = match line.strip_suffix(b"\n") {
                 Some(line) => statements.add(line, key, only),
+                // Otherwise the next anchor would be appended to this line.
                 None => Err("must end with a line feed"),
             };
             added.map_err(|problem| format!("line {}: {problem}", statements.count + 1))?;

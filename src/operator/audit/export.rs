@@ -40,14 +40,17 @@ pub async fn export(
     while let Some(org_id) = logs.next().await? {
         export_log(db, org_id, out, &mut exported).await?;
     }
+    // An id that cannot be read belongs to no single organization.
     if only.is_none() {
         export_unreadable_ids(db, out, &mut exported).await?;
     }
+    // Last, so that a verifier notices an export that was cut off.
     let end = EndLine {
         organizations: exported.organizations,
         entries: exported.entries,
     };
     write_line(out, &Line::End(end))?;
+    // Dropping a buffered writer would hide an error of its last write.
     out.flush()?;
     Ok(exported)
 }

@@ -73,6 +73,7 @@ pub(super) struct EndLine {
 impl From<AuditEntry> for Line {
     fn from(entry: AuditEntry) -> Self {
         Self::Entry(Box::new(EntryLine {
+            // First, because the next lines move fields out of the entry.
             occurred_at: entry.occurred_at_text(),
             org_id: entry.org_id.to_string(),
             seq: entry.seq,
@@ -162,6 +163,7 @@ impl UnreadableLine {
 
 /// Reads an id in its canonical spelling.
 pub(super) fn org_id(text: &str) -> Result<OrgId, &'static str> {
+    // The hash of an entry covers the canonical spelling, and would not reveal another one.
     let org_id = OrgId::parse(text).filter(|org_id| org_id.to_string() == text);
     org_id.ok_or("org_id must be a UUID in lower case")
 }
@@ -171,6 +173,7 @@ pub(super) fn hash(text: &str) -> Result<EntryHash, &'static str> {
     let mut hash = EntryHash::default();
     let read = hex::decode_to_slice(text, &mut hash);
     read.ok()
+        // `hex` also reads upper case, which the export never has.
         .filter(|()| !text.contains(|digit: char| digit.is_ascii_uppercase()))
         .map(|()| hash)
         .ok_or("hashes must be 64 hexadecimal digits in lower case")

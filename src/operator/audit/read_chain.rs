@@ -71,6 +71,7 @@ impl<'a> Logs<'a> {
         self.page = self.db.read(Lane::OPERATOR, list).await?;
         self.last = self.page.last().cloned();
         self.has_more = self.last.is_some();
+        // Merged page by page, because a verifier refuses an export whose logs are not sorted.
         let orphans_before = match &self.last {
             Some(last) => self.orphans.partition_point(|orphan| orphan < last),
             None => self.orphans.len(),

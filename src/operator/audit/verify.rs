@@ -145,6 +145,7 @@ impl Verifier {
         };
         let fault = match log.verify(conn, &org_id) {
             Ok(verified) => verified.err(),
+            // The program writes no such value, so it is a finding and not a failure.
             Err(Error::Internal(cause)) => Some(ChainFault::Unreadable(cause.to_string())),
             Err(other) => return Err(other),
         };
@@ -172,7 +173,7 @@ impl Log {
         let organization = db::organization::find(conn, &OrganizationRef::Id(*org_id))?;
         let head = organization.as_ref().map(|organization| organization.audit);
         let verified = self.follow(conn, org_id, &head.unwrap_or_default())?;
-        // Rows are compared only with a log that is itself without a fault.
+        // Only with a log that is itself without a fault, because others describe wrong rows.
         if verified.is_ok() && self.faults.is_empty() {
             self.compare(conn, org_id, organization.as_ref())?;
         }
@@ -207,6 +208,7 @@ impl Log {
             return Err(ChainFault::WrongEnd { expected, found });
         }
         self.chain.follow(entry)?;
+        // One at most, because later entries would contradict the same wrong row again.
         if self.faults.is_empty() {
             self.faults.extend(self.replay.apply(entry).err());
         }

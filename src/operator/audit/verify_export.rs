@@ -50,6 +50,7 @@ pub fn verify_file(mut file: impl BufRead, anchors: Anchors) -> io::Result<Summa
     let mut text = Vec::new();
     loop {
         text.clear();
+        // Bounded, so that a file without line feeds does not fill the memory.
         let length = (&mut file)
             .take(MAX_LINE_BYTES)
             .read_until(b'\n', &mut text)?;
@@ -60,6 +61,7 @@ pub fn verify_file(mut file: impl BufRead, anchors: Anchors) -> io::Result<Summa
         match text.strip_suffix(b"\n") {
             Some(text) => verifier.take(text),
             None => {
+                // The rest is not read, because the start of the next line is unknown.
                 verifier.add_fault(FileFault::CutOffLine);
                 return Ok(verifier.finish());
             }
@@ -147,6 +149,7 @@ impl FileVerifier {
     ) {
         let line = self.line;
         let log = self.open(org_id);
+        // Only the first fault of a log counts, because others often follow from it.
         if log.fault.is_none() {
             log.fault = check(&mut log.chain)
                 .err()
@@ -200,6 +203,7 @@ impl FileVerifier {
                 text: fault.to_string(),
                 state: None,
             }));
+        // The maximum, because a log that is out of order or without an id must not lower it.
         self.last = self.last.take().max(log.org_id);
     }
 
@@ -208,6 +212,7 @@ impl FileVerifier {
         self.has_ended = true;
         if expected != self.found {
             let found = self.found.clone();
+            // Closed at once, because this fault belongs to no log.
             self.add_fault(FileFault::WrongEnd { expected, found });
             self.close();
         }
