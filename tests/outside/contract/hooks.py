@@ -233,8 +233,11 @@ def only_requests_with_a_key_get_replayed_responses(ctx, response, case):
 
 @schemathesis.check
 def a_success_contains_the_sent_values(ctx, response, case):
-    """A successful response contains every value of the request."""
+    """A successful response contains every value of the request, unless it is a replay."""
     body = sent_json(response)
+    # The replay of a request that changed nothing shows the organization as it is now.
+    if "idempotent-replayed" in response.headers:
+        return
     methods = ("PATCH", "PUT", "POST")
     if (
         response.status_code not in (200, 201)
