@@ -69,6 +69,15 @@ impl Running {
         assert_eq!(log.matches(fault).count(), 1, "{log}");
     }
 
+    /// Kills the server that refuses all requests, and finds every acknowledged change.
+    fn assert_all_is_stored(self) {
+        self.assert_refuses();
+        self.server.signal(Signal::KILL);
+        drop(self.server);
+        let recorded = check(&self.program, &self.org, &self.names);
+        assert_eq!(recorded, self.names.len());
+    }
+
     fn stop(self) -> (Program, String, Vec<String>) {
         self.server.signal(Signal::TERM);
         let (status, _) = self.server.wait();
@@ -109,11 +118,7 @@ fn a_file_that_was_moved_away_has_every_acknowledged_change() {
     fs::rename(&running.file, &moved).unwrap();
     running.wait_for_rescue();
     fs::rename(&moved, &running.file).unwrap();
-    running.assert_refuses();
-    running.server.signal(Signal::KILL);
-    drop(running.server);
-    let recorded = check(&running.program, &running.org, &running.names);
-    assert_eq!(recorded, running.names.len());
+    running.assert_all_is_stored();
 }
 
 #[test]
@@ -121,11 +126,7 @@ fn a_wal_that_was_removed_loses_no_acknowledged_change() {
     let running = Running::new();
     fs::remove_file(format!("{}-wal", running.file)).unwrap();
     running.wait_for_rescue();
-    running.assert_refuses();
-    running.server.signal(Signal::KILL);
-    drop(running.server);
-    let recorded = check(&running.program, &running.org, &running.names);
-    assert_eq!(recorded, running.names.len());
+    running.assert_all_is_stored();
 }
 
 #[test]
