@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What a tenant notices of another one's flood: the latency of its requests, idle and beside 256
-connections that send one kind of request with one key. Prints a table, and fails if a 99th
-percentile beside a flood exceeds three times the idle one and 5 ms.
+"""Latency of one tenant's requests, idle and beside another tenant's flood of 256 connections that
+send one kind of request with one key. Prints a table. Fails if a 99th percentile beside a flood
+exceeds three times the idle one and 5 ms.
 
     scripts/with-postgres benches/neighbour.py
 

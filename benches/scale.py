@@ -63,7 +63,7 @@ class Place:
 
     @property
     def is_held(self):
-        """Whether the database is locked in memory."""
+        """Returns whether the database is locked in memory."""
         return self._held is not None
 
     @property

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A server whose PostgreSQL falls silent: how long that costs, and what goes on meanwhile.
+"""Server whose PostgreSQL falls silent. Measures how long requests fail, and which still succeed.
 
     tests/outside/silence.py path/to/quietline
 
@@ -30,7 +30,7 @@ READ_SECONDS = 1.0
 
 
 def free_port():
-    """A TCP port of the loopback interface that nobody uses now."""
+    """A free TCP port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -146,11 +146,11 @@ class Server:
             connection.close()
 
     def read(self, number):
-        """Whether an organization can be read."""
+        """Returns whether an organization can be read."""
         return self.status("/v1/organization", self.keys[number]) == 200
 
     def write(self, number, days):
-        """Whether an organization can be changed."""
+        """Returns whether an organization can be changed."""
         body = {"message_retention_days": days}
         return self.status("/v1/organization", self.keys[number], body) == 200
 
@@ -194,7 +194,7 @@ def frozen_connections(server, proxy):
 
 
 def silent_database(server, proxy):
-    """Nothing is answered for a while."""
+    """Nothing responds for a while."""
     proxy.is_silent = True
     in_parallel(lambda n=n: server.write(n % 20, 110) for n in range(40))
     time.sleep(1)

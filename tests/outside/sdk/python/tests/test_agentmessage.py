@@ -290,7 +290,7 @@ class AuditLog(unittest.TestCase):
 
 
 class RawRequests(unittest.TestCase):
-    """What no client sends: the server's own answers to what is no request of this API."""
+    """Requests that no client sends, and the server's own responses to them."""
 
     def send(self, method, body=None, **headers):
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"} | headers

@@ -1,5 +1,5 @@
-"""What the models send: absent, null and value are three things. And the one error that no live
-server shows."""
+"""The JSON that models send, in which absent, null and a value differ, and the one error that no
+live server shows."""
 
 import json
 import unittest

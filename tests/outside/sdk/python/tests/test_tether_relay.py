@@ -31,7 +31,7 @@ def put(body, api=None, organization=ORGANIZATION):
 
 class MissedCallMessage(unittest.TestCase):
     def test_absent_empty_and_value(self):
-        """What can be sent, on what can be stored; the empty string clears."""
+        """Every value that can be sent, on every stored value. The empty string clears."""
         sent = ({}, {"missedCallMessage": ""}, {"missedCallMessage": "Call {{contactName}}"})
         for stored, body in itertools.product((None, "Call {{contactName}}", "Other"), sent):
             with self.subTest(stored=stored, sent=body):
