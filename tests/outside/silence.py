@@ -1,27 +1,23 @@
 #!/usr/bin/env python3
 """Server whose PostgreSQL falls silent. Measures how long requests fail, and which still succeed.
 
-    tests/outside/silence.py path/to/quietline
+    scripts/with-postgres --temporary tests/outside/silence.py path/to/quietline
 
-Starts a PostgreSQL of its own from the installed binaries (`initdb` on the PATH, or Debian's), a
-proxy in front of it, and the server behind the proxy. Takes about two minutes. Three cases:
+Starts a proxy in front of PostgreSQL, and the server behind the proxy. Takes about two minutes.
+Changes settings of this PostgreSQL, which must be a temporary one. Three cases:
 the connections of one moment hang, all of them hang for a while, and every commit hangs because the
 synchronous standby is lost."""
 
 import contextlib
-import glob
 import http.client
 import json
 import os
-import pathlib
-import pwd
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+import urllib.parse
 
 # Of a vanished primary: the time until a request succeeds on a new connection.
 MOST_SECONDS_SILENT = 10.5
@@ -36,36 +32,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Cluster:
-    """A PostgreSQL that is thrown away."""
+class Database:
+    """The PostgreSQL of the test."""
 
-    def __init__(self, folder):
-        found = shutil.which("initdb") or max(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-        self._bin = pathlib.Path(found).parent
-        self._data, self.port = os.path.join(folder, "data"), free_port()
-        self._as_owner = {}
-        if os.getuid() == 0:
-            # The server refuses to run as root.
-            self._as_owner = {"user": "postgres", "group": "postgres", "cwd": "/"}
-            owner = pwd.getpwnam("postgres")
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
-        options = f"-p {self.port} -k {folder} -c listen_addresses=127.0.0.1"
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", folder + "/log", "-o", options, "start")
-
-    def _run(self, program, *arguments):
-        command = [str(self._bin / program), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._as_owner)
+    def __init__(self, url):
+        self._url, self.port = url, urllib.parse.urlsplit(url).port
 
     def configure(self, statement):
         """Changes a setting of the running server."""
-        url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
-        command = ["psql", "-X", "-q", "-d", url, "-c", statement]
+        command = ["psql", "-X", "-q", "-d", self._url, "-c", statement]
         subprocess.run([*command, "-c", "SELECT pg_reload_conf()"], check=True, capture_output=True)
-
-    def stop(self):
-        """Ends it at once."""
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
 
 
 class Proxy:
@@ -209,9 +185,9 @@ def silent_database(server, proxy):
     print(f"a silent database: served again {took:.1f} s after it")
 
 
-def lost_standby(server, cluster):
+def lost_standby(server, database):
     """Every commit waits for a standby that is lost."""
-    cluster.configure("ALTER SYSTEM SET synchronous_standby_names = 'lost'")
+    database.configure("ALTER SYSTEM SET synchronous_standby_names = 'lost'")
     time.sleep(1)
     in_parallel(lambda n=n: server.write(n % 20, 130) for n in range(60))
     end = time.monotonic() + 20
@@ -223,7 +199,7 @@ def lost_standby(server, cluster):
             sys.exit("not ready for reads")
         reads += 1
         time.sleep(0.02)
-    cluster.configure("ALTER SYSTEM RESET synchronous_standby_names")
+    database.configure("ALTER SYSTEM RESET synchronous_standby_names")
     took = within(MOST_SECONDS_SILENT, "no write", lambda: server.write(0, 140))
     print(f"a lost standby: {reads} reads meanwhile, a write {took:.1f} s after it")
 
@@ -232,18 +208,15 @@ def main():
     """Runs the cases one after the other."""
     program = os.path.abspath(sys.argv[1])
     with contextlib.ExitStack() as running:
-        folder = tempfile.mkdtemp()
-        running.callback(shutil.rmtree, folder, ignore_errors=True)
-        cluster = Cluster(folder)
-        running.callback(cluster.stop)
-        proxy = Proxy(cluster.port)
+        database = Database(os.environ["TEST_DATABASE_URL"])
+        proxy = Proxy(database.port)
         url = f"postgres://postgres@127.0.0.1:{proxy.port}/postgres"
         server = Server(program, url, organizations=20)
         running.callback(server.process.wait)
         running.callback(server.process.terminate)
         frozen_connections(server, proxy)
         silent_database(server, proxy)
-        lost_standby(server, cluster)
+        lost_standby(server, database)
 
 
 if __name__ == "__main__":
