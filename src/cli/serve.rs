@@ -28,6 +28,13 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
+    let risky_limits = config.risky_limits();
+    if !risky_limits.is_empty() {
+        log::warn!(
+            "other machines can connect, and these rate limits are off: {}",
+            risky_limits.join(", ")
+        );
+    }
     // Loaded even if not served, because a server must not start with a spec that utoipa refuses.
     let docs = Docs::load()?;
     let context = open(config)?;
