@@ -9,6 +9,7 @@ mod address_limiter;
 mod buckets;
 mod client_address;
 mod limiter;
+mod organization_ids;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use crate::request::{self, RateLimit};
 
 use address_limiter::AddressLimiter;
 use limiter::Limiter;
+use organization_ids::OrganizationIds;
 
 pub use limiter::whole_seconds;
 
@@ -69,6 +71,7 @@ pub struct Limits {
     address_requests: Option<AddressLimiter>,
     address_failures: Option<AddressLimiter>,
     trusted_proxies: Vec<IpNet>,
+    organization_ids: OrganizationIds,
 }
 
 impl Limits {
@@ -96,6 +99,7 @@ impl Limits {
             address_requests: address_limiter("address", address_requests),
             address_failures: address_limiter("failed-authentication", address_failures),
             trusted_proxies,
+            organization_ids: OrganizationIds::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Limits {
             address_requests,
             address_failures,
             trusted_proxies: _,
+            organization_ids: _,
         } = self;
         credential_requests.is_none()
             && organization_requests.is_none()
@@ -182,7 +187,8 @@ impl Limits {
         if changes.is_none() && keys.is_none() {
             return Ok(());
         }
-        let organization = by_id(access.organization(), find_id).await?;
+        let name = access.organization();
+        let organization = self.organization_ids.by_id(name, find_id).await?;
         let credential = access.author().actor.identity();
         // The caller's own limit first: a refusal must not use up the organization's.
         take(request, keys, &(credential, organization.clone()))?;
@@ -208,30 +214,23 @@ impl Limits {
                 organization,
                 ..
             } => {
-                let claimed = organization.as_ref().map(|own| &own.claimed);
+                if credentials.is_none() && organizations.is_none() {
+                    return Ok(());
+                }
+                let organization = match organization {
+                    Some(own) => Some(self.organization_ids.by_id(&own.claimed, find_id).await?),
+                    None => None,
+                };
                 // With the organization, because users of two organizations may have the same
                 // `sub`.
-                take(request, credentials, &(subject, claimed))?;
-                let (Some(claimed), Some(_)) = (claimed, organizations) else {
-                    return Ok(());
-                };
-                take(request, organizations, &by_id(claimed, find_id).await?)
+                take(request, credentials, &(subject, &organization))?;
+                match &organization {
+                    Some(own) => take(request, organizations, own),
+                    None => Ok(()),
+                }
             }
         }
     }
-}
-
-/// Returns the organization by its id, so that both of its names and both dialects share a limit.
-/// An organization that does not exist is counted by its external id.
-async fn by_id(
-    name: &OrganizationRef,
-    find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
-) -> Result<OrganizationRef> {
-    let id = match name {
-        OrganizationRef::Id(_) => None,
-        OrganizationRef::External(_) => find_id(name).await?,
-    };
-    Ok(id.map_or_else(|| name.clone(), OrganizationRef::Id))
 }
 
 /// Counts `request` for `caller`, if there is a limit.
