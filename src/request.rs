@@ -1,6 +1,7 @@
 //! Facts about a request, noted in its extensions while it is processed.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -46,6 +47,10 @@ pub struct RequestContext {
     pub id: RequestId,
     /// Path template of the operation. `None` if the request reached no operation.
     pub route: Option<&'static str>,
+    /// Address of the client, which may be behind trusted proxies.
+    pub client: IpAddr,
+    /// Prefix of the API key, whether the key is valid or not. `None` without a well-formed key.
+    pub key_prefix: Option<String>,
     /// `None` until the credential is verified.
     pub caller: Option<KnownCaller>,
     /// Error that ended the request, with the code or message that the caller got.
@@ -55,10 +60,12 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    pub fn new(id: RequestId) -> Self {
+    pub fn new(id: RequestId, client: IpAddr) -> Self {
         Self {
             id,
             route: None,
+            client,
+            key_prefix: None,
             caller: None,
             failure: None,
             rate_limit: None,
@@ -73,6 +80,16 @@ pub fn id_of(request: &HttpRequest) -> RequestId {
     context
         .get::<RequestContext>()
         .map_or_else(RequestId::generate, |context| context.id)
+}
+
+/// Returns the address of the client that sent `request`.
+pub fn client_of(request: &HttpRequest) -> IpAddr {
+    let context = request.extensions();
+    // Only a request that did not pass the middleware has no address.
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    context
+        .get::<RequestContext>()
+        .map_or(unknown, |context| context.client)
 }
 
 /// Changes the context of `request`.

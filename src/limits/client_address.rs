@@ -29,6 +29,21 @@ pub(super) fn is_trusted(address: &IpAddr, trusted_proxies: &[IpNet]) -> bool {
     trusted_proxies.iter().any(|net| net.contains(address))
 }
 
+/// Returns the peer of `request` if it is probably a proxy that is missing in `trusted_proxies`: it
+/// is in the same network, and says that it forwards for another client.
+pub(super) fn unlisted_proxy(request: &HttpRequest, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
+    let headers = request.headers();
+    if !headers.contains_key(X_FORWARDED_FOR) && !headers.contains_key(FORWARDED) {
+        return None;
+    }
+    let peer = request.peer_addr()?.ip().to_canonical();
+    let is_near = match peer {
+        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
+    };
+    (is_near && !is_trusted(&peer, trusted_proxies)).then_some(peer)
+}
+
 /// Returns the peer, or behind a trusted proxy the last address of the chain that is not one.
 pub(super) fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

@@ -16,6 +16,7 @@ mod tests;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -71,6 +72,8 @@ pub struct Limits {
     address_requests: Option<AddressLimiter>,
     address_failures: Option<AddressLimiter>,
     trusted_proxies: Vec<IpNet>,
+    /// True if a proxy that is missing in `trusted_proxies` was logged, once per process.
+    is_proxy_reported: AtomicBool,
     organization_ids: OrganizationIds,
 }
 
@@ -99,8 +102,24 @@ impl Limits {
             address_requests: address_limiter("address", address_requests),
             address_failures: address_limiter("failed-authentication", address_failures),
             trusted_proxies,
+            is_proxy_reported: AtomicBool::new(false),
             organization_ids: OrganizationIds::default(),
         }
+    }
+
+    /// Returns the address of the client that sent `request`. Behind a trusted proxy it is in the
+    /// headers, and a client's own claim is ignored.
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
+        if !self.is_proxy_reported.load(Ordering::Relaxed)
+            && let Some(proxy) = client_address::unlisted_proxy(request, &self.trusted_proxies)
+            && !self.is_proxy_reported.swap(true, Ordering::Relaxed)
+        {
+            log::warn!(
+                "{proxy} forwards for clients, but is not one of QUIETLINE_TRUSTED_PROXIES: \
+                 all of them count as one client"
+            );
+        }
+        client_address::client_address(request, &self.trusted_proxies)
     }
 
     /// Returns the networks that the connections of `peer` count for. `None` for a trusted proxy,
@@ -121,6 +140,7 @@ impl Limits {
             address_requests,
             address_failures,
             trusted_proxies: _,
+            is_proxy_reported: _,
             organization_ids: _,
         } = self;
         credential_requests.is_none()
@@ -143,7 +163,7 @@ impl Limits {
         if self.is_unlimited() {
             return authentication.await;
         }
-        let client = client_address::client_address(request, &self.trusted_proxies);
+        let client = request::client_of(request);
         if let Some(requests) = &self.address_requests {
             count(request, requests.take(client))?;
         }
