@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{HttpMessage, HttpRequest};
+use ipnet::IpNet;
 
 use crate::domain::ids::{ApiKeyId, RequestId};
 use crate::error::BoxError;
@@ -49,6 +50,8 @@ pub struct RequestContext {
     pub route: Option<&'static str>,
     /// Address of the client, which may be behind trusted proxies.
     pub client: IpAddr,
+    /// Network of the client for the audit log. `None` unless the server records networks.
+    pub recorded_network: Option<IpNet>,
     /// Prefix of the API key, whether the key is valid or not. `None` without a well-formed key.
     pub key_prefix: Option<String>,
     /// `None` until the credential is verified.
@@ -65,6 +68,7 @@ impl RequestContext {
             id,
             route: None,
             client,
+            recorded_network: None,
             key_prefix: None,
             caller: None,
             failure: None,
@@ -90,6 +94,20 @@ pub fn client_of(request: &HttpRequest) -> IpAddr {
     context
         .get::<RequestContext>()
         .map_or(unknown, |context| context.client)
+}
+
+/// Returns the network of the client for the audit log, if the server records networks.
+pub fn recorded_network(request: &HttpRequest) -> Option<IpNet> {
+    let context = request.extensions();
+    context.get::<RequestContext>()?.recorded_network
+}
+
+/// Returns the network of `client` as the audit log names it: IPv4 /24, IPv6 /48. It says where a
+/// request came from, and is shared by many persons.
+pub fn network_of(client: IpAddr) -> IpNet {
+    let bits = if client.is_ipv4() { 24 } else { 48 };
+    let network = IpNet::new(client, bits).expect("a prefix is not longer than its address");
+    network.trunc()
 }
 
 /// Changes the context of `request`.

@@ -47,6 +47,7 @@ pub async fn authenticate(
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
+        client_network: request::recorded_network(request),
         prefetched: organization.map(Box::new),
     })
 }

@@ -39,7 +39,9 @@ pub(super) async fn run(config: &Config) -> Outcome {
     let docs = Docs::load()?;
     let context = open(config)?;
     let limits = Limits::new(config.limits.clone(), &context.clock);
-    let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
+    let mut state = AppState::new(context.db, context.clock, keys, limits);
+    state.records_client_networks = config.records_client_networks;
+    let state = web::Data::new(state);
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses
             .iter()

@@ -58,6 +58,8 @@ pub struct Config {
     /// `trusted_proxies`, addresses and networks separated by commas. Where only this machine can
     /// connect, the limits per minute are off by default.
     pub limits: LimitSettings,
+    /// `audit_client_network`: `on` stores the network of each client in the audit log.
+    pub records_client_networks: bool,
     /// `cors_origins`: origins whose pages may read responses, `https://host[:port]` or
     /// `http://host[:port]`, separated by commas.
     pub cors_origins: Vec<String>,
@@ -152,6 +154,7 @@ impl Config {
             jwt: access::jwt_settings(&mut sources),
             limits: rate_limits::limits(&mut sources, &listen),
             listen,
+            records_client_networks: sources.required("audit_client_network", on_or_off),
             cors_origins: access::cors_origins(&mut sources),
             anchor_key_file: sources.optional("anchor_key_file", any_text),
         };

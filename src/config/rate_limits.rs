@@ -89,11 +89,16 @@ mod tests {
     use crate::config::settings::{Flags, SETTINGS};
 
     /// Loads the settings from these variables, without their prefix.
-    fn config(variables: &[(&str, &str)]) -> Config {
+    fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let owned = |(name, text): &(&str, &str)| (format!("QUIETLINE_{name}"), (*text).to_owned());
         let environment = variables.iter().map(owned).collect();
         let no_file = |_: &_| Err(io::ErrorKind::NotFound.into());
-        Config::from_sources(Flags::default(), &environment, no_file).expect("good")
+        let config = Config::from_sources(Flags::default(), &environment, no_file);
+        config.map_err(|problems| problems.0)
+    }
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        load(variables).expect("good")
     }
 
     /// Returns the limits per minute in the order of the settings, 0 for none.
@@ -168,6 +173,40 @@ mod tests {
         assert_eq!(config(&variables).risky_limits(), [""; 0], "only local");
         variables.push(open);
         assert_eq!(config(&variables).risky_limits().len(), 6);
+    }
+
+    #[test]
+    fn limits_and_networks_are_checked() {
+        for (name, value, expected) in [
+            ("CREDENTIAL_REQUESTS_PER_MINUTE", "-1", "from 0 to 1000000"),
+            ("ORGANIZATION_REQUESTS_PER_MINUTE", "1000001", "from 0 to"),
+            ("ADDRESS_REQUESTS_PER_MINUTE", "10/s", "from 0 to"),
+            ("ADDRESS_FAILURES_PER_MINUTE", "", "is empty"),
+            (
+                "TRUSTED_PROXIES",
+                "proxy.local",
+                "\"proxy.local\" must be an",
+            ),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,", "\"\" must be an address"),
+            ("TRUSTED_PROXIES", "10.0.0.0/33", "must be an address, or a"),
+            ("TRUSTED_PROXIES", "::/0", "must not contain every address"),
+        ] {
+            let problems = load(&[(name, value)]).expect_err("the value is unfit");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let start = format!("QUIETLINE_{name}: ");
+            assert!(problems[0].starts_with(&start), "{problems:?}");
+            assert!(problems[0].contains(expected), "{problems:?}");
+        }
+        let proxies = "10.0.0.0/8, ::1,192.0.2.7";
+        let limits = config(&[("TRUSTED_PROXIES", proxies)]).limits;
+        let networks: Vec<String> = limits
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(networks, ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]);
+        let most = config(&[("ADDRESS_FAILURES_PER_MINUTE", "1000000")]).limits;
+        assert_eq!(most.address_failures, NonZeroU32::new(1_000_000));
     }
 
     #[test]

@@ -100,6 +100,12 @@ pub static SETTINGS: &[Setting] = &[
     )
     .flag("NETWORKS"),
     Setting::text(
+        "audit_client_network",
+        "Whether the audit log stores the network of each client (IPv4 /24, IPv6 /48), for ever",
+    )
+    .flag("on|off")
+    .default("off"),
+    Setting::text(
         "cors_origins",
         "Origins whose pages may read responses, comma-separated, such as https://app.example.com",
     )
