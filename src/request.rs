@@ -1,8 +1,10 @@
 //! Facts about a request, noted in its extensions while it is processed.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{HttpMessage, HttpRequest};
+use ipnet::IpNet;
 
 use crate::domain::ids::{ApiKeyId, RequestId};
 use crate::error::BoxError;
@@ -46,6 +48,12 @@ pub struct RequestContext {
     pub id: RequestId,
     /// Path template of the operation. `None` if the request reached no operation.
     pub route: Option<&'static str>,
+    /// Address of the client, which may be behind trusted proxies.
+    pub client: IpAddr,
+    /// Network of the client for the audit log. `None` unless the server records networks.
+    pub recorded_network: Option<IpNet>,
+    /// Prefix of the API key, whether the key is valid or not. `None` without a well-formed key.
+    pub key_prefix: Option<String>,
     /// `None` until the credential is verified.
     pub caller: Option<KnownCaller>,
     /// Error that ended the request, with the code or message that the caller got.
@@ -55,10 +63,13 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    pub fn new(id: RequestId) -> Self {
+    pub fn new(id: RequestId, client: IpAddr) -> Self {
         Self {
             id,
             route: None,
+            client,
+            recorded_network: None,
+            key_prefix: None,
             caller: None,
             failure: None,
             rate_limit: None,
@@ -73,6 +84,30 @@ pub fn id_of(request: &HttpRequest) -> RequestId {
     context
         .get::<RequestContext>()
         .map_or_else(RequestId::generate, |context| context.id)
+}
+
+/// Returns the address of the client that sent `request`.
+pub fn client_of(request: &HttpRequest) -> IpAddr {
+    let context = request.extensions();
+    // Only a request that did not pass the middleware has no address.
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    context
+        .get::<RequestContext>()
+        .map_or(unknown, |context| context.client)
+}
+
+/// Returns the network of the client for the audit log, if the server records networks.
+pub fn recorded_network(request: &HttpRequest) -> Option<IpNet> {
+    let context = request.extensions();
+    context.get::<RequestContext>()?.recorded_network
+}
+
+/// Returns the network of `client` as the audit log names it: IPv4 /24, IPv6 /48. It says where a
+/// request came from, and is shared by many persons.
+pub fn network_of(client: IpAddr) -> IpNet {
+    let bits = if client.is_ipv4() { 24 } else { 48 };
+    let network = IpNet::new(client, bits).expect("a prefix is not longer than its address");
+    network.trunc()
 }
 
 /// Changes the context of `request`.

@@ -17,6 +17,8 @@ pub struct AppState {
     /// Keys that verify and sign tokens of the Tether dialect.
     pub jwt_keys: JwtKeys,
     pub limits: Limits,
+    /// True if the audit log gets the network of each client.
+    pub records_client_networks: bool,
     is_draining: AtomicBool,
 }
 
@@ -28,6 +30,7 @@ impl AppState {
             clock,
             jwt_keys,
             limits,
+            records_client_networks: false,
             is_draining: AtomicBool::new(false),
         }
     }

@@ -143,6 +143,7 @@ fn caller() -> Caller {
     Caller {
         credential,
         request_id: RequestId::generate(),
+        client_network: None,
         prefetched: None,
     }
 }

@@ -23,6 +23,10 @@ pub async fn authenticate(
     // Malformed keys are refused without a query.
     let plaintext = PlaintextApiKey::parse(bearer_token(request)?)
         .ok_or(Error::Unauthenticated("not an API key"))?;
+    // Of refused keys too, so that the log shows which key was leaked, guessed or forgotten.
+    request::note(request, |context| {
+        context.key_prefix = Some(plaintext.prefix().to_owned());
+    });
     let hash = plaintext.hash();
     let found = keys.find(hash).await?;
     let KeyWithOrganization { key, organization } =
@@ -43,6 +47,7 @@ pub async fn authenticate(
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
+        client_network: request::recorded_network(request),
         prefetched: organization.map(Box::new),
     })
 }

@@ -50,6 +50,7 @@ pub async fn authenticate(
     Ok(Caller {
         credential,
         request_id: request::id_of(request),
+        client_network: request::recorded_network(request),
         prefetched: None,
     })
 }

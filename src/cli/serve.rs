@@ -28,11 +28,20 @@ pub(super) async fn run(config: &Config) -> Outcome {
             "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
         );
     }
+    let risky_limits = config.risky_limits();
+    if !risky_limits.is_empty() {
+        log::warn!(
+            "other machines can connect, and these rate limits are off: {}",
+            risky_limits.join(", ")
+        );
+    }
     // Loaded even if not served, because a server must not start with a spec that utoipa refuses.
     let docs = Docs::load()?;
     let context = open(config)?;
     let limits = Limits::new(config.limits.clone(), &context.clock);
-    let state = web::Data::new(AppState::new(context.db, context.clock, keys, limits));
+    let mut state = AppState::new(context.db, context.clock, keys, limits);
+    state.records_client_networks = config.records_client_networks;
+    let state = web::Data::new(state);
     let announce = |addresses: &[SocketAddr]| {
         let urls: Vec<String> = addresses
             .iter()

@@ -4,6 +4,7 @@
 //! which `cli` parses and hands over as [`Flags`].
 
 mod access;
+mod rate_limits;
 pub mod settings;
 mod sources;
 #[cfg(test)]
@@ -54,8 +55,11 @@ pub struct Config {
     /// every token is refused.
     pub jwt: JwtSettings,
     /// Rate limits: `…_per_minute` and `…_per_day`, 0 (unlimited) to 1,000,000, and
-    /// `trusted_proxies`, addresses and networks separated by commas.
+    /// `trusted_proxies`, addresses and networks separated by commas. Where only this machine can
+    /// connect, the limits per minute are off by default.
     pub limits: LimitSettings,
+    /// `audit_client_network`: `on` stores the network of each client in the audit log.
+    pub records_client_networks: bool,
     /// `cors_origins`: origins whose pages may read responses, `https://host[:port]` or
     /// `http://host[:port]`, separated by commas.
     pub cors_origins: Vec<String>,
@@ -83,6 +87,15 @@ impl fmt::Display for ConfigProblems {
 impl std::error::Error for ConfigProblems {}
 
 impl Config {
+    /// Returns the variables of the rate limits that are off although other machines can connect.
+    pub fn risky_limits(&self) -> Vec<String> {
+        if rate_limits::is_public(&self.listen, &self.limits.trusted_proxies) {
+            rate_limits::switched_off(&self.limits)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Reads environment and files of this process.
     ///
     /// # Errors
@@ -139,8 +152,9 @@ impl Config {
             log: sources.required("log", log_filter),
             log_format: sources.required("log_format", log_format),
             jwt: access::jwt_settings(&mut sources),
-            limits: access::limits(&mut sources, &listen),
+            limits: rate_limits::limits(&mut sources, &listen),
             listen,
+            records_client_networks: sources.required("audit_client_network", on_or_off),
             cors_origins: access::cors_origins(&mut sources),
             anchor_key_file: sources.optional("anchor_key_file", any_text),
         };

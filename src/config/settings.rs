@@ -61,16 +61,15 @@ pub static SETTINGS: &[Setting] = &[
     Setting::text("jwt_audience", "Only accept tokens with this `aud`").flag("TEXT"),
     Setting::number(
         "credential_requests_per_minute",
-        "Requests per minute allowed for one API key or user (0 = unlimited)",
+        "Requests per minute of one API key or user (0 = unlimited) \
+         [default: 3000, 0 if only local]",
     )
-    .flag("N")
-    .default("0"),
+    .flag("N"),
     Setting::number(
         "organization_requests_per_minute",
-        "Requests per minute allowed for one organization (0 = unlimited)",
+        "Requests per minute of one organization (0 = unlimited) [default: 6000, 0 if only local]",
     )
-    .flag("N")
-    .default("0"),
+    .flag("N"),
     Setting::number(
         "organization_changes_per_minute",
         "Changes per minute of one organization (0 = unlimited) [default: 600, 0 if only local]",
@@ -84,22 +83,28 @@ pub static SETTINGS: &[Setting] = &[
     .default("100000"),
     Setting::number(
         "address_requests_per_minute",
-        "Requests per minute allowed for one client address (0 = unlimited)",
+        "Requests per minute of one client address (0 = unlimited) \
+         [default: 12000, 0 if only local]",
     )
-    .flag("N")
-    .default("0"),
+    .flag("N"),
     Setting::number(
         "address_failures_per_minute",
-        "Failed authentications per minute allowed for one client address (0 = unlimited)",
+        "Failed authentications per minute of one client address (0 = unlimited) \
+         [default: 300, 0 if only local]",
     )
-    .flag("N")
-    .default("0"),
+    .flag("N"),
     Setting::text(
         "trusted_proxies",
         "Proxies whose `X-Forwarded-For` or `Forwarded` is trusted, comma-separated, such as \
          10.0.0.0/8,::1",
     )
     .flag("NETWORKS"),
+    Setting::text(
+        "audit_client_network",
+        "Whether the audit log stores the network of each client (IPv4 /24, IPv6 /48), for ever",
+    )
+    .flag("on|off")
+    .default("off"),
     Setting::text(
         "cors_origins",
         "Origins whose pages may read responses, comma-separated, such as https://app.example.com",

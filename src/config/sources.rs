@@ -73,6 +73,13 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// Returns the parsed items of the setting `name` between its commas. Empty if the setting is
+    /// absent.
+    pub fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let all = |text: &str| text.split(',').map(|item| parse(item.trim())).collect();
+        self.optional(name, all).unwrap_or_default()
+    }
+
     /// Returns the content of the file that the setting `name` names, and the source of that name.
     pub fn content_of(&mut self, name: &str) -> Option<(String, String)> {
         let (origin, path) = self.given(setting(name))?;
@@ -158,7 +165,7 @@ impl<'a> Sources<'a> {
 
 /// Finds the row of the table. `Config::from_sources` finds every row, so that a test of it would
 /// notice a wrong name.
-fn setting(name: &str) -> &'static Setting {
+pub fn setting(name: &str) -> &'static Setting {
     SETTINGS
         .iter()
         .find(|setting| setting.name == name)

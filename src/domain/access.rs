@@ -3,6 +3,8 @@
 
 use std::str::FromStr as _;
 
+use ipnet::IpNet;
+
 use crate::error::{Error, Resource, Result};
 
 use super::actor::{Actor, Author, Role};
@@ -49,6 +51,8 @@ pub struct Caller {
     pub credential: Credential,
     /// Id of the request, for the audit log.
     pub request_id: RequestId,
+    /// Network of the client, for the audit log. `None` unless the server records networks.
+    pub client_network: Option<IpNet>,
     /// Organization of an API key, if the key's lookup read it too.
     pub prefetched: Option<Box<Organization>>,
 }
@@ -123,8 +127,14 @@ impl Caller {
         let Self {
             credential,
             request_id,
+            client_network,
             prefetched,
         } = self;
+        let author = |actor| Author {
+            actor,
+            request_id,
+            client_network,
+        };
         match credential {
             Credential::ApiKey {
                 id,
@@ -141,7 +151,7 @@ impl Caller {
                 let actor = Actor::ApiKey { id, label };
                 let access = OrgAccess {
                     organization: own_only(own, target)?,
-                    author: Author { actor, request_id },
+                    author: author(actor),
                     scopes,
                 };
                 Ok(Authorized {
@@ -160,7 +170,7 @@ impl Caller {
                 let actor = Actor::User { subject, role };
                 let access = OrgAccess {
                     organization,
-                    author: Author { actor, request_id },
+                    author: author(actor),
                     // Tokens have no scopes, so that users cannot grant any.
                     scopes: ScopeSet::default(),
                 };
@@ -259,6 +269,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
+            client_network: None,
             prefetched: None,
         }
     }
@@ -274,6 +285,7 @@ mod tests {
         Caller {
             credential,
             request_id: RequestId::generate(),
+            client_network: None,
             prefetched: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Actors, as the audit log records them.
 
+use ipnet::IpNet;
+
 use super::ids::{ApiKeyId, RequestId};
 
 /// Role of a user in the Tether dialect (claim `accessRole`), weakest first.
@@ -65,6 +67,8 @@ impl Actor {
 pub struct Author {
     pub actor: Actor,
     pub request_id: RequestId,
+    /// Network that the request came from. `None` unless the server records networks.
+    pub client_network: Option<IpNet>,
 }
 
 impl Author {
@@ -73,6 +77,7 @@ impl Author {
         Self {
             actor: Actor::CommandLine,
             request_id: RequestId::generate(),
+            client_network: None,
         }
     }
 }

@@ -1,7 +1,9 @@
-//! One line per request, `key=value`. Never logged: credentials, bodies, query strings.
+//! One line per request, `key=value`. Never logged: credentials beyond the prefix of an API key,
+//! bodies, query strings.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpMessage;
@@ -25,6 +27,7 @@ const METHOD_CHARS: usize = 16;
 /// disconnected, is logged as well, because its change may have been stored.
 pub(super) struct Pending {
     id: RequestId,
+    client: IpAddr,
     method: Method,
     began: Instant,
     has_response: bool,
@@ -32,9 +35,10 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Starts the timer of a request that has just arrived.
-    pub(super) fn new(id: RequestId, method: &Method) -> Self {
+    pub(super) fn new(id: RequestId, client: IpAddr, method: &Method) -> Self {
         Self {
             id,
+            client,
             method: method.clone(),
             began: Instant::now(),
             has_response: false,
@@ -52,10 +56,12 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if !self.has_response {
             log::info!(
-                "request_id={} method={:.METHOD_CHARS$} route=- status=- duration_us={} actor=\"\"",
+                "request_id={} method={:.METHOD_CHARS$} route=- status=- duration_us={} client={} \
+                 key=- actor=\"\"",
                 self.id,
                 self.method.as_str(),
                 self.began.elapsed().as_micros(),
+                self.client,
             );
         }
     }
@@ -102,11 +108,14 @@ fn write_line<B>(response: &ServiceResponse<B>, context: &RequestContext, durati
     // Values from clients are quoted, so that they cannot imitate a field of the line.
     let mut written = write!(
         line,
-        "request_id={} method={:.METHOD_CHARS$} route={route} status={} duration_us={} actor=\"",
+        "request_id={} method={:.METHOD_CHARS$} route={route} status={} duration_us={} client={} \
+         key={} actor=\"",
         context.id,
         request.method().as_str(),
         response.status().as_u16(),
         duration.as_micros(),
+        context.client,
+        context.key_prefix.as_deref().unwrap_or("-"),
     );
     if let Some(caller) = &context.caller {
         written = written.and_then(|()| write!(line, "{caller}"));

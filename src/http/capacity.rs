@@ -2,9 +2,9 @@
 //! open, and of each client address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Maximum of connections per worker, whatever the limit of open files. Bounds memory: an
@@ -19,8 +19,10 @@ const MIN_PER_ADDRESS: usize = 256;
 pub(super) struct Capacity {
     /// Connections of the whole server.
     pub(super) total: usize,
-    /// Connections from one IPv4 address or one IPv6 network (/64).
+    /// Connections from one IPv4 address or one IPv6 /64 network.
     pub(super) per_address: usize,
+    /// Connections from one IPv6 /56 or /48 network.
+    pub(super) per_site: usize,
 }
 
 impl Capacity {
@@ -29,9 +31,21 @@ impl Capacity {
     pub(super) fn of(files: usize, reserved: usize, workers: usize) -> Self {
         let total = files.saturating_sub(reserved).max(files / 2);
         let total = total.clamp(workers, PER_WORKER * workers);
+        let share = |divisor: usize| (total / divisor).max(MIN_PER_ADDRESS).min(total);
         Self {
             total,
-            per_address: (total / 4).max(MIN_PER_ADDRESS).min(total),
+            per_address: share(4),
+            per_site: share(2),
+        }
+    }
+
+    /// Returns the maximum of connections from `network`.
+    fn of_network(&self, network: &IpNet) -> usize {
+        let is_site = matches!(network, IpNet::V6(network) if network.prefix_len() < 64);
+        if is_site {
+            self.per_site
+        } else {
+            self.per_address
         }
     }
 }
@@ -56,14 +70,14 @@ pub(super) fn raise_file_limit() -> usize {
     files.unwrap_or(usize::MAX)
 }
 
-/// Open connections of each client address. All workers share it.
+/// Open connections of each client network. All workers share them.
 #[derive(Clone)]
-pub(super) struct Addresses {
-    open: Arc<Mutex<HashMap<IpAddr, Open>>>,
-    maximum: usize,
+pub(super) struct Networks {
+    open: Arc<Mutex<HashMap<IpNet, Open>>>,
+    capacity: Capacity,
 }
 
-/// Connections of one address.
+/// Connections of one network.
 #[derive(Default)]
 struct Open {
     connections: usize,
@@ -71,53 +85,67 @@ struct Open {
     is_reported: bool,
 }
 
-impl Addresses {
-    pub(super) fn new(maximum: usize) -> Self {
+impl Networks {
+    pub(super) fn new(capacity: Capacity) -> Self {
         Self {
             open: Arc::default(),
-            maximum,
+            capacity,
         }
     }
 
-    /// Counts a connection from `address`. `None` if it is one too many.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Permit> {
-        let mut addresses = self.lock();
-        let open = addresses.entry(address).or_default();
-        if open.connections < self.maximum {
-            open.connections += 1;
-            return Some(Permit {
-                addresses: self.clone(),
-                address,
-            });
+    /// Counts a connection from a client of these `networks`. `None` if it is one too many.
+    pub(super) fn admit(&self, networks: impl Iterator<Item = IpNet> + Clone) -> Option<Permit> {
+        let mut all = self.lock();
+        for network in networks.clone() {
+            let maximum = self.capacity.of_network(&network);
+            let full = all.get_mut(&network);
+            if let Some(open) = full.filter(|open| open.connections >= maximum) {
+                open.report(&network);
+                return None;
+            }
         }
-        if !open.is_reported {
-            open.is_reported = true;
+        for network in networks.clone() {
+            all.entry(network).or_default().connections += 1;
+        }
+        Some(Permit {
+            all: self.clone(),
+            networks: networks.collect(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpNet, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn report(&mut self, network: &IpNet) {
+        if !self.is_reported {
+            self.is_reported = true;
             log::warn!(
-                "{address} has {} connections: refused one more",
-                self.maximum
+                "{network} has {} connections: refused one more",
+                self.connections
             );
         }
-        None
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Counted connection. Dropping it makes room for another one.
 pub(super) struct Permit {
-    addresses: Addresses,
-    address: IpAddr,
+    all: Networks,
+    networks: Vec<IpNet>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut addresses = self.addresses.lock();
-        if let Some(open) = addresses.get_mut(&self.address) {
-            open.connections -= 1;
-            if open.connections == 0 {
-                addresses.remove(&self.address);
+        let mut all = self.all.lock();
+        for network in &self.networks {
+            let left = all.get_mut(network).map(|open| {
+                open.connections -= 1;
+                open.connections
+            });
+            if left == Some(0) {
+                all.remove(network);
             }
         }
     }
@@ -125,39 +153,76 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]
     fn connections_leave_room_for_other_files() {
-        for (files, reserved, workers, total, per_address) in [
-            (1024, 124, 2, 900, 256),
-            (20_000, 100, 3, 19_900, 4975),
-            (1_048_576, 100, 2, 20_000, 5000),
-            (usize::MAX, 100, 1, 10_000, 2500),
-            (300, 100, 2, 200, 200),
+        for (files, reserved, workers, total, per_address, per_site) in [
+            (1024, 124, 2, 900, 256, 450),
+            (20_000, 100, 3, 19_900, 4975, 9950),
+            (1_048_576, 100, 2, 20_000, 5000, 10_000),
+            (usize::MAX, 100, 1, 10_000, 2500, 5000),
+            (300, 100, 2, 200, 200, 200),
             // The reserve takes half at most.
-            (100, 400, 2, 50, 50),
-            (2, 400, 3, 3, 3),
+            (100, 400, 2, 50, 50, 50),
+            (2, 400, 3, 3, 3, 3),
         ] {
             let capacity = Capacity::of(files, reserved, workers);
-            assert_eq!(capacity, Capacity { total, per_address }, "{files}");
+            let expected = Capacity {
+                total,
+                per_address,
+                per_site,
+            };
+            assert_eq!(capacity, expected, "{files}");
         }
+    }
+
+    /// Networks with a share of two connections, and of three for an IPv6 site.
+    fn small() -> Networks {
+        Networks::new(Capacity {
+            total: 6,
+            per_address: 2,
+            per_site: 3,
+        })
+    }
+
+    fn admit(all: &Networks, networks: &[&str]) -> Option<Permit> {
+        let networks = networks.iter().map(|text| text.parse().expect("a network"));
+        all.admit(networks)
     }
 
     #[test]
     fn an_address_has_its_share_and_no_more() {
-        let addresses = Addresses::new(2);
-        let [one, other] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
-        let first = addresses.admit(one);
-        let second = addresses.admit(one);
-        assert!(first.is_some() && second.is_some());
-        assert!(addresses.admit(one).is_none());
-        assert!(addresses.admit(other).is_some());
-        drop(first);
-        assert!(addresses.admit(one).is_some());
-        drop(second);
-        assert!(addresses.lock().is_empty(), "nothing is kept");
+        for (one, other) in [
+            ("192.0.2.1/32", "192.0.2.2/32"),
+            ("2001:db8::/64", "2001:db8:0:1::/64"),
+        ] {
+            let all = small();
+            let first = admit(&all, &[one]);
+            let second = admit(&all, &[one]);
+            assert!(first.is_some() && second.is_some());
+            assert!(admit(&all, &[one]).is_none());
+            assert!(admit(&all, &[other]).is_some());
+            drop(first);
+            assert!(admit(&all, &[one]).is_some());
+            drop(second);
+            assert!(all.lock().is_empty(), "nothing is kept");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_site_has_its_share_whatever_the_number_of_its_networks() {
+        for site in ["2001:db8::/56", "2001:db8::/48"] {
+            let all = small();
+            let [one, other] = ["2001:db8:0:1::/64", "2001:db8:0:2::/64"];
+            let permits = [one, one, other].map(|network| admit(&all, &[network, site]));
+            assert!(permits.iter().all(Option::is_some));
+            assert!(admit(&all, &[other, site]).is_none());
+            for foreign in ["2001:db8:1::/48", "192.0.2.1/32"] {
+                assert!(admit(&all, &[foreign]).is_some(), "{foreign}");
+            }
+            drop(permits);
+            assert!(all.lock().is_empty(), "nothing is kept");
+        }
     }
 }

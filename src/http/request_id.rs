@@ -11,7 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 
 use crate::domain::ids::RequestId;
-use crate::request::RequestContext;
+use crate::request::{RequestContext, network_of};
 use crate::state::AppState;
 
 use super::connection::RequestInProgress;
@@ -28,11 +28,18 @@ pub(super) async fn with_request_id(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::generate();
     let _in_progress = RequestInProgress::new(&request);
-    let pending = access_log::Pending::new(id, request.method());
+    let state = request.app_data::<web::Data<AppState>>();
+    let state = state.expect("the application has a state");
+    let client = state.limits.client_address(request.request());
+    let mut context = RequestContext::new(id, client);
+    if state.records_client_networks {
+        context.recorded_network = Some(network_of(client));
+    }
+    let pending = access_log::Pending::new(id, client, request.method());
     // Before a handler can take the body.
     let unread_body = UnreadBody::of(&mut request);
     // Before any handler or error runs, because all of them note facts in the context.
-    request.extensions_mut().insert(RequestContext::new(id));
+    request.extensions_mut().insert(context);
     let mut response = match cors {
         Some(cors) => cors.share(request, next).await?,
         None => next.call(request).await?,

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::state::AppState;
 
 use super::Options;
-use super::capacity::{Addresses, Capacity, raise_file_limit};
+use super::capacity::{Capacity, Networks, raise_file_limit};
 use super::connection::Connection;
 
 /// Time for which an idle connection is kept.
@@ -69,9 +69,11 @@ pub async fn serve(
     ignore_hangups()?;
     announce(&addresses)?;
     log::info!(
-        "at most {} connections, {} of one client address, with {files} open files",
+        "at most {} connections, {} of one client address, {} of one IPv6 site, \
+         with {files} open files",
         capacity.total,
-        capacity.per_address
+        capacity.per_address,
+        capacity.per_site
     );
     let handle = server.handle();
     let (send_second_signal, second_signal) = oneshot::channel();
@@ -130,16 +132,16 @@ fn build(
         .workers(serving.workers)
         .max_concurrent_connections(capacity.total / serving.workers)
         .shutdown_timeout(SHUTDOWN_TIMEOUT_SECS);
-    let addresses = Addresses::new(capacity.per_address);
+    let networks = Networks::new(capacity);
     for listener in listeners {
         let (state, options) = (state.clone(), serving.options.clone());
-        let (addresses, stop) = (addresses.clone(), server.graceful_shutdown_signal());
+        let (networks, stop) = (networks.clone(), server.graceful_shutdown_signal());
         let stopping = move || {
             let stop = stop.clone();
             async move { stop.notified().await }
         };
         server = server.listen("http", listener, move || {
-            http_service(&state, &options, &addresses, stopping.clone())
+            http_service(&state, &options, &networks, stopping.clone())
         })?;
     }
     Ok(server.run())
@@ -149,7 +151,7 @@ fn build(
 fn http_service<S, F>(
     state: &web::Data<AppState>,
     options: &Options,
-    addresses: &Addresses,
+    networks: &Networks,
     stopping: S,
 ) -> impl ServiceFactory<TcpStream, Config = ()> + use<S, F>
 where
@@ -167,23 +169,23 @@ where
             data.insert(connection.head());
         })
         .finish(map_config(app, |()| AppConfig::default()));
-    let (state, addresses) = (state.clone(), addresses.clone());
-    fn_service(move |stream| ready(admit(stream, &state, &addresses))).and_then(http)
+    let (state, networks) = (state.clone(), networks.clone());
+    fn_service(move |stream| ready(admit(stream, &state, &networks))).and_then(http)
 }
 
 /// Takes a connection, unless its client address has too many. A refused connection is closed.
 fn admit(
     stream: TcpStream,
     state: &AppState,
-    addresses: &Addresses,
+    networks: &Networks,
 ) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr()?;
-    let permit = match state.limits.network_of_peer(peer.ip()) {
+    let permit = match state.limits.networks_of_peer(peer.ip()) {
         // Its connections carry the requests of many clients.
         None => None,
-        Some(network) => {
+        Some(own) => {
             let refused = || io::Error::from(io::ErrorKind::QuotaExceeded);
-            Some(addresses.admit(network).ok_or_else(refused)?)
+            Some(networks.admit(own).ok_or_else(refused)?)
         }
     };
     Ok((Connection::new(stream, permit), Protocol::Http1, Some(peer)))

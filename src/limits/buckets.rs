@@ -1,36 +1,40 @@
-//! Buckets of one rate limit, one for each caller. Their number has a maximum, unlike in the stores
-//! of governor.
+//! Buckets of one rate limit, one for each caller, in a table of fixed size. The stores of governor
+//! grow with every key that a client invents.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
-use governor::state::keyed::ShrinkableKeyedStateStore;
 
-/// Maximum number of buckets of one limit, about 2 MiB. Sweeps remove buckets that are full again.
-pub(super) const MAX_BUCKETS: usize = 65_536;
+/// Number of buckets of one limit. They take 1 MiB once all of them were used.
+pub(super) const BUCKETS: usize = 65_536;
 
-/// Bucket that callers share when all other buckets are taken, so that every request is counted.
-const OVERFLOW: u64 = 0;
+/// Buckets among which a caller may have its bucket. The hash of a caller chooses them.
+const SET: usize = 16;
 
 /// Request of a caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Take {
-    /// Owner of the bucket, as a keyed hash, so that every name takes the same memory.
+    /// Owner of the bucket, as a keyed hash, so that every name takes the same memory, and no
+    /// client can choose its set.
     pub(super) caller: u64,
     /// False leaves the bucket unchanged.
     pub(super) is_counted: bool,
 }
 
-/// Time at which each bucket is full again, counted from the limiter's start, by caller.
-#[derive(Debug, Default)]
-pub(super) struct Buckets(Mutex<HashMap<u64, Nanos>>);
+/// Caller of each bucket, and the time at which the bucket is full again, in nanoseconds from the
+/// limiter's start. An unused bucket was full at the start.
+///
+/// A new caller takes the bucket of its set that is full first. That bucket says least, because a
+/// caller without a bucket counts as one with a full bucket. So a caller that has used up its quota
+/// keeps its bucket while many others come, and no caller is refused for lack of a bucket.
+#[derive(Debug)]
+pub(super) struct Buckets(Mutex<Vec<(u64, u64)>>);
 
-impl Buckets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Nanos>> {
-        // A panic cannot leave the map half changed, because every change is one call.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Buckets {
+    fn default() -> Self {
+        // Tuples of zeros, because the system provides zeroed memory that takes no room until used.
+        Self(Mutex::new(vec![(0, 0); BUCKETS]))
     }
 }
 
@@ -41,27 +45,17 @@ impl StateStore for Buckets {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut buckets = self.lock();
-        let has_room = buckets.len() < MAX_BUCKETS || buckets.contains_key(&take.caller);
-        let caller = if has_room { take.caller } else { OVERFLOW };
-        let (outcome, full_at) = decide(buckets.get(&caller).copied())?;
+        let first = take.caller as usize % (BUCKETS / SET) * SET;
+        // A panic cannot leave a bucket half changed, because it is written in one assignment.
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = &mut buckets[first..first + SET];
+        let own = set.iter().position(|(caller, _)| *caller == take.caller);
+        let (outcome, full_at) = decide(own.map(|own| Nanos::from(set[own].1)))?;
         if take.is_counted {
-            buckets.insert(caller, full_at);
+            let fullest = (0..SET).min_by_key(|index| set[*index].1);
+            let index = own.or(fullest).expect("a set is not empty");
+            set[index] = (take.caller, full_at.into());
         }
         Ok(outcome)
-    }
-}
-
-impl ShrinkableKeyedStateStore<Take> for Buckets {
-    fn retain_recent(&self, drop_below: Nanos) {
-        self.lock().retain(|_, full_at| *full_at > drop_below);
-    }
-
-    fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lock().is_empty()
     }
 }

@@ -1,46 +1,57 @@
 //! Finds the client address of a request. Only headers of trusted proxies count, and only for the
 //! peer that the proxy received the request from. A client's own claim is ignored.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderName, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// Length of the network prefix of an IPv6 address, in bits (RFC 4291, section 2.5.4). A client can
-/// use every address of its network.
-const IPV6_NETWORK_BITS: u32 = 64;
+/// Lengths of the prefixes at which an IPv6 client counts, in bits. A host can use every address of
+/// its /64 network (RFC 4291, section 2.5.4), and a site has a /56 or a /48 (RFC 6177, section 2).
+const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
 
-/// Returns the IPv4 address or the IPv6 network of the client, which limits count.
-pub(super) fn client_network(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
-    network(client_address(request, trusted_proxies))
+/// Returns the networks that `address` counts for, narrowest first. An IPv4 address is its own
+/// network.
+pub fn networks(address: IpAddr) -> impl Iterator<Item = IpNet> + Clone {
+    let prefixes: &[u8] = match address {
+        IpAddr::V4(_) => &[32],
+        IpAddr::V6(_) => &IPV6_PREFIXES,
+    };
+    prefixes.iter().map(move |bits| {
+        let network = IpNet::new(address, *bits).expect("a prefix is not longer than its address");
+        network.trunc()
+    })
 }
 
-/// Returns the network that the connections of `peer` count for. `None` for a trusted proxy.
-pub(super) fn peer_network(peer: IpAddr, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
-    let peer = peer.to_canonical();
-    let is_trusted = trusted_proxies.iter().any(|net| net.contains(&peer));
-    (!is_trusted).then(|| network(peer))
+/// Returns whether `address`, in its canonical form, is a trusted proxy.
+pub(super) fn is_trusted(address: &IpAddr, trusted_proxies: &[IpNet]) -> bool {
+    trusted_proxies.iter().any(|net| net.contains(address))
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
+/// Returns the peer of `request` if it is probably a proxy that is missing in `trusted_proxies`: it
+/// is in the same network, and says that it forwards for another client.
+pub(super) fn unlisted_proxy(request: &HttpRequest, trusted_proxies: &[IpNet]) -> Option<IpAddr> {
+    let headers = request.headers();
+    if !headers.contains_key(X_FORWARDED_FOR) && !headers.contains_key(FORWARDED) {
+        return None;
     }
+    let peer = request.peer_addr()?.ip().to_canonical();
+    let is_near = match peer {
+        IpAddr::V4(peer) => peer.is_loopback() || peer.is_private(),
+        IpAddr::V6(peer) => peer.is_loopback() || peer.is_unique_local(),
+    };
+    (is_near && !is_trusted(&peer, trusted_proxies)).then_some(peer)
 }
 
 /// Returns the peer, or behind a trusted proxy the last address of the chain that is not one.
-fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
+pub(super) fn client_address(request: &HttpRequest, trusted_proxies: &[IpNet]) -> IpAddr {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let peer = request.peer_addr().map_or(unknown, |peer| peer.ip());
     // A socket for both protocols shows IPv4 peers as IPv6 addresses, which no IPv4 network
     // contains.
     let peer = peer.to_canonical();
-    let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|net| net.contains(address));
+    let is_trusted = |address: &IpAddr| is_trusted(address, trusted_proxies);
     if !is_trusted(&peer) {
         return peer;
     }

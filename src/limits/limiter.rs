@@ -3,7 +3,6 @@
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::middleware::StateInformationMiddleware;
@@ -13,9 +12,6 @@ use crate::clock::Clock;
 use crate::request::RateLimit;
 
 use super::buckets::{Buckets, Take};
-
-/// Interval between sweeps of full buckets.
-const SWEEP_INTERVAL_SECS: u64 = 10;
 
 /// Rounds `wait` up to whole seconds for a response, at least one second. A client that retries
 /// after that time is never too early.
@@ -31,7 +27,6 @@ pub(super) struct Limiter {
     clock: Clock,
     limiter: RateLimiter<Take, Buckets, Elapsed, StateInformationMiddleware>,
     hasher: RandomState,
-    next_sweep_secs: AtomicU64,
 }
 
 impl Limiter {
@@ -57,7 +52,6 @@ impl Limiter {
             clock: clock.clone(),
             limiter,
             hasher: RandomState::new(),
-            next_sweep_secs: AtomicU64::new(0),
         }
     }
 
@@ -79,7 +73,6 @@ impl Limiter {
 
     fn check(&self, caller: &impl Hash, is_counted: bool) -> Result<RateLimit, RateLimit> {
         let now = self.clock.elapsed();
-        self.sweep_if_due(now.as_secs());
         let caller = self.hasher.hash_one(caller);
         let outcome = self.limiter.check_key(&Take { caller, is_counted });
         let limit = |remaining, wait: Duration| RateLimit {
@@ -96,27 +89,6 @@ impl Limiter {
             }
             Err(refused) => Err(limit(0, refused.wait_time_from(now))),
         }
-    }
-
-    /// Drops full buckets, because an absent bucket counts as full.
-    fn sweep_if_due(&self, now_secs: u64) {
-        let due = self.next_sweep_secs.load(Ordering::Relaxed);
-        let next = now_secs + SWEEP_INTERVAL_SECS;
-        // The exchange lets one thread sweep while the others continue.
-        if now_secs >= due
-            && self
-                .next_sweep_secs
-                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
-            self.limiter.retain_recent();
-        }
-    }
-
-    /// Returns the number of buckets in memory.
-    #[cfg(test)]
-    pub(super) fn bucket_count(&self) -> usize {
-        self.limiter.len()
     }
 }
 

@@ -5,15 +5,18 @@
 //! credential and its organization follow, then the check of permissions, and then changes. Not
 //! here: databases and credentials, which the caller of [`Limits::within`] provides.
 
+mod address_limiter;
 mod buckets;
 mod client_address;
 mod limiter;
+mod organization_ids;
 #[cfg(test)]
 mod tests;
 
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -25,7 +28,9 @@ use crate::domain::ids::{OrgId, OrganizationRef};
 use crate::error::{Error, Result};
 use crate::request::{self, RateLimit};
 
+use address_limiter::AddressLimiter;
 use limiter::Limiter;
+use organization_ids::OrganizationIds;
 
 pub use limiter::whole_seconds;
 
@@ -48,7 +53,8 @@ pub struct LimitSettings {
     /// Such requests with an `Idempotency-Key`, with one credential, per day. Bounds the responses
     /// that are stored for retries.
     pub credential_keys_per_day: Option<NonZeroU32>,
-    /// Requests from one IPv4 address or one IPv6 network (/64).
+    /// Requests from one IPv4 address or one IPv6 /64 network. A /56 network has 4 times as many,
+    /// and a /48 network 16 times.
     pub address_requests: Option<NonZeroU32>,
     /// Requests without a valid credential, from one such address.
     pub address_failures: Option<NonZeroU32>,
@@ -63,9 +69,12 @@ pub struct Limits {
     organization_requests: Option<Limiter>,
     organization_changes: Option<Limiter>,
     credential_keys_per_day: Option<Limiter>,
-    address_requests: Option<Limiter>,
-    address_failures: Option<Limiter>,
+    address_requests: Option<AddressLimiter>,
+    address_failures: Option<AddressLimiter>,
     trusted_proxies: Vec<IpNet>,
+    /// True if a proxy that is missing in `trusted_proxies` was logged, once per process.
+    is_proxy_reported: AtomicBool,
+    organization_ids: OrganizationIds,
 }
 
 impl Limits {
@@ -82,21 +91,43 @@ impl Limits {
         let limiter = |policy, quota: Option<_>, window| {
             quota.map(|quota| Limiter::new(policy, quota, window, clock))
         };
+        let address_limiter = |policy, quota: Option<_>| {
+            quota.map(|quota| AddressLimiter::new(policy, quota, MINUTE, clock))
+        };
         Self {
             credential_requests: limiter("credential", credential_requests, MINUTE),
             organization_requests: limiter("organization", organization_requests, MINUTE),
             organization_changes: limiter("changes", organization_changes, MINUTE),
             credential_keys_per_day: limiter("idempotency-keys", credential_keys_per_day, DAY),
-            address_requests: limiter("address", address_requests, MINUTE),
-            address_failures: limiter("failed-authentication", address_failures, MINUTE),
+            address_requests: address_limiter("address", address_requests),
+            address_failures: address_limiter("failed-authentication", address_failures),
             trusted_proxies,
+            is_proxy_reported: AtomicBool::new(false),
+            organization_ids: OrganizationIds::default(),
         }
     }
 
-    /// Returns the IPv4 address or the IPv6 network (/64) that the connections of `peer` count for.
-    /// `None` for a trusted proxy, which many clients share.
-    pub fn network_of_peer(&self, peer: IpAddr) -> Option<IpAddr> {
-        client_address::peer_network(peer, &self.trusted_proxies)
+    /// Returns the address of the client that sent `request`. Behind a trusted proxy it is in the
+    /// headers, and a client's own claim is ignored.
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
+        if !self.is_proxy_reported.load(Ordering::Relaxed)
+            && let Some(proxy) = client_address::unlisted_proxy(request, &self.trusted_proxies)
+            && !self.is_proxy_reported.swap(true, Ordering::Relaxed)
+        {
+            log::warn!(
+                "{proxy} forwards for clients, but is not one of QUIETLINE_TRUSTED_PROXIES: \
+                 all of them count as one client"
+            );
+        }
+        client_address::client_address(request, &self.trusted_proxies)
+    }
+
+    /// Returns the networks that the connections of `peer` count for. `None` for a trusted proxy,
+    /// which many clients share.
+    pub fn networks_of_peer(&self, peer: IpAddr) -> Option<impl Iterator<Item = IpNet> + Clone> {
+        let peer = peer.to_canonical();
+        let is_trusted = client_address::is_trusted(&peer, &self.trusted_proxies);
+        (!is_trusted).then(|| client_address::networks(peer))
     }
 
     /// Returns whether [`Limits::within`] counts nothing.
@@ -109,6 +140,8 @@ impl Limits {
             address_requests,
             address_failures,
             trusted_proxies: _,
+            is_proxy_reported: _,
+            organization_ids: _,
         } = self;
         credential_requests.is_none()
             && organization_requests.is_none()
@@ -130,13 +163,15 @@ impl Limits {
         if self.is_unlimited() {
             return authentication.await;
         }
-        let network = client_address::client_network(request, &self.trusted_proxies);
-        take(request, self.address_requests.as_ref(), &network)?;
+        let client = request::client_of(request);
+        if let Some(requests) = &self.address_requests {
+            count(request, requests.take(client))?;
+        }
         if let Some(failures) = &self.address_failures {
             // Reject valid credentials too. Otherwise a success would tell an attacker which guess
             // was right.
             failures
-                .peek(&network)
+                .peek(client)
                 .map_err(|limit| refuse(request, limit))?;
         }
         let outcome = authentication.await;
@@ -144,8 +179,8 @@ impl Limits {
             // Requests that end after the last allowed failure are refused whatever their outcome.
             // Otherwise many simultaneous guesses would get more outcomes than the limit allows.
             let left = match &outcome {
-                Err(Error::Unauthenticated(_)) => failures.take(&network),
-                Ok(_) | Err(_) => failures.peek(&network),
+                Err(Error::Unauthenticated(_)) => failures.take(client),
+                Ok(_) | Err(_) => failures.peek(client),
             };
             left.map_err(|limit| refuse(request, limit))?;
         }
@@ -172,7 +207,8 @@ impl Limits {
         if changes.is_none() && keys.is_none() {
             return Ok(());
         }
-        let organization = by_id(access.organization(), find_id).await?;
+        let name = access.organization();
+        let organization = self.organization_ids.by_id(name, find_id).await?;
         let credential = access.author().actor.identity();
         // The caller's own limit first: a refusal must not use up the organization's.
         take(request, keys, &(credential, organization.clone()))?;
@@ -198,38 +234,33 @@ impl Limits {
                 organization,
                 ..
             } => {
-                let claimed = organization.as_ref().map(|own| &own.claimed);
+                if credentials.is_none() && organizations.is_none() {
+                    return Ok(());
+                }
+                let organization = match organization {
+                    Some(own) => Some(self.organization_ids.by_id(&own.claimed, find_id).await?),
+                    None => None,
+                };
                 // With the organization, because users of two organizations may have the same
                 // `sub`.
-                take(request, credentials, &(subject, claimed))?;
-                let (Some(claimed), Some(_)) = (claimed, organizations) else {
-                    return Ok(());
-                };
-                take(request, organizations, &by_id(claimed, find_id).await?)
+                take(request, credentials, &(subject, &organization))?;
+                match &organization {
+                    Some(own) => take(request, organizations, own),
+                    None => Ok(()),
+                }
             }
         }
     }
 }
 
-/// Returns the organization by its id, so that both of its names and both dialects share a limit.
-/// An organization that does not exist is counted by its external id.
-async fn by_id(
-    name: &OrganizationRef,
-    find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
-) -> Result<OrganizationRef> {
-    let id = match name {
-        OrganizationRef::Id(_) => None,
-        OrganizationRef::External(_) => find_id(name).await?,
-    };
-    Ok(id.map_or_else(|| name.clone(), OrganizationRef::Id))
-}
-
 /// Counts `request` for `caller`, if there is a limit.
 fn take(request: &HttpRequest, limiter: Option<&Limiter>, caller: &impl Hash) -> Result<()> {
-    let Some(limiter) = limiter else {
-        return Ok(());
-    };
-    match limiter.take(caller) {
+    limiter.map_or(Ok(()), |limiter| count(request, limiter.take(caller)))
+}
+
+/// Notes the limit that `request` was counted by, or refuses the request.
+fn count(request: &HttpRequest, outcome: Result<RateLimit, RateLimit>) -> Result<()> {
+    match outcome {
         Ok(limit) => {
             note(request, limit);
             Ok(())

@@ -81,12 +81,18 @@ pub struct ActorRecord {
     pub kind: String,
     /// Name that the customer's feed shows.
     pub label: String,
-    /// Exact identity, never in the feed.
+    /// Exact identity, never in the feed. Begins with the client's network if servers record it.
     pub identity: String,
 }
 
 impl ActorRecord {
-    fn of(actor: &Actor) -> Self {
+    fn of(author: &Author) -> Self {
+        let Author {
+            actor,
+            // The entry has it in a field of its own.
+            request_id: _,
+            client_network,
+        } = author;
         let (kind, label) = match actor {
             Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
             // Customers must not learn which member of the platform's staff acted.
@@ -100,10 +106,15 @@ impl ActorRecord {
                 (ActorKind::Customer, label)
             }
         };
+        let identity = actor.identity();
         Self {
             kind: kind.into_str().to_owned(),
             label,
-            identity: actor.identity(),
+            // The network comes first, because an identity may end with any text of an issuer.
+            identity: match client_network {
+                Some(network) => format!("client:{network} {identity}"),
+                None => identity,
+            },
         }
     }
 }
@@ -122,7 +133,7 @@ impl AuditEntry {
             seq: head.length + 1,
             id: AuditId::generate(now, head.length + 1).to_string(),
             occurred_at: now.naive_utc(),
-            actor: ActorRecord::of(&author.actor),
+            actor: ActorRecord::of(author),
             action: event.action.into_str().to_owned(),
             resource_type: event.resource_type.to_owned(),
             resource_id: event.resource_id.clone(),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod api_key;
+mod client_network;
 mod create_api_key;
 mod credentials;
 mod delete_api_key;

@@ -140,7 +140,7 @@ fn a_client_address_has_a_share_of_the_connections() {
     );
     let waited = began.elapsed();
     assert!(waited < Duration::from_secs(4), "{waited:?}");
-    program.wait_for_log("127.0.0.1 has 256 connections: refused one more");
+    program.wait_for_log("127.0.0.1/32 has 256 connections: refused one more");
     assert_eq!(program.log().matches("refused one more").count(), 1);
 }
 

@@ -1,5 +1,6 @@
 //! The program as operators run it: commands, configuration, start and shutdown.
 
+mod access_log;
 mod acknowledged;
 mod anchors;
 mod api_key;

@@ -70,6 +70,30 @@ fn the_configured_rate_limits_and_cors_origins_apply() {
 }
 
 #[test]
+fn where_other_machines_can_connect_limits_are_on_and_a_limit_of_0_is_a_warning() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (_, key) = program.key(&org, "org:read");
+    let limit = |arguments: &[&str]| {
+        let server = program.serve_with(arguments);
+        let response = server.connect().get("/v1/organization", &key);
+        server.signal(Signal::TERM);
+        server.wait();
+        let policy = response.header("ratelimit-policy").map(str::to_owned);
+        (policy, program.log().contains("these rate limits are off"))
+    };
+    let credential = Some("\"credential\";q=3000;w=60".to_owned());
+    let off = ["--address-requests-per-minute", "0"];
+    let public = ["--trusted-proxies", "192.0.2.1"];
+    assert_eq!(limit(&[]), (None, false));
+    assert_eq!(limit(&off), (None, false));
+    assert_eq!(limit(&public), (credential.clone(), false));
+    assert_eq!(limit(&[public, off].concat()), (credential, true));
+    let names = "these rate limits are off: QUIETLINE_ADDRESS_REQUESTS_PER_MINUTE\n";
+    assert!(program.log().contains(names), "{}", program.log());
+}
+
+#[test]
 fn serve_prints_one_line_with_its_address_and_database() {
     let program = Program::new();
     let server = program.serve();

@@ -205,4 +205,5 @@ fn a_request_whose_client_disconnects_is_in_the_access_log() {
         .collect();
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("route=- status=- "), "{log}");
+    assert!(lines[0].contains("client=127.0.0.1 key=- "), "{log}");
 }

@@ -270,6 +270,7 @@ async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
             scopes: stored.scopes,
         },
         request_id: RequestId::generate(),
+        client_network: None,
         prefetched: None,
     };
     let demand = Demand {

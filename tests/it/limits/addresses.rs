@@ -133,3 +133,24 @@ async fn all_addresses_of_one_ipv6_network_are_one_client() {
     }
     assert_eq!(server.status("::ffff:192.0.2.1", &[]).await, 429);
 }
+
+#[actix_web::test]
+async fn the_networks_of_an_ipv6_site_share_a_multiple_of_the_quota() {
+    let server = Server::behind(&[]).await;
+    let status = async |site: u16, network: u16| {
+        let address = format!("2001:db8:{site:x}:{network:x}::1");
+        server.status(&address, &[]).await
+    };
+    // A /56 has 4 times the quota of a /64.
+    for network in 0x100..0x104 {
+        assert_eq!(status(1, network).await, 200, "{network:x}");
+    }
+    assert_eq!(status(1, 0x104).await, 429);
+    // A /48 has 16 times the quota of a /64.
+    for number in 2..14 {
+        assert_eq!(status(1, number << 8).await, 200, "{number}");
+    }
+    assert_eq!(status(1, 0xff00).await, 429);
+    assert_eq!(status(2, 0xff00).await, 200);
+    assert_eq!(server.status("192.0.2.1", &[]).await, 200);
+}

@@ -76,6 +76,25 @@ async fn only_failures_count_and_only_those_of_the_same_address() {
 }
 
 #[actix_web::test]
+async fn an_ipv6_site_that_fails_to_authenticate_takes_nothing_from_others() {
+    let server = server().await;
+    let key = server.app.api_key(&[Scope::OrgRead]).await;
+    let address = |site: u16, network: usize| format!("2001:db8:{site:x}:{network:x}::1");
+    let mut failures = 0;
+    for network in 0..20 {
+        let response = server.read_from(&address(1, network), "x").await;
+        failures += usize::from(response.status == 401);
+    }
+    assert_eq!(failures, 12);
+    let refused = server.read_from(&address(1, 99), &key).await;
+    assert_refused(&refused, ("failed-authentication", 12), 5);
+    for honest in ["192.0.2.1", &address(2, 0)] {
+        assert_eq!(server.read_from(honest, &key).await.status, 200);
+        assert_eq!(server.read_from(honest, "x").await.status, 401);
+    }
+}
+
+#[actix_web::test]
 async fn a_missing_permission_does_not_count_as_a_failure() {
     let server = server().await;
     let key = server.app.api_key(&[Scope::AuditRead]).await;

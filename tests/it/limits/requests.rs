@@ -118,6 +118,22 @@ async fn a_new_token_of_the_same_user_is_the_same_credential() {
 }
 
 #[actix_web::test]
+async fn a_user_is_one_credential_under_both_names_of_the_organization() {
+    let server = per_credential(2).await;
+    let own = server.app.org_id.to_string();
+    let token = |organization| {
+        let organization = Some(organization);
+        server.app.jwt_of_user("a", Role::Admin, organization)
+    };
+    let [by_id, by_external_id] = [token(own.as_str()), token(EXTERNAL_ID)];
+    assert_eq!(server.read_message(&by_external_id).await.status, 200);
+    assert_eq!(server.read_message(&by_id).await.status, 200);
+    for token in [&by_external_id, &by_id] {
+        assert_refused(&server.read_message(token).await, ("credential", 2), 30);
+    }
+}
+
+#[actix_web::test]
 async fn all_credentials_of_an_organization_share_its_limit_in_both_dialects() {
     let server = per_organization(3).await;
     let app = &server.app;

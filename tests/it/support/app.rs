@@ -278,6 +278,7 @@ pub fn superadmin_of(org_id: &OrgId) -> Authorized {
     let caller = Caller {
         credential,
         request_id: RequestId::generate(),
+        client_network: None,
         prefetched: None,
     };
     let demand = Demand {
