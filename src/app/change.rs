@@ -76,7 +76,7 @@ where
 /// organization. A later revocation appends an audit entry, so that the conditional store fails and
 /// the locked path checks the key once more.
 async fn check_key(keys: &ApiKeys, hash: HashedApiKey) -> Result<()> {
-    let found = keys.find(hash).await?;
+    let found = keys.find(hash, Lane::of_key(&hash)).await?;
     let found = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     found.key.check_live()
 }

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 
+use crate::db::Lane;
 use crate::db::keys::{ApiKeys, KeyWithOrganization};
 use crate::domain::access::{Caller, Credential};
 use crate::domain::api_key::PlaintextApiKey;
@@ -28,7 +29,8 @@ pub async fn authenticate(
         context.key_prefix = Some(plaintext.prefix().to_owned());
     });
     let hash = plaintext.hash();
-    let found = keys.find(hash).await?;
+    let newcomers = Lane::of_network(&request::network_of(request::client_of(request)));
+    let found = keys.find(hash, newcomers).await?;
     let KeyWithOrganization { key, organization } =
         found.ok_or(Error::Unauthenticated("unknown API key"))?;
     // Before the use is noted, because a revoked key authenticates nothing.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use tokio::sync::oneshot;
 
 use crate::domain::api_key::HashedApiKey;
@@ -32,10 +33,18 @@ impl Lane {
         Self(hasher.finish())
     }
 
-    /// Returns the lane of the lookup of an API key, whose organization is not known yet.
+    /// Returns the lane of the lookup of an API key that is known to exist.
     pub fn of_key(hash: &HashedApiKey) -> Self {
         let mut hasher = DefaultHasher::new();
         hash.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// Returns the lane of the lookup of an API key that may not exist. Its client invents as many
+    /// keys as it likes, but not networks.
+    pub fn of_network(network: &IpNet) -> Self {
+        let mut hasher = DefaultHasher::new();
+        network.hash(&mut hasher);
         Self(hasher.finish())
     }
 }

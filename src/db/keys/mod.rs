@@ -48,11 +48,16 @@ impl ApiKeys {
         }
     }
 
-    /// Returns the API key with this hash, revoked or not, as it was less than a second ago.
+    /// Returns the API key with this hash, revoked or not, as it was less than a second ago. The
+    /// lookup of a key that is not cached takes its turn in the lane `newcomers`.
     ///
     /// # Errors
     /// Errors of [`Db::read`].
-    pub async fn find(&self, hash: HashedApiKey) -> Result<Option<KeyWithOrganization>> {
+    pub async fn find(
+        &self,
+        hash: HashedApiKey,
+        newcomers: Lane,
+    ) -> Result<Option<KeyWithOrganization>> {
         // Before the query, so that a revocation during the query invalidates its result.
         let start = self.cache.start();
         let (key, organization) = match self.cache.get(start, &hash) {
@@ -66,8 +71,7 @@ impl ApiKeys {
             }
             Lookup::Miss => {
                 let find = move |conn: &mut DbConn| api_key::find_with_organization(conn, &hash);
-                let Some((key, organization)) = self.db.read(Lane::of_key(&hash), find).await?
-                else {
+                let Some((key, organization)) = self.db.read(newcomers, find).await? else {
                     return Ok(None);
                 };
                 (self.cached(start, hash, key), Some(organization))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{join, join_all};
 use quietline::db::{Db, DbConn, Lane};
+use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::ids::{OrgId, OrganizationRef};
 
 use crate::support::TestApp;
@@ -60,4 +61,32 @@ async fn a_flood_of_lists_leaves_a_neighbour_s_turn() {
     let read = |db: Db, lane, done| async move { db.read_list(lane, slow(done)).await.is_ok() };
     let before = done_before(read, &app.state.db).await;
     assert!(before <= 20, "{before} lists came first");
+}
+
+#[actix_web::test]
+async fn a_flood_of_unknown_keys_of_one_network_leaves_a_neighbour_s_turn() {
+    let app = TestApp::new().await;
+    let newcomers = Lane::of_network(&"192.0.2.0/24".parse().expect("a network"));
+    let done = AtomicUsize::new(0);
+    let mut flood: Vec<_> = (0..500)
+        .map(|_| {
+            let find = app
+                .state
+                .keys
+                .find(PlaintextApiKey::generate().hash(), newcomers);
+            find.inspect(|_| _ = done.fetch_add(1, Ordering::SeqCst))
+                .boxed_local()
+        })
+        .collect();
+    // SQLite finds them at once, on the thread of the request.
+    flood.retain_mut(|one| one.now_or_never().is_none());
+    let found_at_once = 500 - flood.len();
+    let neighbour = async {
+        let read = app.state.db.read(new_lane(), |_| Ok(())).await;
+        assert!(read.is_ok());
+        done.load(Ordering::SeqCst)
+    };
+    let (before, _) = join(neighbour, join_all(flood)).await;
+    // Those that hold a connection, and those that end while the neighbour's work begins.
+    assert!(before <= found_at_once + 100, "{before} lookups came first");
 }
