@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::panic::PanicHookInfo;
 
 use actix_web::web;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::json;
 
 use crate::config::Config;
@@ -21,6 +22,7 @@ use super::output::{self, Output};
 pub(super) async fn run(config: &Config) -> Outcome {
     // First, so that a panic during the start is logged as well.
     std::panic::set_hook(Box::new(log_panic));
+    disable_core_dumps();
     let keys = jwt_keys(config)?;
     // Only a warning, because the AgentMessage dialect works without tokens.
     if keys.is_empty() {
@@ -88,6 +90,18 @@ pub(super) fn migrate(config: &Config, out: &mut Output) -> Outcome {
         &format!("the schema of {url} is up to date"),
     )?;
     Ok(true)
+}
+
+/// Keeps the kernel from writing a core dump of this process, because it would hold credentials of
+/// requests, the JWT secret and the database password.
+fn disable_core_dumps() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        log::warn!("cannot disable core dumps: {error}");
+    }
 }
 
 /// Logs a panic as one line, like every event. Omits the panic's message, because it may quote

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IfNoneMatch,
-    LOCATION, REFERRER_POLICY,
+    LOCATION,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
@@ -99,8 +99,7 @@ fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
         .insert_header((ETAG, page.entity_tag.to_string()))
         // Caches must ask each time, so that a page never describes an older server.
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((REFERRER_POLICY, "no-referrer"));
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY));
     if is_cached {
         return response.finish();
     }

@@ -3,7 +3,8 @@
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 
 use crate::request::{RateLimit, RequestContext};
@@ -14,13 +15,20 @@ static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Default headers, unless the handler set its own.
 ///
 /// Settings and errors of one organization must not be cached. A response that a browser opens as a
-/// page loads nothing, runs nothing and cannot be framed.
-static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
+/// page loads nothing, runs nothing and cannot be framed. A page of another origin cannot embed one
+/// as an image or a script. That leaves CORS as it is, because the policy concerns `no-cors`
+/// requests only (<https://fetch.spec.whatwg.org/#cross-origin-resource-policy-header>).
+static DEFAULTS: [(HeaderName, HeaderValue); 5] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
     ),
 ];
 

@@ -98,3 +98,34 @@ impl WriteHealth {
         self.is_failing.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use diesel::{Connection as _, SqliteConnection};
+    use futures_util::future::join_all;
+    use tokio::runtime;
+
+    use super::*;
+
+    static QUERIES: AtomicUsize = AtomicUsize::new(0);
+
+    #[expect(clippy::unnecessary_wraps, reason = "the check takes such a function")]
+    fn query(_: &mut DbConn) -> Result<()> {
+        QUERIES.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[test]
+    fn probes_at_the_same_time_share_one_query() {
+        let connect = || SqliteConnection::establish(":memory:").map(DbConn::Sqlite);
+        let readiness = Readiness::new(Box::new(connect)).unwrap();
+        let mut runtime = runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        let probes = (0..1_000).map(|_| readiness.check(query));
+        let outcomes = runtime.block_on(join_all(probes));
+        assert!(outcomes.iter().all(Result::is_ok));
+        assert_eq!(QUERIES.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,6 +1,7 @@
 //! `serve`: its output and responses, and its view of changes by other processes.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use serde_json::json;
 use ulid::Ulid;
 
 use super::http_client::{Connection, head};
-use super::program::{Program, text};
+use super::program::{BINARY, Program, text};
 use crate::support::database::TestDatabase;
 
 #[test]
@@ -273,4 +274,15 @@ fn a_log_that_is_not_read_stops_no_request() {
             .contains("WARN  quietline::logging: dropped")
     });
     assert!(report.is_some());
+}
+
+#[test]
+fn a_server_that_crashes_leaves_no_core_dump() {
+    let program = Program::new();
+    let serve = format!("ulimit -c $(ulimit -Hc) && exec {BINARY} serve --listen 127.0.0.1:0");
+    let server = program.start(program.other_command("sh", &["-c", &serve]));
+    server.signal(Signal::QUIT);
+    let (status, _) = server.wait();
+    assert_eq!(status.signal(), Some(Signal::QUIT.as_raw()));
+    assert!(!status.core_dumped());
 }

@@ -209,6 +209,8 @@ async fn every_response_has_strict_browser_security_headers() {
                 "content-security-policy",
                 "default-src 'none'; frame-ancestors 'none'",
             ),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
         ];
         for (name, value) in expected {
             assert_eq!(response.headers.get_all(name).count(), 1, "{response:?}");
@@ -218,6 +220,8 @@ async fn every_response_has_strict_browser_security_headers() {
     }
     let page = send(&app, &Method::GET, "/docs/").await;
     assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(page.header("cross-origin-resource-policy"), "same-origin");
     assert_eq!(page.headers.get_all("content-security-policy").count(), 1);
 }
 

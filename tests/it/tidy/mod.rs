@@ -4,6 +4,7 @@
 mod circles;
 mod language;
 mod layers;
+mod security;
 mod source;
 mod tree;
 mod troubleshooting;

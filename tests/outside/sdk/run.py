@@ -217,7 +217,7 @@ def build_python():
     ]
     if not stamp.exists() or stamp.read_text() != digest:
         command(sys.executable, "-m", "venv", "--clear", venv)
-        command(*pip, "-r", requirements)
+        command(*pip, "--require-hashes", "--only-binary", ":all:", "-r", requirements)
         stamp.write_text(digest)
     packages = [home / api.name for api in APIS]
     command(*pip, "--no-deps", "--no-build-isolation", "--force-reinstall", *packages)
