@@ -1,4 +1,4 @@
-//! Client address and key prefix in the access log.
+//! Client address and key prefix in the access log, and the client's network in the audit log.
 
 use rustix::process::Signal;
 
@@ -12,7 +12,10 @@ const UNKNOWN: &str = "am_live_0123456789abcdefghijABCDEFGHIJ0123";
 
 /// Sends GET of the organization through a proxy that names `client`.
 fn get(server: &Server, key: &str, client: &str) -> Response {
-    let request = head("GET", ORGANIZATION, key, 0);
+    send(server, &head("GET", ORGANIZATION, key, 0), client)
+}
+
+fn send(server: &Server, request: &str, client: &str) -> Response {
     let forwarded = format!("\r\nX-Forwarded-For: {client}\r\n\r\n");
     let mut connection = server.connect();
     connection
@@ -66,4 +69,26 @@ fn a_proxy_that_is_not_trusted_is_the_client_and_is_reported_once() {
     assert_eq!(log.matches(" client=127.0.0.1 ").count(), 2, "{log}");
     let warning = "127.0.0.1 forwards for clients, but is not one of QUIETLINE_TRUSTED_PROXIES";
     assert_eq!(log.matches(warning).count(), 1, "{log}");
+}
+
+#[test]
+fn the_audit_log_has_the_network_of_the_client_if_that_is_switched_on() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let (id, key) = program.key(&org, "org:admin:write");
+    let proxies = ["--trusted-proxies", "127.0.0.1"];
+    let on = [&proxies[..], &["--audit-client-network", "on"]].concat();
+    for (arguments, name, identity) in [
+        (&proxies[..], "A", format!("api_key:{id}")),
+        (&on[..], "B", format!("client:192.0.2.0/24 api_key:{id}")),
+    ] {
+        let server = program.serve_with(arguments);
+        let body = format!("{{\"name\":\"{name}\"}}");
+        let request = head("PATCH", ORGANIZATION, &key, body.len());
+        let changed = send(&server, &(request + &body), "192.0.2.7");
+        assert_eq!(changed.status, 200, "{changed:?}");
+        let entries = program.json(&["audit", "list", "--org", &org, "--limit", "1"]);
+        assert_eq!(entries[0]["actor"]["identity"], identity, "{entries}");
+    }
+    assert_eq!(program.run(&["audit", "verify"]).code, 0);
 }
