@@ -63,7 +63,7 @@ fn of_rejection(rejection: &Rejection) -> Public<'_> {
         Rejection::UnsupportedMediaType => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::UnsupportedMediaType,
-            "body must be application/json, uncompressed",
+            "body must be application/json in UTF-8, uncompressed",
         ),
         Rejection::BodyTooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -51,7 +51,7 @@ fn of_rejection<'a>(rejection: &'a Rejection, method: &Method) -> Public<'a> {
         Rejection::UnsupportedMediaType => fixed(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type",
-            "The body must be application/json, uncompressed",
+            "The body must be application/json in UTF-8, uncompressed",
         ),
         Rejection::BodyTooLarge => fixed(
             StatusCode::PAYLOAD_TOO_LARGE,

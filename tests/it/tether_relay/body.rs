@@ -116,7 +116,7 @@ async fn another_media_type_or_coding_is_refused() {
         assert_failure(&response, 415, "Unsupported media type", content_type);
         assert_eq!(
             response.text("/details"),
-            "The body must be application/json, uncompressed"
+            "The body must be application/json in UTF-8, uncompressed"
         );
     }
     let none = putting(&app).payload(BODY).send().await;
