@@ -10,6 +10,7 @@ mod generated_is_current;
 mod isolation;
 mod methods;
 mod outside;
+mod patterns;
 mod preconditions;
 mod root;
 mod served_documents;
