@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run dev release check test test-long fmt lint lint-rust lint-spec lint-python generate \
-	check-generated schema bench contract error-table sdk collection breaking-changes browser-test
+	check-generated schema bench contract error-table sdk collection breaking-changes browser-test clients
 
 # A workspace of its own, in target/sdk/rust.
 SDK_TESTS = tests/outside/sdk/rust/tests/*/*.rs
@@ -60,6 +60,9 @@ error-table: ## write the table of error codes in docs/CLIENTS.md from openapi/
 
 sdk: ## make, build and test the client SDKs
 	@scripts/sdk
+
+clients: ## unmodified clients of other generators and a Go validator, against a real server
+	@scripts/clients
 
 collection: ## Postman and Bruno collections with the demonstration's credentials
 	@scripts/collection

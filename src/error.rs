@@ -30,10 +30,9 @@ pub enum Error {
     /// Change that a business rule forbids.
     #[error("refused: {0:?}")]
     Refused(Refusal),
-    /// Resource with another version than the caller expects (RFC 9110, section 13.1.1,
-    /// `If-Match`).
-    #[error("precondition failed")]
-    PreconditionFailed,
+    /// Resource whose version the preconditions of the request do not permit.
+    #[error("{0:?} failed")]
+    PreconditionFailed(Precondition),
     /// `Idempotency-Key` that was used with another request before.
     #[error("idempotency key reused")]
     IdempotencyKeyReused,
@@ -69,6 +68,13 @@ pub enum Resource {
     Brand,
     /// Campaign of the registry.
     Campaign,
+}
+
+/// Precondition of a request (RFC 9110, section 13.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    IfMatch,
+    IfNoneMatch,
 }
 
 /// Business rule that forbids an otherwise valid change (422 of the AgentMessage dialect).

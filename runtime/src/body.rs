@@ -80,26 +80,55 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// Returns whether there is exactly one `Content-Type`, for JSON in UTF-8. JSON is always UTF-8
-/// (RFC 8259, section 8.1), but clients name the charset.
+/// (RFC 8259, section 8.1), but clients name the charset. Other parameters are ignored (RFC 2045,
+/// section 5), because the media type defines none.
 fn is_json(headers: &HeaderMap) -> bool {
     // Recipients differ about which of two values counts (RFC 9110, section 8.3).
     let Some(content_type) = only_value(headers, header::CONTENT_TYPE) else {
         return false;
     };
-    let mut parts = content_type.split(';').map(str::trim);
+    let mut parts = content_type.split(is_outside_quotes(';'));
     let is_media_type = parts
         .next()
-        // Media types and charsets are case-insensitive (RFC 9110, sections 8.3.1 and 8.3.2).
-        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
-    is_media_type
-        && parts
-            // RFC 9110, section 5.6.6 allows a `;` without a parameter after it.
-            .filter(|parameter| !parameter.is_empty())
-            .all(|parameter| {
-                ["charset=utf-8", "charset=\"utf-8\""]
-                    .iter()
-                    .any(|known| parameter.eq_ignore_ascii_case(known))
-            })
+        // Media types are case-insensitive (RFC 9110, section 8.3.1).
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
+    is_media_type && parts.filter_map(charset).all(is_utf_8)
+}
+
+/// Returns a pattern that finds `wanted` outside of quoted strings (RFC 9110, section 5.6.4).
+fn is_outside_quotes(wanted: char) -> impl FnMut(char) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    move |found| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match found {
+            '\\' if is_quoted && !was_escaped => is_escaped = true,
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        found == wanted && !is_quoted
+    }
+}
+
+/// Returns the value of a parameter named `charset`.
+fn charset(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    let value = name
+        .trim()
+        .eq_ignore_ascii_case("charset")
+        .then_some(value.trim())?;
+    let unquoted = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'));
+    Some(unquoted.unwrap_or(value))
+}
+
+/// Returns whether `charset` is UTF-8 or its subset ASCII. `utf8` is a label of the web
+/// (<https://encoding.spec.whatwg.org/#names-and-labels>) and not registered with IANA.
+fn is_utf_8(charset: &str) -> bool {
+    // Charsets are case-insensitive (RFC 9110, section 8.3.2).
+    ["utf-8", "utf8", "us-ascii"]
+        .iter()
+        .any(|known| charset.eq_ignore_ascii_case(known))
 }
 
 /// Returns whether the body is compressed. Decompressing is not supported, because a small body

@@ -9,11 +9,19 @@ use serde_json::{Map, Number, Value};
 /// Deepest nesting of arrays and objects, the outermost counted.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// U+FEFF in UTF-8. RFC 8259, section 8.1, forbids senders to begin with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+const BEGINS_WITH_MARK: &str =
+    "request body begins with a byte order mark (U+FEFF): send UTF-8 without it";
 const DUPLICATE_KEY: &str = "request body has the same key twice in one object";
 const TOO_DEEP: &str = "request body is nested more than 32 levels deep";
 
 /// Parses `bytes` as exactly one JSON value. The error is a message that a client may read.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return Err(BEGINS_WITH_MARK.to_owned());
+    }
     let message = Cell::new(None);
     let reader = Strict {
         depth: MAX_DEPTH,
@@ -171,7 +179,6 @@ mod tests {
             b"{}x",
             b"{\"a\":1,}",
             b"{'a':1}",
-            b"\xef\xbb\xbf{}",
             b"NaN",
             b"1e999",
             b"01",
@@ -184,6 +191,13 @@ mod tests {
                 refusal.starts_with("request body is not valid JSON (line 1, "),
                 "{refusal}"
             );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_refused_by_its_name() {
+        for bytes in [b"\xef\xbb\xbf{}".as_slice(), b"\xef\xbb\xbf"] {
+            assert_eq!(parse(bytes), Err(BEGINS_WITH_MARK.to_owned()), "{bytes:?}");
         }
     }
 

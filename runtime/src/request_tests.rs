@@ -166,6 +166,13 @@ async fn only_plain_json_in_utf_8_is_read() {
         "Application/JSON",
         "application/json; charset=utf-8",
         "application/json;charset=\"UTF-8\" ;",
+        "application/json; charset=utf8",
+        "application/json; Charset=US-ASCII",
+        "application/json; version=1",
+        "application/json; odata=verbose; charset=utf-8",
+        "application/json; profile=\"https://example.com/a;charset=utf-16\"",
+        "application/json; profile=\"a\\\";charset=utf-16\"",
+        "application/json; charset",
     ] {
         let request = TestRequest::patch()
             .insert_header(("content-type", content_type))
@@ -182,7 +189,16 @@ async fn only_plain_json_in_utf_8_is_read() {
         TestRequest::patch().insert_header(("content-type", "text/json")),
         TestRequest::patch().insert_header(("content-type", "application/merge-patch+json")),
         TestRequest::patch().insert_header(("content-type", "application/json; charset=latin1")),
-        TestRequest::patch().insert_header(("content-type", "application/json; profile=x")),
+        TestRequest::patch()
+            .insert_header(("content-type", "application/json; a=b;charset=utf-16")),
+        TestRequest::patch().insert_header((
+            "content-type",
+            "application/json; a=\"b\"; charset=\"latin1\"",
+        )),
+        TestRequest::patch().insert_header((
+            "content-type",
+            "application/json; charset=utf-8; charset=utf-16",
+        )),
         json().append_header(("content-type", "application/json")),
         json().insert_header(("content-encoding", "gzip")),
     ] {

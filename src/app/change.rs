@@ -51,6 +51,8 @@ where
         access,
         key_hash,
         prefetched,
+        // Checked by `decide`, which knows the version.
+        preconditions: _,
     } = caller;
     let read = tenant::load(&state.db, &access, prefetched).await?;
     if let Some(hash) = key_hash {

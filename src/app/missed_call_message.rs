@@ -24,8 +24,9 @@ pub async fn show(db: &Db, caller: Authorized) -> Result<MissedCall> {
 /// an audit entry.
 ///
 /// # Errors
-/// [`NotFound`](crate::error::Error::NotFound) for an unknown organization. With an idempotency
-/// key, errors of [`super::idempotency::run`] too.
+/// [`NotFound`](crate::error::Error::NotFound) for an unknown organization, then
+/// [`PreconditionFailed`](crate::error::Error::PreconditionFailed). With an idempotency key, errors
+/// of [`super::idempotency::run`] too.
 pub async fn update(
     state: &AppState,
     caller: Authorized,
@@ -34,7 +35,10 @@ pub async fn update(
 ) -> Result<Outcome<Organization>> {
     let now = state.clock.now();
     let author = caller.access.author().clone();
+    let preconditions = caller.preconditions.clone();
     change::run(state, caller, idempotent, move |before| {
+        // This dialect shows no entity tags, so that no tag can be right.
+        preconditions.check_change(None)?;
         let missed_call = before.missed_call.merge(&changes);
         let events = before.missed_call.changes_to(&missed_call, &before.id);
         if events.is_empty() {

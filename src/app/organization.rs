@@ -2,9 +2,9 @@
 
 use crate::db::Db;
 use crate::domain::access::Authorized;
-use crate::domain::change::{Change, VersionCondition};
+use crate::domain::change::Change;
 use crate::domain::organization::{Organization, SettingsChanges};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::state::AppState;
 
 use super::idempotency::{IdempotentRequest, Outcome};
@@ -13,7 +13,7 @@ use super::{change, tenant};
 /// Returns the caller's organization.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown organization.
+/// [`NotFound`](crate::error::Error::NotFound) for an unknown organization.
 pub async fn show(db: &Db, caller: Authorized) -> Result<Organization> {
     tenant::load(db, &caller.access, caller.prefetched).await
 }
@@ -22,21 +22,20 @@ pub async fn show(db: &Db, caller: Authorized) -> Result<Organization> {
 /// write nor an audit entry.
 ///
 /// # Errors
-/// [`Error::PreconditionFailed`] before any rule is checked, then the first broken rule. With an
-/// idempotency key, errors of [`super::idempotency::run`] before both.
+/// [`PreconditionFailed`](crate::error::Error::PreconditionFailed) before any rule is checked, then
+/// the first broken rule. With an idempotency key, errors of [`super::idempotency::run`] before
+/// both.
 pub async fn update_settings(
     state: &AppState,
     caller: Authorized,
-    condition: VersionCondition,
     changes: SettingsChanges,
     idempotent: Option<IdempotentRequest<Organization>>,
 ) -> Result<Outcome<Organization>> {
     let now = state.clock.now();
     let author = caller.access.author().clone();
+    let preconditions = caller.preconditions.clone();
     change::run(state, caller, idempotent, move |before| {
-        if !condition.admits(before) {
-            return Err(Error::PreconditionFailed);
-        }
+        preconditions.check_change(Some(before))?;
         let settings = before.apply(&changes)?;
         let attestation = changes.auto_replies.attestation.as_deref();
         let events = before

@@ -11,6 +11,7 @@ use super::actor::{Actor, Author, Role};
 use super::api_key::HashedApiKey;
 use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
 use super::organization::Organization;
+use super::precondition::Preconditions;
 use super::scope::{Scope, ScopeSet};
 
 /// Verified credential of a request.
@@ -84,7 +85,8 @@ pub struct OrgAccess {
     scopes: ScopeSet,
 }
 
-/// Authorized request: the proof of permission, and the data that authentication read.
+/// Authorized request: the proof of permission, the data that authentication read, and the
+/// preconditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorized {
     pub access: OrgAccess,
@@ -92,6 +94,8 @@ pub struct Authorized {
     pub key_hash: Option<HashedApiKey>,
     /// Organization of an API key, if the key's lookup read it too.
     pub prefetched: Option<Box<Organization>>,
+    /// Preconditions of the request.
+    pub preconditions: Preconditions,
 }
 
 impl OrgAccess {
@@ -158,6 +162,7 @@ impl Caller {
                     access,
                     key_hash: Some(hash),
                     prefetched,
+                    preconditions: Preconditions::default(),
                 })
             }
             Credential::User {
@@ -178,6 +183,7 @@ impl Caller {
                     access,
                     key_hash: None,
                     prefetched: None,
+                    preconditions: Preconditions::default(),
                 })
             }
         }

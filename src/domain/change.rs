@@ -70,22 +70,3 @@ impl Change {
         Self::recorded(&before, organization, author, &[event], now)
     }
 }
-
-/// Condition on the version that a change starts from (RFC 9110, `If-Match`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VersionCondition {
-    /// Any version.
-    Any,
-    /// One of these names ([`Organization::version_name`]). An unknown name matches no version.
-    OneOf(Vec<String>),
-}
-
-impl VersionCondition {
-    /// Returns whether a change may start from the current state of `organization`.
-    pub fn admits(&self, organization: &Organization) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(names) => names.contains(&organization.version_name()),
-        }
-    }
-}

@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod missed_call_message;
 pub mod organization;
+pub mod precondition;
 pub mod quiet_hours;
 pub mod registry;
 pub mod scope;

@@ -4,6 +4,7 @@
 pub mod agentmessage;
 pub mod failure;
 mod idempotency;
+mod preconditions;
 pub mod tether_relay;
 
 use quietline_api_runtime::Operation;

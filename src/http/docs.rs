@@ -8,15 +8,16 @@ use std::future::ready;
 use std::sync::Arc;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IfNoneMatch,
-    LOCATION,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IF_MATCH,
+    IfMatch, IfNoneMatch, LOCATION,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api::{agentmessage, tether_relay};
 use sha2::{Digest, Sha256};
 use utoipa::openapi::OpenApi;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, Error, Precondition};
+use crate::handlers::agentmessage::envelope;
 
 use super::read_only;
 
@@ -89,6 +90,9 @@ impl Docs {
 }
 
 fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
+    if is_other_version(page, request) {
+        return envelope::render(request, Error::PreconditionFailed(Precondition::IfMatch));
+    }
     let is_cached = is_cached(page, request);
     let mut response = if is_cached {
         HttpResponse::NotModified()
@@ -110,6 +114,16 @@ fn respond(page: &Page, request: &HttpRequest) -> HttpResponse {
     response
         .content_type(page.content_type)
         .body(page.bytes.clone())
+}
+
+/// Returns whether `If-Match` demands another version than this (RFC 9110, section 13.1.1).
+fn is_other_version(page: &Page, request: &HttpRequest) -> bool {
+    request.headers().contains_key(IF_MATCH)
+        && match IfMatch::parse(request) {
+            Ok(IfMatch::Any) => false,
+            Ok(IfMatch::Items(tags)) => !tags.iter().any(|tag| tag.strong_eq(&page.entity_tag)),
+            Err(_) => true,
+        }
 }
 
 /// Returns whether the client has cached this version of the page.

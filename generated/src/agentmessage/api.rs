@@ -201,6 +201,9 @@ pub enum GetApiKeySuccess {
         /// The body.
         body: models::ApiKeyResponse,
     },
+
+    #[doc = "304: The resource exists, and `If-None-Match` is `*`. No body."]
+    NotModified,
 }
 
 impl GetApiKeySuccess {
@@ -210,6 +213,11 @@ impl GetApiKeySuccess {
             Self::Ok { body } => {
                 let response = ResponseBuilder::new(operation, StatusCode::OK);
                 response.json(&body)
+            }
+
+            Self::NotModified => {
+                let response = ResponseBuilder::new(operation, StatusCode::NOT_MODIFIED);
+                response.empty()
             }
         }
     }
@@ -243,6 +251,9 @@ pub enum ListApiKeysSuccess {
         /// The body.
         body: models::ApiKeyListResponse,
     },
+
+    #[doc = "304: The resource exists, and `If-None-Match` is `*`. No body."]
+    NotModified,
 }
 
 impl ListApiKeysSuccess {
@@ -252,6 +263,11 @@ impl ListApiKeysSuccess {
             Self::Ok { body } => {
                 let response = ResponseBuilder::new(operation, StatusCode::OK);
                 response.json(&body)
+            }
+
+            Self::NotModified => {
+                let response = ResponseBuilder::new(operation, StatusCode::NOT_MODIFIED);
+                response.empty()
             }
         }
     }
@@ -363,6 +379,9 @@ pub enum ListAuditLogSuccess {
         /// The body.
         body: models::AuditLogResponse,
     },
+
+    #[doc = "304: The resource exists, and `If-None-Match` is `*`. No body."]
+    NotModified,
 }
 
 impl ListAuditLogSuccess {
@@ -372,6 +391,11 @@ impl ListAuditLogSuccess {
             Self::Ok { body } => {
                 let response = ResponseBuilder::new(operation, StatusCode::OK);
                 response.json(&body)
+            }
+
+            Self::NotModified => {
+                let response = ResponseBuilder::new(operation, StatusCode::NOT_MODIFIED);
+                response.empty()
             }
         }
     }
@@ -502,7 +526,7 @@ pub mod operations {
         scopes: &["apikeys:write"],
         minimum_role: None,
         statuses: &[
-            201, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503,
+            201, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 500, 503,
         ],
     };
 
@@ -514,7 +538,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["apikeys:write"],
         minimum_role: None,
-        statuses: &[204, 400, 401, 403, 404, 405, 429, 500, 503],
+        statuses: &[204, 400, 401, 403, 404, 405, 412, 429, 500, 503],
     };
 
     #[doc = "`getApiKey`"]
@@ -525,7 +549,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["apikeys:read"],
         minimum_role: None,
-        statuses: &[200, 400, 401, 403, 404, 405, 429, 500, 503],
+        statuses: &[200, 304, 400, 401, 403, 404, 405, 412, 429, 500, 503],
     };
 
     #[doc = "`listApiKeys`"]
@@ -536,7 +560,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["apikeys:read"],
         minimum_role: None,
-        statuses: &[200, 401, 403, 405, 422, 429, 500, 503],
+        statuses: &[200, 304, 401, 403, 405, 412, 422, 429, 500, 503],
     };
 
     #[doc = "`rotateApiKey`"]
@@ -547,7 +571,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["apikeys:write"],
         minimum_role: None,
-        statuses: &[201, 400, 401, 403, 404, 405, 422, 429, 500, 503],
+        statuses: &[201, 400, 401, 403, 404, 405, 412, 422, 429, 500, 503],
     };
 
     #[doc = "`listAuditLog`"]
@@ -558,7 +582,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["audit:read"],
         minimum_role: None,
-        statuses: &[200, 401, 403, 405, 422, 429, 500, 503],
+        statuses: &[200, 304, 401, 403, 405, 412, 422, 429, 500, 503],
     };
 
     #[doc = "`getOrganization`"]
@@ -569,7 +593,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["org:read"],
         minimum_role: None,
-        statuses: &[200, 304, 401, 403, 404, 405, 429, 500, 503],
+        statuses: &[200, 304, 401, 403, 404, 405, 412, 429, 500, 503],
     };
 
     #[doc = "`patchOrganization`"]

@@ -57,6 +57,9 @@ pub enum GetOrganizationsOrganizationIdMissedCallMessageSuccess {
         /// The body.
         body: models::MissedCallMessageResponse,
     },
+
+    #[doc = "304: The configuration exists, and If-None-Match is *. No body."]
+    NotModified,
 }
 
 impl GetOrganizationsOrganizationIdMissedCallMessageSuccess {
@@ -66,6 +69,11 @@ impl GetOrganizationsOrganizationIdMissedCallMessageSuccess {
             Self::Ok { body } => {
                 let response = ResponseBuilder::new(operation, StatusCode::OK);
                 response.json(&body)
+            }
+
+            Self::NotModified => {
+                let response = ResponseBuilder::new(operation, StatusCode::NOT_MODIFIED);
+                response.empty()
             }
         }
     }
@@ -137,7 +145,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &[],
         minimum_role: Some("ADMIN"),
-        statuses: &[200, 401, 403, 404, 405, 429, 500, 503],
+        statuses: &[200, 304, 401, 403, 404, 405, 412, 429, 500, 503],
     };
 
     #[doc = "`put_organizations_organizationId_missed_call_message`"]
@@ -149,7 +157,7 @@ pub mod operations {
         scopes: &[],
         minimum_role: Some("ADMIN"),
         statuses: &[
-            200, 400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503,
+            200, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 429, 500, 503,
         ],
     };
 }

@@ -39,6 +39,7 @@ impl ApiKeysApi for AgentMessage {
             &body,
             |key| stored(to_created(key, None).record()),
         )?;
+        caller.preconditions.check_change(None)?;
         let plaintext = PlaintextApiKey::generate();
         // Copied, because the use case consumes the plaintext and stores only its hash.
         let shown = plaintext.reveal().to_owned();
@@ -71,6 +72,9 @@ impl ApiKeysApi for AgentMessage {
             include_revoked,
         };
         let page = app::api_key::page(&self.state.db, caller.access, query).await?;
+        if caller.preconditions.is_not_modified(None)? {
+            return Ok(ListApiKeysSuccess::NotModified);
+        }
         let meta = models::ApiKeyListMeta {
             total: page.total,
             limit,
@@ -92,6 +96,9 @@ impl ApiKeysApi for AgentMessage {
     ) -> Result<GetApiKeySuccess> {
         let id = ApiKeyId::from_uuid(params.id);
         let key = app::api_key::show(&self.state.db, caller.access, id).await?;
+        if caller.preconditions.is_not_modified(None)? {
+            return Ok(GetApiKeySuccess::NotModified);
+        }
         let body = models::ApiKeyResponse {
             success: true,
             data: key.into(),
@@ -105,6 +112,7 @@ impl ApiKeysApi for AgentMessage {
         params: RotateApiKeyParams,
     ) -> Result<RotateApiKeySuccess> {
         let id = ApiKeyId::from_uuid(params.id);
+        self.check_preconditions(&caller, id).await?;
         let plaintext = PlaintextApiKey::generate();
         let shown = plaintext.reveal().to_owned();
         // Through `keys` instead of `db`, because the cache must not serve the revoked key.
@@ -120,9 +128,23 @@ impl ApiKeysApi for AgentMessage {
         params: DeleteApiKeyParams,
     ) -> Result<DeleteApiKeySuccess> {
         let id = ApiKeyId::from_uuid(params.id);
+        self.check_preconditions(&caller, id).await?;
         // Through `keys` instead of `db`, as for a rotation.
         app::api_key::delete(&self.state.keys, &self.state.clock, caller.access, id).await?;
         Ok(DeleteApiKeySuccess::NoContent)
+    }
+}
+
+impl AgentMessage {
+    /// Checks the preconditions of a change of the key `id`. Keys have no entity tags.
+    async fn check_preconditions(&self, caller: &Authorized, id: ApiKeyId) -> Result<()> {
+        let checked = caller.preconditions.check_change(None);
+        if checked.is_err() {
+            // A precondition does not count if the response would be 404 without it (RFC 9110,
+            // section 13.2.1).
+            app::api_key::show(&self.state.db, caller.access.clone(), id).await?;
+        }
+        Ok(checked?)
     }
 }
 

@@ -56,6 +56,9 @@ impl AuditLogApi for AgentMessage {
             filter,
         };
         let page = app::audit_log::page(&self.state.db, caller.access, query).await?;
+        if caller.preconditions.is_not_modified(None)? {
+            return Ok(ListAuditLogSuccess::NotModified);
+        }
         let has_payload = include == Some(ListAuditLogInclude::Payload);
         let entries = page.entries.into_iter();
         let body = models::AuditLogResponse {

@@ -11,7 +11,7 @@ use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::error::Error;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::{is_change, requirements};
+use crate::handlers::{is_change, preconditions, requirements};
 use crate::limits::whole_seconds;
 use crate::request::{self, RateLimit};
 use crate::state::AppState;
@@ -51,7 +51,8 @@ impl Api for AgentMessage {
         // An API key names its organization by id, so that a lookup is never needed.
         let find_id = async |_: &_| Ok(None);
         let caller = limits.within(request, authentication, find_id).await?;
-        let caller = caller.require(requirements(operation), Target::Own)?;
+        let mut caller = caller.require(requirements(operation), Target::Own)?;
+        caller.preconditions = preconditions::of(request);
         // After `require`, so that callers without permission do not use up the limit of changes.
         if is_change(operation) {
             limits.take_change(request, &caller.access, find_id).await?;

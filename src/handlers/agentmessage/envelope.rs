@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use quietline_api::agentmessage::models::{ErrorBody, ErrorCode, ErrorResponse};
 use quietline_api_runtime::Rejection;
 
-use crate::error::{Error, Refusal, Violation};
+use crate::error::{Error, Precondition, Refusal, Violation};
 use crate::handlers::failure::Failure;
 use crate::request;
 
@@ -63,7 +63,7 @@ fn of_rejection(rejection: &Rejection) -> Public<'_> {
         Rejection::UnsupportedMediaType => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::UnsupportedMediaType,
-            "body must be application/json, uncompressed",
+            "body must be application/json in UTF-8, uncompressed",
         ),
         Rejection::BodyTooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -125,10 +125,10 @@ fn of_error(error: &Error) -> Public<'_> {
             let (code, message) = refused(*refusal);
             (StatusCode::UNPROCESSABLE_ENTITY, code, message)
         }
-        Error::PreconditionFailed => (
+        Error::PreconditionFailed(precondition) => (
             StatusCode::PRECONDITION_FAILED,
             ErrorCode::PreconditionFailed,
-            "organization has changed since it was read",
+            failed(*precondition),
         ),
         Error::IdempotencyKeyReused => (
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -157,6 +157,16 @@ fn of_error(error: &Error) -> Public<'_> {
              or retry if the request had an Idempotency-Key",
         ),
         Error::Internal(_) => INTERNAL,
+    }
+}
+
+fn failed(precondition: Precondition) -> &'static str {
+    match precondition {
+        // True of stale, weak and malformed tags, and of a resource without tags.
+        Precondition::IfMatch => {
+            "If-Match does not match the present version (weak entity tags never match)"
+        }
+        Precondition::IfNoneMatch => "If-None-Match matches the present version",
     }
 }
 

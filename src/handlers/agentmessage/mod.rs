@@ -3,7 +3,6 @@
 mod api_key;
 mod audit_log;
 mod dialect;
-mod entity_tag;
 pub mod envelope;
 mod organization;
 

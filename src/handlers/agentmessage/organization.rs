@@ -19,19 +19,21 @@ use crate::domain::registry::RegistrySummary;
 use crate::error::{Result, Violation};
 use crate::handlers::failure;
 use crate::handlers::idempotency::{idempotent, stored};
+use crate::handlers::preconditions::entity_tag;
 
 use super::dialect::AgentMessage;
-use super::entity_tag;
 
 impl OrganizationApi for AgentMessage {
     async fn get_organization(
         &self,
         caller: Authorized,
-        params: GetOrganizationParams,
+        // `If-None-Match` is in `caller.preconditions`.
+        _params: GetOrganizationParams,
     ) -> failure::Result<GetOrganizationSuccess> {
+        let preconditions = caller.preconditions.clone();
         let organization = app::organization::show(&self.state.db, caller).await?;
-        let etag = entity_tag::of(&organization);
-        if entity_tag::is_not_modified(params.if_none_match.as_deref(), &organization) {
+        let etag = entity_tag(&organization);
+        if preconditions.is_not_modified(Some(&organization))? {
             // RFC 9110, section 15.4.5: a 304 has the `ETag` that a 200 would have.
             return Ok(GetOrganizationSuccess::NotModified { etag });
         }
@@ -46,10 +48,10 @@ impl OrganizationApi for AgentMessage {
         body: models::UpdateOrganizationRequest,
     ) -> failure::Result<PatchOrganizationSuccess> {
         let PatchOrganizationParams {
-            if_match,
+            // In `caller.preconditions`.
+            if_match: _,
             idempotency_key,
         } = params;
-        let condition = entity_tag::if_match(if_match.as_deref());
         // Before the conversion, which consumes the body that the fingerprint covers.
         let request = idempotent(
             idempotency_key.as_deref(),
@@ -59,8 +61,7 @@ impl OrganizationApi for AgentMessage {
         )?;
         let changes = settings_changes(body)?;
         let outcome =
-            app::organization::update_settings(&self.state, caller, condition, changes, request)
-                .await?;
+            app::organization::update_settings(&self.state, caller, changes, request).await?;
         Ok(match outcome {
             Outcome::Done(organization) => to_patched(organization),
             Outcome::Replayed(response) => PatchOrganizationSuccess::Replayed(response.into()),
@@ -70,7 +71,7 @@ impl OrganizationApi for AgentMessage {
 
 fn to_patched(organization: Organization) -> PatchOrganizationSuccess {
     PatchOrganizationSuccess::Ok {
-        etag: entity_tag::of(&organization),
+        etag: entity_tag(&organization),
         body: organization.into(),
     }
 }

@@ -9,7 +9,7 @@ use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::{is_change, requirements};
+use crate::handlers::{is_change, preconditions, requirements};
 use crate::request;
 use crate::state::AppState;
 
@@ -55,7 +55,8 @@ impl Api for TetherRelay {
         let caller = limits
             .within(request, pin!(authentication), find_id)
             .await?;
-        let caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
+        let mut caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
+        caller.preconditions = preconditions::of(request);
         // After `require`, so that callers without permission do not use up the limit of changes.
         if is_change(operation) {
             limits.take_change(request, &caller.access, find_id).await?;

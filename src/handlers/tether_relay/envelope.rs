@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use quietline_api::tether_relay::models::OrganizationErrorResponse;
 use quietline_api_runtime::Rejection;
 
-use crate::error::Error;
+use crate::error::{Error, Precondition};
 use crate::handlers::failure::Failure;
 use crate::request;
 
@@ -51,7 +51,7 @@ fn of_rejection<'a>(rejection: &'a Rejection, method: &Method) -> Public<'a> {
         Rejection::UnsupportedMediaType => fixed(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Unsupported media type",
-            "The body must be application/json, uncompressed",
+            "The body must be application/json in UTF-8, uncompressed",
         ),
         Rejection::BodyTooLarge => fixed(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -99,10 +99,13 @@ fn of_error<'a>(error: &'a Error, method: &Method) -> Public<'a> {
         )),
         // Not reached now, because all such rules are about settings of the other dialect.
         Error::Refused(_) => invalid("The change is not allowed"),
-        Error::PreconditionFailed => fixed(
+        Error::PreconditionFailed(precondition) => fixed(
             StatusCode::PRECONDITION_FAILED,
             "Precondition failed",
-            "The organization has changed since it was read",
+            match precondition {
+                Precondition::IfMatch => "The configuration has no ETag that If-Match could name",
+                Precondition::IfNoneMatch => "If-None-Match is *, and the configuration exists",
+            },
         ),
         Error::IdempotencyKeyReused => invalid("Idempotency-Key: was used with another request"),
         Error::IdempotencyKeyInUse => fixed(

@@ -25,7 +25,11 @@ impl OrganizationsApi for TetherRelay {
         caller: Authorized,
         _params: GetParams,
     ) -> Result<GetSuccess> {
+        let preconditions = caller.preconditions.clone();
         let settings = app::missed_call_message::show(&self.state.db, caller).await?;
+        if preconditions.is_not_modified(None)? {
+            return Ok(GetSuccess::NotModified);
+        }
         Ok(GetSuccess::Ok {
             body: settings.into(),
         })

@@ -10,6 +10,8 @@ mod generated_is_current;
 mod isolation;
 mod methods;
 mod outside;
+mod patterns;
+mod preconditions;
 mod root;
 mod served_documents;
 mod upstream;

@@ -66,6 +66,24 @@ async fn a_document_is_fetched_again_only_when_it_has_changed() {
 }
 
 #[actix_web::test]
+async fn if_match_with_another_tag_is_412() {
+    let app = TestApp::new().await;
+    for path in ["/openapi/agentmessage.json", "/docs/"] {
+        let tag = get(&app, path).await.header("etag").to_owned();
+        for (sent, status) in [
+            (tag.as_str(), 200),
+            ("*", 200),
+            ("\"other\"", 412),
+            (&format!("W/{tag}"), 412),
+            ("other", 412),
+        ] {
+            let request = app.request(Method::GET, path).header("If-Match", sent);
+            assert_eq!(request.send().await.status, status, "{path} {sent}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn the_page_is_served_with_all_its_files_and_a_policy() {
     let app = TestApp::new().await;
     let page = get(&app, "/docs/").await;

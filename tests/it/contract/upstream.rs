@@ -32,7 +32,15 @@ fn published() -> Value {
     yaml("openapi/upstream/tether-relay.yaml")
 }
 
+/// Returns our document without the server that stands before the published servers.
 fn ours() -> Value {
+    let mut ours = whole();
+    let servers = ours["servers"].as_array_mut().unwrap();
+    assert_eq!(servers.remove(0)[MARK], true);
+    ours
+}
+
+fn whole() -> Value {
     yaml("openapi/tether-relay.yaml")
 }
 
@@ -183,6 +191,12 @@ fn the_comparison_finds_each_kind_of_change() {
         collect_changes(&published, &changed, "", &mut changes);
         assert_eq!(changes.len(), 1, "{position}: {changes:?}");
     }
+}
+
+/// Clients use the first server unless they are told another.
+#[test]
+fn the_server_of_the_document_stands_before_the_published_servers() {
+    assert_eq!(whole()["servers"][0]["url"], "/");
 }
 
 #[test]

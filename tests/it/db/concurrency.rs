@@ -7,16 +7,18 @@ use actix_web::http::Method;
 use quietline::app;
 use quietline::app::idempotency::Outcome;
 use quietline::db::{self, Db, DbConn, Lane};
+use quietline::domain::access::Authorized;
 use quietline::domain::actor::Author;
 use quietline::domain::billing_email::BillingEmail;
-use quietline::domain::change::{Change, VersionCondition};
+use quietline::domain::change::Change;
 use quietline::domain::ids::OrganizationRef;
 use quietline::domain::missed_call_message::MissedCallChanges;
 use quietline::domain::organization::{Organization, OrganizationName, SettingsChanges};
+use quietline::domain::precondition::{Preconditions, Versions};
 use quietline::domain::quiet_hours::QuietHoursChanges;
 use quietline::domain::registry::RegistrationStatus;
 use quietline::domain::scope::Scope;
-use quietline::error::{Error, Result};
+use quietline::error::{Error, Precondition, Result};
 use quietline::operator;
 use serde_json::{Value, json};
 
@@ -35,11 +37,14 @@ fn rename(name: &str) -> SettingsChanges {
 
 async fn update(
     app: &TestApp,
-    condition: VersionCondition,
+    preconditions: Preconditions,
     changes: SettingsChanges,
 ) -> Result<Organization> {
-    let access = superadmin_of(&app.org_id);
-    match app::organization::update_settings(&app.state, access, condition, changes, None).await? {
+    let caller = Authorized {
+        preconditions,
+        ..superadmin_of(&app.org_id)
+    };
+    match app::organization::update_settings(&app.state, caller, changes, None).await? {
         Outcome::Done(organization) => Ok(organization),
         Outcome::Replayed(response) => panic!("replayed without an Idempotency-Key: {response:?}"),
     }
@@ -54,7 +59,7 @@ async fn concurrent_writes_of_64_writers_are_all_kept() {
     let app = TestApp::new().await;
     let versions = in_parallel(64, async |number| {
         let changes = rename(&format!("writer {number}"));
-        update(&app, VersionCondition::Any, changes)
+        update(&app, Preconditions::default(), changes)
             .await
             .unwrap()
             .version
@@ -97,7 +102,9 @@ async fn writers_that_toggle_one_switch_record_only_real_changes() {
             quiet_hours,
             ..SettingsChanges::default()
         };
-        update(&app, VersionCondition::Any, changes).await.unwrap();
+        update(&app, Preconditions::default(), changes)
+            .await
+            .unwrap();
     });
     let entries = app.audit().await;
     assert!(!entries.is_empty());
@@ -120,7 +127,9 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
         match number % 3 {
             0 => {
                 let changes = rename(&format!("name {number}"));
-                update(&app, VersionCondition::Any, changes).await.unwrap();
+                update(&app, Preconditions::default(), changes)
+                    .await
+                    .unwrap();
             }
             1 => {
                 let message = Some(format!("message {number}"));
@@ -155,12 +164,20 @@ async fn exactly_one_writer_with_the_same_condition_wins() {
     for round in 1..=5 {
         let before = app.stored().await;
         assert_eq!(before.version, round);
-        let condition = VersionCondition::OneOf(vec![before.version_name()]);
+        let condition = Preconditions {
+            if_match: Versions::Named(vec![before.version_name()]),
+            ..Preconditions::default()
+        };
         let outcomes = in_parallel(16, async |number| {
             let changes = rename(&format!("round {round} writer {number}"));
             update(&app, condition.clone(), changes).await
         });
-        let refused = |outcome: &&_| matches!(outcome, Err(Error::PreconditionFailed));
+        let refused = |outcome: &&_| {
+            matches!(
+                outcome,
+                Err(Error::PreconditionFailed(Precondition::IfMatch))
+            )
+        };
         assert_eq!(outcomes.iter().filter(refused).count(), 15);
         let winner = outcomes.into_iter().find_map(Result::ok).unwrap();
         assert_eq!(winner.version, round + 1);

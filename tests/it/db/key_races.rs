@@ -9,7 +9,6 @@ use quietline::db::Db;
 use quietline::domain::access::{Caller, Credential, Demand, Target};
 use quietline::domain::api_key::PlaintextApiKey;
 use quietline::domain::audit::chain::Anchors;
-use quietline::domain::change::VersionCondition;
 use quietline::domain::ids::RequestId;
 use quietline::domain::organization::SettingsChanges;
 use quietline::domain::scope::Scope;
@@ -286,8 +285,7 @@ async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
         is_reseller: Some(true),
         ..SettingsChanges::default()
     };
-    let any = VersionCondition::Any;
-    let outcome = app::organization::update_settings(&app.state, access, any, changes, None).await;
+    let outcome = app::organization::update_settings(&app.state, access, changes, None).await;
     assert!(matches!(outcome, Err(Error::Unauthenticated(_))));
     assert!(app.audit().await.is_empty());
 }

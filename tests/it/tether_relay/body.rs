@@ -36,7 +36,6 @@ async fn a_body_other_than_one_json_object_is_refused() {
         "{}{}",
         "{'a':1}",
         "missedCallMessage=x",
-        "\u{feff}{}",
         "{\"missedCallMessage\":\"a\nb\"}",
         "{\"x\":NaN}",
         "{\"x\":01}",
@@ -54,6 +53,14 @@ async fn a_body_other_than_one_json_object_is_refused() {
     malformed(&app, b"{\"missedCallMessage\":\"\xff\"}".as_slice()).await;
     malformed(&app, b"{\"x\":\"\xed\xa0\xbd\"}".as_slice()).await;
     assert_eq!(app.stored().await.version, 1);
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_is_refused_by_its_name() {
+    let app = TestApp::new().await;
+    let response = malformed(&app, "\u{feff}{}").await;
+    let details = "request body begins with a byte order mark (U+FEFF): send UTF-8 without it";
+    assert_eq!(response.text("/details"), details);
 }
 
 #[actix_web::test]
@@ -116,7 +123,7 @@ async fn another_media_type_or_coding_is_refused() {
         assert_failure(&response, 415, "Unsupported media type", content_type);
         assert_eq!(
             response.text("/details"),
-            "The body must be application/json, uncompressed"
+            "The body must be application/json in UTF-8, uncompressed"
         );
     }
     let none = putting(&app).payload(BODY).send().await;

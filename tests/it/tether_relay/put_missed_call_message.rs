@@ -3,6 +3,7 @@
 
 use actix_web::http::Method;
 use quietline::domain::actor::Role;
+use quietline::domain::scope::Scope;
 use serde_json::{Value, json};
 
 use super::users::{change, refused, settings};
@@ -258,15 +259,27 @@ async fn the_settings_of_the_other_dialect_are_unchanged() {
 }
 
 #[actix_web::test]
-async fn preconditions_of_the_other_dialect_are_ignored() {
+async fn a_tag_of_the_other_dialect_matches_nothing() {
     let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgRead]).await;
+    let tag = app
+        .get("/v1/organization", &key)
+        .await
+        .header("etag")
+        .to_owned();
+    let before = app.stored().await;
     let request = app.request(Method::PUT, &app.missed_call_path());
     let request = request
         .bearer(&app.jwt(Role::Admin))
-        .header("if-match", "\"0\"");
+        .header("if-match", &tag);
     let response = request
         .json(&json!({"missedCallMessage": "Hi"}))
         .send()
         .await;
-    assert_eq!(response.status, 200);
+    let expected = json!({
+        "error": "Precondition failed",
+        "details": "The configuration has no ETag that If-Match could name",
+    });
+    assert_eq!((response.status, response.json()), (412, expected));
+    assert_eq!(app.stored().await, before);
 }

@@ -176,7 +176,8 @@ class Comparison:
         if "items" in old or "items" in new:
             self.schema(f"{where}[]", old.get("items", True), new.get("items", True), direction)
         for keyword in sorted((set(old) | set(new)) - COMPARED - ANNOTATIONS):
-            if not keyword.startswith("x-") and old.get(keyword) != new.get(keyword):
+            is_compared = keyword == "x-quietline-pattern" or not keyword.startswith("x-")
+            if is_compared and old.get(keyword) != new.get(keyword):
                 self.found(
                     where, f"{keyword} changed from {old.get(keyword)!r} to {new.get(keyword)!r}"
                 )

@@ -8,14 +8,18 @@ import json
 import os
 import pathlib
 import re
+import sys
 
 import jsonschema_rs
 import schemathesis
 import yaml
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from whole_rules import with_whole_rules  # noqa: E402
+
 OPENAPI = pathlib.Path(__file__).resolve().parents[3] / "openapi"
-AGENTMESSAGE = yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text())
-TETHER = yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text())
+AGENTMESSAGE = with_whole_rules(yaml.safe_load((OPENAPI / "agentmessage.yaml").read_text()))
+TETHER = with_whole_rules(yaml.safe_load((OPENAPI / "tether-relay.yaml").read_text()))
 
 # Statuses by error code, from the description of ErrorCode.
 STATUSES = {

@@ -10,6 +10,7 @@ import time
 import collection
 import yaml
 from live_server import ROOT, build, live_server
+from whole_rules import with_whole_rules
 
 SEEDS = (1, 2, 3)
 # Working directory of schemathesis: the settings and their paths are relative to it.
@@ -18,8 +19,8 @@ OUT = ROOT / "target" / "contract"
 
 
 def spec_with_links(name):
-    """Writes the spec with the links of links.yaml. Returns its path."""
-    document = yaml.safe_load((ROOT / "openapi" / f"{name}.yaml").read_text())
+    """Writes the spec with the links of links.yaml and with whole rules. Returns its path."""
+    document = with_whole_rules(yaml.safe_load((ROOT / "openapi" / f"{name}.yaml").read_text()))
     links = yaml.safe_load((OUTSIDE / "contract" / "links.yaml").read_text())[name]
     operations = {
         operation["operationId"]: operation

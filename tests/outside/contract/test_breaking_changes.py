@@ -88,6 +88,12 @@ BREAKING = [
     (AGENTMESSAGE, (*REQUEST, "properties", "name", "pattern"), "^a$", "name: pattern changed"),
     (
         AGENTMESSAGE,
+        (*REQUEST, "properties", "name", "x-quietline-pattern"),
+        "^a$",
+        "name: x-quietline-pattern changed",
+    ),
+    (
+        AGENTMESSAGE,
         (*REQUEST, "properties", "billing_email", "type"),
         "string",
         "type null no longer accepted",

@@ -47,13 +47,20 @@ async fn a_body_other_than_one_json_value_is_refused() {
         "{\"mms_retention_days\":Infinity}",
         "// x\n{}",
         "{/**/}",
-        "\u{feff}{}",
         "name=x",
         "undefined",
     ] {
         malformed(&admin, body).await;
     }
     assert_eq!(admin.stored().await, before);
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_is_refused_by_its_name() {
+    let admin = Admin::new().await;
+    let response = malformed(&admin, "\u{feff}{}").await;
+    let message = "request body begins with a byte order mark (U+FEFF): send UTF-8 without it";
+    assert_eq!(response.text("/error/message"), message);
 }
 
 #[actix_web::test]

@@ -15,6 +15,11 @@ async fn json_in_utf_8_is_read_however_its_type_is_written() {
         "application/json; charset=\"utf-8\"",
         "application/json ; Charset=Utf-8",
         "application/json;",
+        "application/json; charset=utf8",
+        "application/json; charset=US-ASCII",
+        "application/json; version=1",
+        "application/json; profile=\"https://example.com/a;b\"",
+        "application/json;odata=verbose; charset=utf-8",
     ] {
         let admin = Admin::new().await;
         let response = admin.patching().body(content_type, BODY).send().await;
@@ -32,7 +37,7 @@ async fn any_other_type_is_refused() {
         assert_error(&response, 415, "UNSUPPORTED_MEDIA_TYPE", content_type);
         assert_eq!(
             response.text("/error/message"),
-            "body must be application/json, uncompressed"
+            "body must be application/json in UTF-8, uncompressed"
         );
     }
     assert_eq!(admin.stored().await, before);

@@ -1,4 +1,5 @@
-//! `If-Match`: change only the version that the client has read (RFC 9110, section 13.1.1).
+//! `If-Match`: change only the version that the client has read (RFC 9110, section 13.1.1). And
+//! `If-None-Match` (section 13.1.2).
 
 use futures_util::future::join;
 use quietline::domain::organization::OrganizationKind;
@@ -21,6 +22,10 @@ async fn refused(admin: &Admin, value: &str) {
     let before = admin.stored().await;
     let response = patch_if_match(admin, &[value], "Refused").await;
     assert_error(&response, 412, "PRECONDITION_FAILED", value);
+    assert_eq!(
+        response.text("/error/message"),
+        "If-Match does not match the present version (weak entity tags never match)"
+    );
     assert!(!response.headers.contains_key("etag"), "{value}");
     assert_eq!(admin.stored().await, before, "{value}");
 }
@@ -164,14 +169,31 @@ async fn a_patch_without_effect_is_checked_against_the_tag_too() {
     assert_eq!(tag(&admin).await, present);
 }
 
+/// `If-None-Match` uses the weak comparison (RFC 9110, section 8.8.3.2).
 #[actix_web::test]
-async fn if_none_match_does_not_prevent_a_patch() {
+async fn if_none_match_with_the_present_tag_is_refused_and_changes_nothing() {
     let admin = Admin::new().await;
-    let request = admin
-        .patching()
-        .header("if-none-match", "*")
-        .json(&json!({"name": "Other"}));
-    assert_eq!(request.send().await.status, 200);
+    let present = tag(&admin).await;
+    let before = admin.stored().await;
+    let patch = async |value: &str| {
+        let request = admin.patching().header("if-none-match", value);
+        request.json(&json!({"name": "Other"})).send().await
+    };
+    for value in [
+        "*".to_owned(),
+        present.clone(),
+        format!("W/{present}"),
+        format!("\"other\", {present}"),
+    ] {
+        let response = patch(&value).await;
+        assert_error(&response, 412, "PRECONDITION_FAILED", &value);
+        let message = "If-None-Match matches the present version";
+        assert_eq!(response.text("/error/message"), message, "{value}");
+    }
+    assert_eq!(admin.stored().await, before);
+    for value in ["\"other\"", "W/\"other\"", present.trim_matches('"')] {
+        assert_eq!(patch(value).await.status, 200, "{value}");
+    }
 }
 
 #[actix_web::test]
