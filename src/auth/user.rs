@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::request::{self, KnownCaller};
 
 use super::bearer_token;
-use super::jwt::JwtKeys;
+use super::jwt::{JwtKeys, VerifiedToken};
 
 /// Returns the caller of `request`, which is about the organization `named`.
 ///
@@ -26,7 +26,7 @@ pub async fn authenticate(
     request: &HttpRequest,
     named: Option<&OrganizationRef>,
 ) -> Result<Caller> {
-    let claims = jwt_keys
+    let VerifiedToken { claims, .. } = jwt_keys
         .verify(bearer_token(request)?, now)
         .map_err(Error::Unauthenticated)?;
     request::note(request, |context| {

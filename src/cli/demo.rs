@@ -131,7 +131,8 @@ fn token(
         organization: org_id.map(ToString::to_string),
         role: role.into_str().to_owned(),
     };
-    Ok(keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?)
+    let signed = keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?;
+    Ok(signed.text)
 }
 
 /// Returns the URL for a client on this machine to reach a server that listens on `listen`.

@@ -16,9 +16,9 @@ pub(super) fn run(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outc
     };
     // Checked first, because its error names the variables.
     jwt_secret(config)?;
-    let token =
-        jwt_keys(config)?.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;
+    let keys = jwt_keys(config)?;
+    let signed = keys.sign(&claims, args.name.as_deref(), Clock::System.now(), args.ttl)?;
     // Plain in both formats, so that a script can put the token into a variable.
-    out.print_plain(&token)?;
+    out.print_plain(&signed.text)?;
     Ok(true)
 }

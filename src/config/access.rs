@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::auth::jwt::{JwtKeys, JwtSettings, MIN_SECRET_BYTES, Secret};
+use crate::auth::jwt::{JwtKeys, JwtSettings, Secret};
 use crate::limits::LimitSettings;
 
 use super::sources::Sources;
@@ -16,8 +16,10 @@ const MAX_PER_MINUTE: u32 = 1_000_000;
 const CHANGES_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(600);
 
 pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
+    let mut secrets = jwt_secrets(sources).into_iter();
     let mut settings = JwtSettings {
-        secret: jwt_secret(sources),
+        secret: secrets.next(),
+        older_secrets: secrets.collect(),
         jwks_json: None,
         issuer: sources.optional("jwt_issuer", any_text),
         audience: sources.optional("jwt_audience", any_text),
@@ -39,32 +41,35 @@ pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
     settings
 }
 
-fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
+/// Reads the secrets of tokens, newest first.
+fn jwt_secrets(sources: &mut Sources<'_>) -> Vec<Secret> {
     let in_variable = sources.has_variable("jwt_secret");
     if in_variable && sources.has_variable("jwt_secret_file") {
         sources.report(
             "QUIETLINE_JWT_SECRET_FILE",
             "must not be set together with QUIETLINE_JWT_SECRET",
         );
-        return None;
+        return Vec::new();
     }
-    let (origin, secret) = if in_variable {
-        let secret = sources.optional("jwt_secret", any_text)?;
-        ("QUIETLINE_JWT_SECRET".to_owned(), secret)
+    let (origin, text) = if in_variable {
+        let Some(text) = sources.optional("jwt_secret", any_text) else {
+            return Vec::new();
+        };
+        ("QUIETLINE_JWT_SECRET".to_owned(), text)
     } else {
-        let (origin, mut secret) = sources.content_of("jwt_secret_file")?;
-        // Editors and `echo` end a file with one newline, which is not part of the secret.
-        let line = secret.strip_suffix('\n').unwrap_or(&secret);
-        let length = line.strip_suffix('\r').unwrap_or(line).len();
-        secret.truncate(length);
-        (origin, secret)
+        let Some((origin, text)) = sources.content_of("jwt_secret_file") else {
+            return Vec::new();
+        };
+        (origin, text)
     };
     // Not part of the parser, because problems of a parser quote the value.
-    if secret.len() < MIN_SECRET_BYTES {
-        let problem = format!("the secret must have at least {MIN_SECRET_BYTES} bytes");
-        sources.report(&origin, &problem);
+    match Secret::parse_lines(&text) {
+        Ok(secrets) => secrets,
+        Err(problem) => {
+            sources.report(&origin, &problem);
+            Vec::new()
+        }
     }
-    Some(Secret::new(secret))
 }
 
 /// Reads the rate limits of a server on the address `listen`.
@@ -109,13 +114,18 @@ mod tests {
     use crate::config::Config;
     use crate::config::settings::Flags;
 
-    /// Returns the limit of changes with these variables, 0 for none.
-    fn changes(variables: &[(&str, &str)]) -> u32 {
+    fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let owned = |(name, text): &(&str, &str)| (format!("QUIETLINE_{name}"), (*text).to_owned());
         let environment = variables.iter().map(owned).collect();
         let no_file = |_: &_| Err(io::ErrorKind::NotFound.into());
         let config = Config::from_sources(Flags::default(), &environment, no_file);
-        let limit = config.expect("good").limits.organization_changes;
+        config.map_err(|problems| problems.0)
+    }
+
+    /// Returns the limit of changes with these variables, 0 for none.
+    fn changes(variables: &[(&str, &str)]) -> u32 {
+        let config = with_variables(variables).expect("good");
+        let limit = config.limits.organization_changes;
         limit.map_or(0, std::num::NonZeroU32::get)
     }
 

@@ -296,12 +296,6 @@ fn a_secret_comes_from_a_variable_or_a_file_but_not_both() {
         let config = with_files(&[], &variables, &[("s", &content)]);
         assert_eq!(secret_of(&config.expect("good")), Some(SECRET));
     }
-    let content = format!("{SECRET}\n\n");
-    let two_newlines = with_files(&[], &variables, &[("s", &content)]);
-    assert_eq!(
-        secret_of(&two_newlines.expect("good")),
-        Some(&content[..content.len() - 1])
-    );
     let both = [
         ("QUIETLINE_JWT_SECRET", SECRET),
         ("QUIETLINE_JWT_SECRET_FILE", "s"),

@@ -163,6 +163,7 @@ impl TestApp {
             .jwt_keys
             .sign(&claims, None, now(), Duration::from_secs(3600))
             .expect("a token")
+            .text
     }
 
     /// Adds an active brand to the test organization.

@@ -216,7 +216,7 @@ fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
             .sign(&claims, None, now(), TOKEN_LIFETIME);
         users.push(User {
             identity: format!("user:{subject}"),
-            token: signed.expect("a token"),
+            token: signed.expect("a token").text,
         });
     }
     users
