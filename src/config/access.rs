@@ -1,8 +1,10 @@
 //! Settings of access to the APIs: keys of tokens, rate limits, and origins of browser pages.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::auth::jwt::{JwtKeys, JwtSettings, Secret};
+use crate::auth::jwt::{JwksSource, JwtKeys, JwtSettings, Secret};
 use crate::limits::LimitSettings;
 
 use super::sources::Sources;
@@ -16,15 +18,23 @@ const MAX_PER_MINUTE: u32 = 1_000_000;
 const CHANGES_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(600);
 
 pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
-    let mut secrets = jwt_secrets(sources).into_iter();
+    let (secrets, secret_file) = jwt_secrets(sources);
+    let mut secrets = secrets.into_iter();
     let mut settings = JwtSettings {
         secret: secrets.next(),
         older_secrets: secrets.collect(),
+        secret_file,
         jwks_json: None,
+        jwks_file: None,
+        jwks_url: jwks_source(sources),
         issuer: sources.optional("jwt_issuer", any_text),
         audience: sources.optional("jwt_audience", any_text),
+        max_lifetime: sources.optional("jwt_max_lifetime", lifetime),
     };
     if let Some((origin, jwks_json)) = sources.content_of("jwks_file") {
+        if settings.jwks_url.is_some() {
+            sources.report(&origin, "must not be set together with QUIETLINE_JWKS_URL");
+        }
         // Built only for its verdict, so that a bad key set is reported with everything else.
         let jwks_json = Some(jwks_json);
         let only_jwks = JwtSettings {
@@ -37,39 +47,55 @@ pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
                 .for_each(|problem| sources.report(&origin, problem));
         }
         settings.jwks_json = only_jwks.jwks_json;
+        settings.jwks_file = sources.path_of("jwks_file");
     }
     settings
 }
 
-/// Reads the secrets of tokens, newest first.
-fn jwt_secrets(sources: &mut Sources<'_>) -> Vec<Secret> {
+/// Reads the secrets of tokens, newest first, and the path of their file.
+fn jwt_secrets(sources: &mut Sources<'_>) -> (Vec<Secret>, Option<PathBuf>) {
+    let nothing = (Vec::new(), None);
     let in_variable = sources.has_variable("jwt_secret");
     if in_variable && sources.has_variable("jwt_secret_file") {
         sources.report(
             "QUIETLINE_JWT_SECRET_FILE",
             "must not be set together with QUIETLINE_JWT_SECRET",
         );
-        return Vec::new();
+        return nothing;
     }
-    let (origin, text) = if in_variable {
+    let (origin, text, file) = if in_variable {
         let Some(text) = sources.optional("jwt_secret", any_text) else {
-            return Vec::new();
+            return nothing;
         };
-        ("QUIETLINE_JWT_SECRET".to_owned(), text)
+        ("QUIETLINE_JWT_SECRET".to_owned(), text, None)
     } else {
         let Some((origin, text)) = sources.content_of("jwt_secret_file") else {
-            return Vec::new();
+            return nothing;
         };
-        (origin, text)
+        (origin, text, sources.path_of("jwt_secret_file"))
     };
     // Not part of the parser, because problems of a parser quote the value.
     match Secret::parse_lines(&text) {
-        Ok(secrets) => secrets,
+        Ok(secrets) => (secrets, file),
         Err(problem) => {
             sources.report(&origin, &problem);
-            Vec::new()
+            nothing
         }
     }
+}
+
+fn jwks_source(sources: &mut Sources<'_>) -> Option<JwksSource> {
+    let seconds = sources.required("jwks_refresh_seconds", number_in(30..=86_400));
+    Some(JwksSource {
+        url: sources.optional("jwks_url", str::parse)?,
+        refresh: Duration::from_secs(seconds),
+    })
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok();
+    let lifetime = parsed.filter(|lifetime| *lifetime >= Duration::from_secs(1));
+    lifetime.ok_or_else(|| format!("{text:?} must be a duration such as 24h or 30m"))
 }
 
 /// Reads the rate limits of a server on the address `listen`.
@@ -110,6 +136,7 @@ fn list<T>(
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use crate::config::Config;
     use crate::config::settings::Flags;
@@ -127,6 +154,46 @@ mod tests {
         let config = with_variables(variables).expect("good");
         let limit = config.limits.organization_changes;
         limit.map_or(0, std::num::NonZeroU32::get)
+    }
+
+    #[test]
+    fn a_jwk_set_comes_from_https_or_from_this_machine() {
+        for url in [
+            "https://id.example/jwks?tenant=1",
+            "http://localhost:8080/jwks",
+            "http://127.8.9.1/",
+            "http://[::1]:1/",
+        ] {
+            let variables = [("JWKS_URL", url), ("JWKS_REFRESH_SECONDS", "86400")];
+            let source = with_variables(&variables).expect(url).jwt.jwks_url;
+            let source = source.expect("a source");
+            let shown = url.split('?').next().expect("a part");
+            assert_eq!(source.url.to_string(), shown);
+            assert_eq!(source.refresh, Duration::from_secs(86_400));
+        }
+        for url in [
+            "http://id.example/jwks",
+            "http://localhost.example/",
+            "http://10.0.0.1/",
+            "file:///etc/jwks.json",
+            "id.example/jwks",
+            "https://id.example/#canary",
+            "https://canary@id.example/",
+            "https://user:canary@id.example/",
+        ] {
+            let problems = with_variables(&[("JWKS_URL", url)]).expect_err(url);
+            assert!(
+                problems[0].starts_with("QUIETLINE_JWKS_URL: must"),
+                "{problems:?}"
+            );
+            assert!(!problems[0].contains("canary"), "{problems:?}");
+        }
+        for seconds in ["29", "86401", "1m"] {
+            with_variables(&[("JWKS_REFRESH_SECONDS", seconds)]).expect_err(seconds);
+        }
+        for lifetime in ["0s", "24", "-1h", "day"] {
+            with_variables(&[("JWT_MAX_LIFETIME", lifetime)]).expect_err(lifetime);
+        }
     }
 
     #[test]

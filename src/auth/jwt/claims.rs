@@ -1,5 +1,7 @@
 //! Claims of a token and their rules. Not here: the signature, which is verified before.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -57,6 +59,8 @@ pub(super) struct ClaimRules {
     pub(super) issuer: Option<String>,
     /// Required `aud`, alone or in a list.
     pub(super) audience: Option<String>,
+    /// Longest time from `iat`, and from now, to `exp`.
+    pub(super) max_lifetime: Option<Duration>,
 }
 
 /// Claims in the token. Unknown claims are ignored (RFC 7519 §4), and a duplicate claim is refused.
@@ -77,7 +81,7 @@ pub(super) struct Payload {
     exp: f64,
     #[serde(default, deserialize_with = "present_number")]
     nbf: Option<f64>,
-    /// Any value.
+    /// Any value, unless a longest lifetime is configured.
     #[serde(default)]
     iat: Value,
 }
@@ -104,6 +108,9 @@ impl Payload {
         check_issuer(self.iss.as_deref(), rules.issuer.as_deref())?;
         if let Some(audience) = &rules.audience {
             check_audience(&self.aud, audience)?;
+        }
+        if let Some(longest) = rules.max_lifetime {
+            check_lifetime(issued_at, self.exp, longest, now)?;
         }
         let claims = Claims {
             subject: self.sub,
@@ -136,6 +143,25 @@ fn check_times(payload: &Payload, now: DateTime<Utc>) -> Result<(), &'static str
         return Err("not valid yet");
     }
     Ok(())
+}
+
+/// Refuses a token that is valid for longer than `longest`.
+fn check_lifetime(
+    issued_at: Option<f64>,
+    expires_at: f64,
+    longest: Duration,
+    now: DateTime<Utc>,
+) -> Result<(), &'static str> {
+    let issued_at = issued_at.ok_or("iat is missing, and a longest lifetime is configured")?;
+    let longest = longest.as_secs_f64();
+    // From now too, because an issuer may write any `iat`.
+    let is_short = expires_at - issued_at <= longest
+        && expires_at - seconds(now) <= longest + f64::from(LEEWAY_SECS);
+    if is_short {
+        Ok(())
+    } else {
+        Err("valid for longer than the longest lifetime")
+    }
 }
 
 fn check_issuer(issuer: Option<&str>, required: Option<&str>) -> Result<(), &'static str> {

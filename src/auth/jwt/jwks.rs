@@ -44,6 +44,8 @@ pub(super) struct PublicKey {
 /// Public keys in use.
 #[derive(Debug, Default)]
 pub(super) struct KeySet {
+    /// Text of the set, to notice a change.
+    pub(super) text: String,
     pub(super) keys: Vec<PublicKey>,
     /// Keys that are left out, with the reasons.
     left_out: Vec<String>,
@@ -118,7 +120,11 @@ impl KeySet {
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(KeySet { keys, left_out })
+        Ok(KeySet {
+            text: json.to_owned(),
+            keys,
+            left_out,
+        })
     }
 
     /// Names the keys that are left out in the log.

@@ -1,7 +1,9 @@
 //! Keys of one process: verifying and signing tokens.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
@@ -10,16 +12,25 @@ use crate::domain::ids::TokenId;
 
 use super::claims::{ClaimRules, Claims, Payload, VerifiedToken};
 use super::jwks::{KeySet, OTHER_ALGORITHM, UNKNOWN_KEY};
+use super::jwks_url::JwksSource;
 use super::secret::{self, Secret, Secrets};
 use super::settings::JwtSettings;
 use super::token::{MAX_TOKEN_BYTES, Token};
+use super::watched_file::WatchedFile;
 
-/// Keys of one process, prepared once because [`JwtKeys::verify`] runs for every request.
+/// Keys of one process, prepared because [`JwtKeys::verify`] runs for every request. They are
+/// replaced while requests use them, without a lock.
 #[derive(Debug)]
 pub struct JwtKeys {
-    secrets: Secrets,
-    pub(super) public_keys: KeySet,
+    pub(super) secrets: ArcSwap<Secrets>,
+    pub(super) public_keys: ArcSwap<KeySet>,
     rules: ClaimRules,
+    pub(super) secret_file: Option<WatchedFile>,
+    pub(super) jwks_file: Option<WatchedFile>,
+    pub(super) jwks_url: Option<JwksSource>,
+    /// True after a token named a key that the set does not have.
+    pub(super) is_key_missing: AtomicBool,
+    pub(super) is_reload_requested: AtomicBool,
 }
 
 /// Token that was just signed.
@@ -62,23 +73,29 @@ impl JwtKeys {
         }
         public_keys.log_left_out();
         Ok(JwtKeys {
-            secrets: Secrets::new(&secrets),
-            public_keys,
+            secrets: ArcSwap::from_pointee(Secrets::new(secrets)),
+            public_keys: ArcSwap::from_pointee(public_keys),
             rules: ClaimRules {
                 issuer: settings.issuer.clone(),
                 audience: settings.audience.clone(),
+                max_lifetime: settings.max_lifetime,
             },
+            secret_file: settings.secret_file.clone().map(WatchedFile::new),
+            jwks_file: settings.jwks_file.clone().map(WatchedFile::new),
+            jwks_url: settings.jwks_url.clone(),
+            is_key_missing: AtomicBool::new(false),
+            is_reload_requested: AtomicBool::new(false),
         })
     }
 
     /// Returns whether a shared secret is configured.
     pub fn has_secret(&self) -> bool {
-        !self.secrets.verifying.is_empty()
+        !self.secrets.load().verifying.is_empty()
     }
 
     /// Returns whether public keys are configured.
     pub fn has_public_keys(&self) -> bool {
-        !self.public_keys.keys.is_empty()
+        !self.public_keys.load().keys.is_empty()
     }
 
     /// Checks signature, algorithm, `iss`, `aud`, `exp`, `nbf` and `iat`, and reads the claims.
@@ -105,12 +122,12 @@ impl JwtKeys {
 
     fn check_secret_signature(&self, token: &Token<'_>) -> Result<(), &'static str> {
         // A token that names a public key must not be verified by the secret instead.
-        if self.public_keys.names(token) {
+        if self.public_keys.load().names(token) {
             return Err(OTHER_ALGORITHM);
         }
         // All of them, because secrets have no names. There are few, and a hash is cheap.
         let mut outcome = Err(UNKNOWN_KEY);
-        for key in &self.secrets.verifying {
+        for key in &self.secrets.load().verifying {
             outcome = token.check_signature(key);
             if outcome.is_ok() {
                 break;
@@ -120,7 +137,13 @@ impl JwtKeys {
     }
 
     fn check_public_signature(&self, token: &Token<'_>) -> Result<(), &'static str> {
-        token.check_signature(&self.public_keys.choose(token)?.key)
+        let set = self.public_keys.load();
+        let chosen = set.choose(token);
+        // The issuer may have added the key since the set was fetched.
+        if chosen.is_err_and(|reason| reason == UNKNOWN_KEY) && token.kid.is_some() {
+            self.is_key_missing.store(true, Ordering::Relaxed);
+        }
+        token.check_signature(&chosen?.key)
     }
 
     /// Signs a token with the shared secret. `iat` is `issued_at`, and `exp` is `ttl` later, both
@@ -137,9 +160,13 @@ impl JwtKeys {
         issued_at: DateTime<Utc>,
         ttl: Duration,
     ) -> Result<SignedToken, &'static str> {
-        let key = self.secrets.signing.as_ref();
+        let secrets = self.secrets.load();
+        let key = secrets.signing.as_ref();
         let key = key.ok_or("signing requires a configured secret")?;
         claims.check()?;
+        if self.rules.max_lifetime.is_some_and(|longest| ttl > longest) {
+            return Err("the lifetime is longer than QUIETLINE_JWT_MAX_LIFETIME");
+        }
         let iat = issued_at.timestamp();
         let expires_at = iat
             .checked_add_unsigned(ttl.as_secs())

@@ -13,7 +13,7 @@ pub(super) const MAX_SECRETS: usize = 4;
 
 /// Text that must not be printed. `Debug` shows `***`, `Display` is missing, and the memory is
 /// overwritten on drop.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
@@ -73,6 +73,8 @@ pub(super) fn too_short() -> String {
 /// Secrets in use, prepared for the library.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
+    /// Texts of the keys below, to notice a change.
+    pub(super) texts: Vec<Secret>,
     /// Key of the first secret.
     pub(super) signing: Option<EncodingKey>,
     /// Keys of all secrets.
@@ -80,11 +82,12 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    pub(super) fn new(texts: &[Secret]) -> Secrets {
+    pub(super) fn new(texts: Vec<Secret>) -> Secrets {
         let all = texts.iter().map(|secret| secret.expose().as_bytes());
         Secrets {
             signing: all.clone().next().map(EncodingKey::from_secret),
             verifying: all.map(DecodingKey::from_secret).collect(),
+            texts,
         }
     }
 }

@@ -27,3 +27,4 @@ mod serve;
 mod slow_clients;
 mod stop;
 mod token;
+mod token_keys;

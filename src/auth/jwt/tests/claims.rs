@@ -204,6 +204,38 @@ fn a_token_that_is_not_utf_8_is_refused() {
 }
 
 #[test]
+fn a_longest_lifetime_is_counted_from_iat_and_from_now() {
+    let settings = JwtSettings {
+        max_lifetime: Some(Duration::from_secs(3600)),
+        ..with_secret()
+    };
+    let (open, strict) = (keys(&with_secret()), keys(&settings));
+    let table = [
+        (json!(ISSUED_AT), ISSUED_AT + 3600, true),
+        (json!(ISSUED_AT), ISSUED_AT + 3601, false),
+        (json!(ISSUED_AT - 1), ISSUED_AT + 3600, false),
+        (json!(ISSUED_AT + 30), ISSUED_AT + 3630, true),
+        (json!(ISSUED_AT + 31), ISSUED_AT + 3631, false),
+        (json!(ISSUED_AT + 1_000_000), ISSUED_AT + 1_000_001, false),
+        (json!(ISSUED_AT.to_string()), ISSUED_AT + 60, false),
+        (json!(null), ISSUED_AT + 60, false),
+    ];
+    for (iat, exp, expected) in table {
+        let mut claims = good_claims();
+        claims["iat"] = iat;
+        claims["exp"] = json!(exp);
+        let token = hs256(&claims.to_string());
+        let outcome = strict.claims_of(&token, at(ISSUED_AT));
+        assert_eq!(outcome.is_ok(), expected, "{claims}");
+        assert!(open.claims_of(&token, at(ISSUED_AT)).is_ok(), "{claims}");
+    }
+    let without_iat = without_claim("iat");
+    assert!(strict.claims_of(&without_iat, at(ISSUED_AT)).is_err());
+    let longer = strict.sign(&jane(), None, at(ISSUED_AT), Duration::from_secs(3601));
+    assert!(longer.is_err(), "a server would refuse it");
+}
+
+#[test]
 fn issuer_and_time_of_issue_are_read() {
     let keys = keys(&with_secret());
     let verified = |claims: &Value| {

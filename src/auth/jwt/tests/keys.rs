@@ -161,3 +161,43 @@ fn every_secret_of_a_rotation_verifies_and_the_first_signs() {
     let refused = old.claims_of(&signed(&both), at(ISSUED_AT));
     assert_eq!(refused, Err("signature does not verify"));
 }
+
+#[test]
+fn changed_files_replace_the_keys_and_unusable_files_do_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (secret_file, jwks_file) = (folder.path().join("secret"), folder.path().join("jwks"));
+    let write = |file, text: &str| std::fs::write(file, text).expect("written");
+    write(&secret_file, SECRET);
+    write(&jwks_file, &fixture("/jwks"));
+    let keys = keys(&JwtSettings {
+        secret_file: Some(secret_file.clone()),
+        jwks_file: Some(jwks_file.clone()),
+        ..with_both()
+    });
+    let hs256 = hs256(&good_claims().to_string());
+    let rs256 = fixture("/tokens/RS256/with_kid");
+    let accepted = || {
+        keys.reload_files(false);
+        [&hs256, &rs256].map(|token| keys.verify(token, at(ISSUED_AT)).is_ok())
+    };
+    assert_eq!(accepted(), [true, true]);
+    for unusable in ["", "short", "\n", "{}"] {
+        write(&secret_file, unusable);
+        write(&jwks_file, unusable);
+        assert_eq!(accepted(), [true, true], "{unusable:?}");
+    }
+    std::fs::remove_file(&secret_file).expect("removed");
+    std::fs::remove_file(&jwks_file).expect("removed");
+    assert_eq!(accepted(), [true, true]);
+    write(&secret_file, "another secret of more than 32 bytes");
+    assert_eq!(accepted(), [false, true]);
+    let other = json!({"keys": [fixtures()["other_rsa"]]}).to_string();
+    write(&jwks_file, &other);
+    assert_eq!(accepted(), [false, false]);
+    write(
+        &secret_file,
+        &format!("another secret of more than 32 bytes\n{SECRET}\n"),
+    );
+    write(&jwks_file, &fixture("/jwks"));
+    assert_eq!(accepted(), [true, true]);
+}

@@ -43,7 +43,7 @@ fn only_keys_for_tokens_count_towards_the_limit_of_32() {
         jwks_json: Some(json!({ "keys": all }).to_string()),
         ..JwtSettings::default()
     };
-    assert_eq!(keys(&settings).public_keys.keys.len(), 32);
+    assert_eq!(keys(&settings).public_keys.load().keys.len(), 32);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn keys_of_a_set_that_are_for_something_else_are_left_out() {
             jwks_json: Some(set.to_string()),
             ..JwtSettings::default()
         };
-        let count = |settings| keys(settings).public_keys.keys.len();
+        let count = |settings| keys(settings).public_keys.load().keys.len();
         assert_eq!(count(&settings), count(&with_jwks()));
     }
 }
