@@ -26,7 +26,7 @@ pub async fn authenticate(
     request: &HttpRequest,
     named: Option<&OrganizationRef>,
 ) -> Result<Caller> {
-    let VerifiedToken { claims, .. } = jwt_keys
+    let VerifiedToken { claims, issuer, .. } = jwt_keys
         .verify(bearer_token(request)?, now)
         .map_err(Error::Unauthenticated)?;
     request::note(request, |context| {
@@ -43,6 +43,7 @@ pub async fn authenticate(
         None => None,
     };
     let credential = Credential::User {
+        issuer,
         subject: claims.subject,
         role,
         organization,

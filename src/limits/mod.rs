@@ -194,14 +194,15 @@ impl Limits {
                 take(request, organizations, &own)
             }
             Credential::User {
+                issuer,
                 subject,
+                role,
                 organization,
-                ..
             } => {
                 let claimed = organization.as_ref().map(|own| &own.claimed);
                 // With the organization, because users of two organizations may have the same
                 // `sub`.
-                take(request, credentials, &(subject, claimed))?;
+                take(request, credentials, &(issuer, subject, role, claimed))?;
                 let (Some(claimed), Some(_)) = (claimed, organizations) else {
                     return Ok(());
                 };

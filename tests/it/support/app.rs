@@ -272,6 +272,7 @@ fn jwt_keys() -> JwtKeys {
 /// Returns the permission of a superadmin on an organization.
 pub fn superadmin_of(org_id: &OrgId) -> Authorized {
     let credential = Credential::User {
+        issuer: None,
         subject: "superadmin".to_owned(),
         role: Some(Role::Superadmin),
         organization: None,

@@ -215,7 +215,7 @@ fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
             .jwt_keys
             .sign(&claims, None, now(), TOKEN_LIFETIME);
         users.push(User {
-            identity: format!("user:{subject}"),
+            identity: format!("user:[null,\"{subject}\",\"{}\"]", role.into_str()),
             token: signed.expect("a token").text,
         });
     }
