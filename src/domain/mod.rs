@@ -17,3 +17,4 @@ pub mod organization;
 pub mod quiet_hours;
 pub mod registry;
 pub mod scope;
+pub mod token;
