@@ -6,6 +6,7 @@ use crate::auth::jwt::JwtKeys;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::db::keys::ApiKeys;
+use crate::db::revocations::TokenRevocations;
 use crate::limits::Limits;
 
 /// State that all workers and jobs of one process share.
@@ -16,6 +17,8 @@ pub struct AppState {
     pub clock: Clock,
     /// Keys that verify and sign tokens of the Tether dialect.
     pub jwt_keys: JwtKeys,
+    /// Revocations of tokens in `db`, through a cache.
+    pub revocations: TokenRevocations,
     pub limits: Limits,
     /// True if the audit log gets the network of each client.
     pub records_client_networks: bool,
@@ -26,6 +29,7 @@ impl AppState {
     pub fn new(db: Db, clock: Clock, jwt_keys: JwtKeys, limits: Limits) -> Self {
         Self {
             keys: ApiKeys::new(db.clone()),
+            revocations: TokenRevocations::new(db.clone()),
             db,
             clock,
             jwt_keys,

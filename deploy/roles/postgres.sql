@@ -30,9 +30,10 @@ BEGIN
         RETURN;
     END IF;
     -- Also on tables that were made before the default privileges above.
-    GRANT SELECT ON organizations, api_keys, brands, campaigns, audit_log, idempotency_records, server_secrets,
-        __diesel_schema_migrations TO quietline_server, quietline_auditor;
-    GRANT INSERT ON organizations, api_keys, brands, campaigns, audit_log, idempotency_records TO quietline_server;
+    GRANT SELECT ON organizations, api_keys, brands, campaigns, audit_log, idempotency_records, issued_tokens,
+        token_revocations, server_secrets, __diesel_schema_migrations TO quietline_server, quietline_auditor;
+    GRANT INSERT ON organizations, api_keys, brands, campaigns, audit_log, idempotency_records, issued_tokens,
+        token_revocations TO quietline_server;
     GRANT UPDATE ON organizations TO quietline_server;
     GRANT UPDATE (last_used_at, revoked_at) ON api_keys TO quietline_server;
     GRANT UPDATE (status, updated_at) ON brands, campaigns TO quietline_server;

@@ -63,6 +63,17 @@ CREATE VIEW idempotency_records_readable AS SELECT
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at
 FROM idempotency_records;
 
+CREATE VIEW issued_tokens_readable AS SELECT
+    id::text AS id,
+    org_id::text AS org_id,
+    issuer,
+    subject,
+    role,
+    to_char(issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS issued_at,
+    to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS expires_at,
+    issued_by
+FROM issued_tokens;
+
 CREATE VIEW organizations_readable AS SELECT
     id::text AS id,
     external_id,
@@ -93,3 +104,13 @@ CREATE VIEW organizations_readable AS SELECT
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
     to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated_at
 FROM organizations;
+
+CREATE VIEW token_revocations_readable AS SELECT
+    id::text AS id,
+    org_id::text AS org_id,
+    issuer,
+    subject,
+    to_char(issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS issued_before,
+    to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at,
+    revoked_by
+FROM token_revocations;

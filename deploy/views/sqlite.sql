@@ -73,6 +73,20 @@ CREATE VIEW idempotency_records_readable AS SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch') AS created_at
 FROM idempotency_records;
 
+CREATE VIEW issued_tokens_readable AS SELECT
+    lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4)
+        || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) AS id,
+    CASE WHEN org_id IS NOT NULL THEN lower(substr(hex(org_id), 1, 8) || '-' || substr(hex(org_id), 9, 4)
+        || '-' || substr(hex(org_id), 13, 4) || '-' || substr(hex(org_id), 17, 4)
+        || '-' || substr(hex(org_id), 21)) END AS org_id,
+    issuer,
+    subject,
+    role,
+    strftime('%Y-%m-%dT%H:%M:%fZ', issued_at / 1e6, 'unixepoch') AS issued_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', expires_at / 1e6, 'unixepoch') AS expires_at,
+    issued_by
+FROM issued_tokens;
+
 CREATE VIEW organizations_readable AS SELECT
     lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4)
         || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) AS id,
@@ -104,3 +118,16 @@ CREATE VIEW organizations_readable AS SELECT
     strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch') AS created_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', updated_at / 1e6, 'unixepoch') AS updated_at
 FROM organizations;
+
+CREATE VIEW token_revocations_readable AS SELECT
+    lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4)
+        || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) AS id,
+    CASE WHEN org_id IS NOT NULL THEN lower(substr(hex(org_id), 1, 8) || '-' || substr(hex(org_id), 9, 4)
+        || '-' || substr(hex(org_id), 13, 4) || '-' || substr(hex(org_id), 17, 4)
+        || '-' || substr(hex(org_id), 21)) END AS org_id,
+    issuer,
+    subject,
+    strftime('%Y-%m-%dT%H:%M:%fZ', issued_before / 1e6, 'unixepoch') AS issued_before,
+    strftime('%Y-%m-%dT%H:%M:%fZ', revoked_at / 1e6, 'unixepoch') AS revoked_at,
+    revoked_by
+FROM token_revocations;

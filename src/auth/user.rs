@@ -4,45 +4,70 @@
 use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 
+use crate::db::revocations::TokenRevocations;
 use crate::db::{self, Db, Lane};
 use crate::domain::access::{Caller, Credential, OwnOrganization};
 use crate::domain::actor::Role;
 use crate::domain::ids::{OrgId, OrganizationRef};
 use crate::domain::organization::Organization;
+use crate::domain::token::Claimed;
 use crate::error::{Error, Result};
 use crate::request::{self, KnownCaller};
 
 use super::bearer_token;
-use super::jwt::JwtKeys;
+use super::jwt::{JwtKeys, VerifiedToken};
+
+/// Everything that decides about tokens.
+pub struct Tokens<'a> {
+    pub db: &'a Db,
+    pub keys: &'a JwtKeys,
+    pub revocations: &'a TokenRevocations,
+}
 
 /// Returns the caller of `request`, which is about the organization `named`.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for a missing or invalid token.
+/// [`Error::Unauthenticated`] for a missing, invalid or revoked token, and errors of the database.
 pub async fn authenticate(
-    db: &Db,
-    jwt_keys: &JwtKeys,
+    tokens: Tokens<'_>,
     now: DateTime<Utc>,
     request: &HttpRequest,
     named: Option<&OrganizationRef>,
 ) -> Result<Caller> {
-    let claims = jwt_keys
+    let VerifiedToken {
+        claims,
+        issuer,
+        issued_at,
+    } = tokens
+        .keys
         .verify(bearer_token(request)?, now)
         .map_err(Error::Unauthenticated)?;
+    let claimed = claims
+        .organization
+        .as_deref()
+        .and_then(OrganizationRef::parse);
+    let revocations = tokens.revocations.current().await?;
+    // Before the caller is noted, because a revoked token authenticates no user.
+    let claimed_by = Claimed {
+        issuer: issuer.as_deref(),
+        subject: &claims.subject,
+        organization: claimed.as_ref(),
+        issued_at,
+    };
+    if revocations.revoke(claimed_by, now) {
+        return Err(Error::Unauthenticated("revoked token"));
+    }
     request::note(request, |context| {
         context.caller = Some(KnownCaller::User(claims.subject.clone()));
     });
     // An unknown role is not an error here. The token is valid, so the response is 403 and not 401.
     let role = claims.role.parse().ok();
-    let organization = match claims
-        .organization
-        .as_deref()
-        .and_then(OrganizationRef::parse)
-    {
-        Some(claimed) => Some(own_organization(db, claimed, role, named).await?),
+    let organization = match claimed {
+        Some(claimed) => Some(own_organization(tokens.db, claimed, role, named).await?),
         None => None,
     };
     let credential = Credential::User {
+        issuer,
         subject: claims.subject,
         role,
         organization,

@@ -1,17 +1,14 @@
 //! Grammar of the command line. It is public, because scripts depend on it.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
-use strum::VariantArray;
 
 use crate::config::settings::{Flags, SETTINGS, Setting};
-use crate::domain::actor::Role;
 use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
 
 use super::audit::AuditCommand;
+use super::token_args::TokenArgs;
+use super::values::text_enum;
 
 /// Keeps the SMS and MMS settings of many organizations, checks each change, and records who made
 /// it.
@@ -124,8 +121,8 @@ pub(super) enum Command {
     /// Record campaigns in the local mirror of the registry (registers nothing with carriers)
     #[command(subcommand)]
     Campaign(CampaignCommand),
-    /// Sign a token of the Tether dialect with the configured secret
-    Token(NewTokenArgs),
+    /// Sign a token of the Tether dialect with the configured secret, or revoke tokens
+    Token(TokenArgs),
     /// List, verify, export and anchor the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -239,44 +236,6 @@ pub(super) struct NewCampaignArgs {
     /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
-}
-
-#[derive(Args)]
-pub(super) struct NewTokenArgs {
-    /// Role of the user: SUPERADMIN, ADMIN, DEPARTMENT_HEAD or SALES_REP
-    #[arg(long, value_parser = text_enum::<Role>)]
-    pub(super) role: Role,
-    /// Id or external id of the user's organization, required unless the role is SUPERADMIN
-    #[arg(long)]
-    pub(super) org: Option<String>,
-    /// Id of the user (`sub`)
-    #[arg(long, default_value = "command-line")]
-    pub(super) subject: String,
-    /// Full name of the user, for other services that read the token
-    #[arg(long, value_name = "FULLNAME")]
-    pub(super) name: Option<String>,
-    /// Lifetime of the token, such as 15m or 1h
-    #[arg(long, default_value = "1h", value_parser = ttl)]
-    pub(super) ttl: Duration,
-}
-
-fn text_enum<T>(text: &str) -> Result<T, String>
-where
-    T: FromStr + VariantArray + Copy + Into<&'static str>,
-{
-    let all: Vec<&str> = T::VARIANTS.iter().map(|value| (*value).into()).collect();
-    let parsed = text.parse();
-    parsed.map_err(|_other_text| format!("must be one of: {}", all.join(", ")))
-}
-
-fn ttl(text: &str) -> Result<Duration, String> {
-    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if (Duration::from_secs(1)..=TEN_YEARS).contains(&ttl) {
-        Ok(ttl)
-    } else {
-        Err("must be one second to ten years".to_owned())
-    }
 }
 
 fn live_status(text: &str) -> Result<RegistrationStatus, String> {

@@ -61,8 +61,8 @@ pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
             &seed("reader"),
         )
         .await?,
-        admin_token: token(&context, &keys, Role::Admin, Some(id))?,
-        superadmin_token: token(&context, &keys, Role::Superadmin, None)?,
+        admin_token: token(&context, &keys, Role::Admin, Some(id)).await?,
+        superadmin_token: token(&context, &keys, Role::Superadmin, None).await?,
         organization,
     };
     out.print(&value(&demo), &text(&demo, &base_url(&config.listen)))?;
@@ -120,7 +120,7 @@ async fn key(
     }
 }
 
-fn token(
+async fn token(
     context: &Context,
     keys: &JwtKeys,
     role: Role,
@@ -131,7 +131,9 @@ fn token(
         organization: org_id.map(ToString::to_string),
         role: role.into_str().to_owned(),
     };
-    Ok(keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?)
+    let signed = keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?;
+    super::token::record(context, &signed, claims.subject, role, org_id.copied()).await?;
+    Ok(signed.text)
 }
 
 /// Returns the URL for a client on this machine to reach a server that listens on `listen`.

@@ -10,6 +10,8 @@ mod output;
 mod registry;
 mod serve;
 mod token;
+mod token_args;
+mod values;
 
 use std::process::ExitCode;
 
@@ -90,7 +92,7 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
         Command::Campaign(CampaignCommand::Delete { id }) => {
             registry::delete_campaign(&open_existing(config)?, &id, out).await
         }
-        Command::Token(new) => token::run(config, new, out),
+        Command::Token(args) => token::run(config, args, out).await,
         Command::Audit(command) => audit::run(config, command, out).await,
     }
 }

@@ -7,6 +7,7 @@ use actix_web::web;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::json;
 
+use crate::auth::jwt::JwtKeys;
 use crate::config::Config;
 use crate::http::Options;
 use crate::http::docs::Docs;
@@ -24,12 +25,11 @@ pub(super) async fn run(config: &Config) -> Outcome {
     std::panic::set_hook(Box::new(log_panic));
     disable_core_dumps();
     let keys = jwt_keys(config)?;
-    // Only a warning, because the AgentMessage dialect works without tokens.
-    if keys.is_empty() {
-        log::warn!(
-            "neither a JWT secret nor a JWKS file is configured: every Tether request is refused"
-        );
-    }
+    // A wrong address must not look like a set that refuses every token.
+    keys.download_set()
+        .await
+        .map_err(|problem| format!("cannot download the JWK set: {problem}"))?;
+    warn_about_keys(&keys);
     let risky_limits = config.risky_limits();
     if !risky_limits.is_empty() {
         log::warn!(
@@ -71,6 +71,21 @@ pub(super) async fn run(config: &Config) -> Outcome {
     jobs.stop().await?;
     served.map_err(|error| format!("cannot serve on {}: {error}", config.listen))?;
     Ok(true)
+}
+
+/// Warns about keys that are missing, or weaker than they look.
+fn warn_about_keys(keys: &JwtKeys) {
+    match (keys.has_secret(), keys.has_public_keys()) {
+        // Only a warning, because the AgentMessage dialect works without tokens.
+        (false, false) => log::warn!(
+            "neither a JWT secret nor a JWK set is configured: every Tether request is refused"
+        ),
+        (true, true) => log::warn!(
+            "a JWT secret and a JWK set are configured: holders of the secret can sign tokens of \
+             any user and role"
+        ),
+        (true, false) | (false, true) => {}
+    }
 }
 
 /// Returns how many files may be open beside the clients' connections.

@@ -51,8 +51,8 @@ pub struct Config {
     /// `docs`: `on` serves `/docs` and `/openapi`.
     pub has_docs: bool,
     /// Keys and claims of the tokens of the Tether dialect: `jwt_secret` or `jwt_secret_file` (at
-    /// least 32 bytes, never a flag), `jwks_file`, `jwt_issuer` and `jwt_audience`. Without a key
-    /// every token is refused.
+    /// least 32 bytes, never a flag), `jwks_file` or `jwks_url` with `jwks_refresh_seconds`,
+    /// `jwt_issuer`, `jwt_audience` and `jwt_max_lifetime`. Without a key every token is refused.
     pub jwt: JwtSettings,
     /// Rate limits: `…_per_minute` and `…_per_day`, 0 (unlimited) to 1,000,000, and
     /// `trusted_proxies`, addresses and networks separated by commas. Where only this machine can

@@ -8,8 +8,9 @@ pub const VARIABLE_PREFIX: &str = "QUIETLINE_";
 
 /// Default of `log`. actix logs an error for every request that is not HTTP, so that any client
 /// could fill the log. r2d2 logs an error for every failed connection, which our own 503 also
-/// reports.
-const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,r2d2=off";
+/// reports, and rustls_platform_verifier for a certificate, which the refused download reports.
+const DEFAULT_LOG: &str =
+    "info,actix_server=warn,actix_http=off,r2d2=off,rustls_platform_verifier=off";
 
 /// Every setting. `.env.example` and `--help` list them in this order.
 pub static SETTINGS: &[Setting] = &[
@@ -51,14 +52,33 @@ pub static SETTINGS: &[Setting] = &[
         "Shared secret (HS256) of tokens, at least 32 bytes",
     )
     .not_in_file(),
-    Setting::text("jwt_secret_file", "File with the shared secret of tokens"),
+    Setting::text(
+        "jwt_secret_file",
+        "File with the shared secret of tokens, and older secrets in the lines below",
+    ),
     Setting::text(
         "jwks_file",
         "File with the public keys (JWK set) that verify tokens",
     )
     .flag("FILE"),
+    Setting::text(
+        "jwks_url",
+        "https address of the public keys (JWK set) that verify tokens",
+    )
+    .flag("URL"),
+    Setting::number(
+        "jwks_refresh_seconds",
+        "Seconds between downloads of the JWK set, 30 to 86400",
+    )
+    .flag("N")
+    .default("300"),
     Setting::text("jwt_issuer", "Only accept tokens with this `iss`").flag("TEXT"),
     Setting::text("jwt_audience", "Only accept tokens with this `aud`").flag("TEXT"),
+    Setting::text(
+        "jwt_max_lifetime",
+        "Only accept tokens that are valid for at most this long, such as 24h [default: unlimited]",
+    )
+    .flag("DURATION"),
     Setting::number(
         "credential_requests_per_minute",
         "Requests per minute of one API key or user (0 = unlimited) \

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::settings::{Flags, SETTINGS, Setting, VARIABLE_PREFIX};
 
@@ -90,6 +90,12 @@ impl<'a> Sources<'a> {
                 None
             }
         }
+    }
+
+    /// Returns the path of the file that the setting `name` names.
+    pub fn path_of(&mut self, name: &str) -> Option<PathBuf> {
+        let (_, path) = self.given(setting(name))?;
+        Some(path.into())
     }
 
     /// Returns whether the environment variable of the setting `name` is set, empty or not.

@@ -1,8 +1,10 @@
 //! The database: [`Db`] opens it and runs work on it. Its parts are the engine (connections of
-//! either database), the tables (all statements) and the API keys as requests see them.
+//! either database), the tables (all statements), and the API keys and the revocations of tokens as
+//! requests see them.
 
 mod engine;
 pub mod keys;
+pub mod revocations;
 mod tables;
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ pub use engine::fair::Lane;
 pub use engine::in_flight::InFlightKey;
 pub use engine::reader::Reader;
 pub use engine::url::DatabaseUrl;
-pub use tables::{api_key, audit_log, idempotency, organization, registry, stray};
+pub use tables::{api_key, audit_log, idempotency, organization, registry, stray, token};
 
 use crate::domain::change::Change;
 use crate::domain::cursor::CursorKey;

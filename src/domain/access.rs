@@ -28,6 +28,8 @@ pub enum Credential {
     },
     /// A user with a token whose signature and times were verified.
     User {
+        /// Claim `iss`. `None` when the token has none.
+        issuer: Option<String>,
         /// Claim `sub`.
         subject: String,
         /// Claim `accessRole`. `None` for an unknown role.
@@ -166,13 +168,18 @@ impl Caller {
                 })
             }
             Credential::User {
+                issuer,
                 subject,
                 role,
                 organization,
             } => {
                 let role = check_role(role, demand.minimum_role)?;
                 let organization = organization_of(role, organization, target)?;
-                let actor = Actor::User { subject, role };
+                let actor = Actor::User {
+                    issuer,
+                    subject,
+                    role,
+                };
                 let access = OrgAccess {
                     organization,
                     author: author(actor),
@@ -268,6 +275,7 @@ mod tests {
             alias: alias.map(organization),
         });
         let credential = Credential::User {
+            issuer: None,
             subject: "u1".into(),
             role,
             organization,

@@ -1,6 +1,7 @@
 //! Actors, as the audit log records them.
 
 use ipnet::IpNet;
+use serde_json::json;
 
 use super::ids::{ApiKeyId, RequestId};
 
@@ -43,6 +44,8 @@ pub enum Actor {
     },
     /// User with a token.
     User {
+        /// Claim `iss` of the token.
+        issuer: Option<String>,
         /// Claim `sub` of the token.
         subject: String,
         role: Role,
@@ -56,7 +59,13 @@ impl Actor {
     pub fn identity(&self) -> String {
         match self {
             Self::ApiKey { id, .. } => format!("api_key:{id}"),
-            Self::User { subject, .. } => format!("user:{subject}"),
+            // As JSON, so that different users never have the same text. Subjects are unique only
+            // within their issuer, and a user may act in several roles.
+            Self::User {
+                issuer,
+                subject,
+                role,
+            } => format!("user:{}", json!([issuer, subject, role.into_str()])),
             Self::CommandLine => "command-line".to_owned(),
         }
     }

@@ -98,6 +98,14 @@ uuid_id!(
     /// Id of a campaign of the registry.
     CampaignId
 );
+uuid_id!(
+    /// Id of a token that the command line signed (`jti`).
+    TokenId
+);
+uuid_id!(
+    /// Id of a revocation of tokens.
+    RevocationId
+);
 
 /// Name of an organization in another system, 1 to 128 visible ASCII characters. Never in the form
 /// of a UUID, so that it cannot be confused with an [`OrgId`]. Clones share the text.

@@ -18,3 +18,4 @@ pub mod precondition;
 pub mod quiet_hours;
 pub mod registry;
 pub mod scope;
+pub mod token;

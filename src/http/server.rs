@@ -66,7 +66,7 @@ pub async fn serve(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    ignore_hangups()?;
+    reload_on_hangup(state.clone())?;
     announce(&addresses)?;
     log::info!(
         "at most {} connections, {} of one client address, {} of one IPv6 site, \
@@ -191,12 +191,14 @@ fn admit(
     Ok((Connection::new(stream, permit), Protocol::Http1, Some(peer)))
 }
 
-/// Keeps SIGHUP from ending the process. A closing terminal and log rotation send it.
-fn ignore_hangups() -> io::Result<()> {
+/// Reads the keys of tokens again on SIGHUP, which never ends the process. A closing terminal and
+/// log rotation send it too.
+fn reload_on_hangup(state: web::Data<AppState>) -> io::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
     rt::spawn(async move {
         while hangups.recv().await.is_some() {
-            log::info!("ignored SIGHUP: settings and logs need no reload");
+            log::info!("SIGHUP: reading the keys of tokens again, other settings need a restart");
+            state.jwt_keys.request_reload();
         }
     });
     Ok(())

@@ -3,6 +3,7 @@
 mod disk_reserve;
 mod idempotency_records;
 mod key_uses;
+mod token_keys;
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub fn start(state: &Arc<AppState>) -> Jobs {
     let mut tasks = JoinSet::new();
     tasks.spawn(key_uses::run(state.clone(), stopped.clone()));
     tasks.spawn(idempotency_records::run(state.clone(), stopped.clone()));
-    tasks.spawn(disk_reserve::run(state.clone(), stopped));
+    tasks.spawn(disk_reserve::run(state.clone(), stopped.clone()));
+    tasks.spawn(token_keys::run(state.clone(), stopped));
     Jobs { stop, tasks }
 }
 

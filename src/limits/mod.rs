@@ -230,9 +230,10 @@ impl Limits {
                 take(request, organizations, &own)
             }
             Credential::User {
+                issuer,
                 subject,
+                role,
                 organization,
-                ..
             } => {
                 if credentials.is_none() && organizations.is_none() {
                     return Ok(());
@@ -243,7 +244,11 @@ impl Limits {
                 };
                 // With the organization, because users of two organizations may have the same
                 // `sub`.
-                take(request, credentials, &(subject, &organization))?;
+                take(
+                    request,
+                    credentials,
+                    &(issuer, subject, role, &organization),
+                )?;
                 match &organization {
                     Some(own) => take(request, organizations, own),
                     None => Ok(()),

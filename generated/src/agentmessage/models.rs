@@ -130,7 +130,7 @@ pub struct AuditEntry {
     #[doc = "`actor` of the spec."]
     #[serde(rename = "actor")]
     pub actor: models::AuditActor,
-    #[doc = "What was done: `organization.create` (always the first entry), `organization.update` (name, billing\nemail), `retention.update`, `reseller.update`, `quiet_hours.update`, `auto_replies.update`,\n`missed_call_message.update`, `api_key.create`, `api_key.rotate`, `api_key.revoke`, `brand.create`,\n`brand.delete` (with its campaigns), `campaign.create` or `campaign.delete`. Actions may be added."]
+    #[doc = "What was done: `organization.create` (always the first entry), `organization.update` (name, billing\nemail), `retention.update`, `reseller.update`, `quiet_hours.update`, `auto_replies.update`,\n`missed_call_message.update`, `api_key.create`, `api_key.rotate`, `api_key.revoke`, `brand.create`,\n`brand.delete` (with its campaigns), `campaign.create`, `campaign.delete`, `token.issue` (by the\ncommand line) or `token.revoke` (all tokens of the organization). Actions may be added."]
     #[serde(rename = "action")]
     pub action: String,
     #[doc = "`resource` of the spec."]
@@ -191,7 +191,7 @@ pub struct AuditPayload {
 #[doc = "What something was done to."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditResource {
-    #[doc = "`organization`, `api_key`, `brand` or `campaign`. Kinds may be added."]
+    #[doc = "`organization`, `api_key`, `brand`, `campaign` or `token`. Kinds may be added."]
     #[serde(rename = "type")]
     pub r#type: String,
     #[doc = "Identifier of the resource."]

@@ -9,4 +9,5 @@ mod schema;
 pub(in crate::db) mod server_secret;
 mod sql_types;
 pub mod stray;
+pub mod token;
 mod types;

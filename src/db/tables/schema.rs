@@ -90,6 +90,22 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::db::tables::sql_types::{Timestamptz, Uuid};
 
+    issued_tokens (id) {
+        id -> Uuid,
+        org_id -> Nullable<Uuid>,
+        issuer -> Nullable<Text>,
+        subject -> Text,
+        role -> Text,
+        issued_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        issued_by -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
     organizations (id) {
         id -> Uuid,
         external_id -> Nullable<Text>,
@@ -132,12 +148,29 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::tables::sql_types::{Timestamptz, Uuid};
+
+    token_revocations (id) {
+        id -> Uuid,
+        org_id -> Nullable<Uuid>,
+        issuer -> Nullable<Text>,
+        subject -> Nullable<Text>,
+        issued_before -> Timestamptz,
+        revoked_at -> Timestamptz,
+        revoked_by -> Text,
+    }
+}
+
 diesel::joinable!(api_keys -> organizations (org_id));
 diesel::joinable!(audit_log -> organizations (org_id));
 diesel::joinable!(brands -> organizations (org_id));
 diesel::joinable!(campaigns -> brands (brand_id));
 diesel::joinable!(campaigns -> organizations (org_id));
 diesel::joinable!(idempotency_records -> organizations (org_id));
+diesel::joinable!(issued_tokens -> organizations (org_id));
+diesel::joinable!(token_revocations -> organizations (org_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
@@ -145,6 +178,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     brands,
     campaigns,
     idempotency_records,
+    issued_tokens,
     organizations,
     server_secrets,
+    token_revocations,
 );

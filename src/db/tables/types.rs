@@ -13,7 +13,7 @@ use diesel::sql_types::{self, BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteType, SqliteValue};
 
 use crate::domain::audit::entry::EntryHash;
-use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId};
+use crate::domain::ids::{ApiKeyId, BrandId, CampaignId, ExternalId, OrgId, RevocationId, TokenId};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::quiet_hours::QuietHoursMode;
 use crate::domain::registry::RegistrationStatus;
@@ -126,7 +126,7 @@ macro_rules! text_enum_columns {
     )+};
 }
 
-id_columns!(OrgId, ApiKeyId, BrandId, CampaignId);
+id_columns!(OrgId, ApiKeyId, BrandId, CampaignId, TokenId, RevocationId);
 text_enum_columns!(OrganizationKind, QuietHoursMode, RegistrationStatus);
 
 /// Moment in a row.

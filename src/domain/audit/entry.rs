@@ -101,7 +101,7 @@ impl ActorRecord {
                 ..
             }
             | Actor::CommandLine => (ActorKind::Platform, "platform".to_owned()),
-            Actor::User { subject, role } => {
+            Actor::User { subject, role, .. } => {
                 let label = format!("user:{subject} ({})", role.into_str());
                 (ActorKind::Customer, label)
             }

@@ -52,6 +52,12 @@ pub enum Action {
     CampaignCreate,
     #[strum(serialize = "campaign.delete")]
     CampaignDelete,
+    /// Token signed on the command line.
+    #[strum(serialize = "token.issue")]
+    TokenIssue,
+    /// Revocation of all tokens of the organization.
+    #[strum(serialize = "token.revoke")]
+    TokenRevoke,
 }
 
 impl Action {
@@ -72,7 +78,9 @@ impl Action {
             | Self::BrandCreate
             | Self::BrandDelete
             | Self::CampaignCreate
-            | Self::CampaignDelete => None,
+            | Self::CampaignDelete
+            | Self::TokenIssue
+            | Self::TokenRevoke => None,
         }
     }
 }
@@ -108,7 +116,8 @@ pub fn recorded_time(time: DateTime<Utc>) -> Value {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
     pub action: Action,
-    /// Type of the resource acted on: `organization`, `api_key`, `brand` or `campaign`.
+    /// Type of the resource acted on: `organization`, `api_key`, `brand`, `campaign` or
+    /// `token`.
     pub resource_type: &'static str,
     pub resource_id: String,
     /// Changed fields before the action.

@@ -59,6 +59,7 @@ pub enum Table {
     ApiKey,
     Brand,
     Campaign,
+    Token,
 }
 
 /// Name of a row of one organization. The row of the organization itself has no id, and is divided
@@ -79,12 +80,10 @@ impl fmt::Display for RowName {
     }
 }
 
-/// Row as the log describes it.
+/// Row as the log describes it: the entry that creates it, and each value with its entry.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Row {
-    /// Entry that creates the row.
     seq: i64,
-    /// Values by field, each with the entry that set it.
     fields: BTreeMap<String, (Value, i64)>,
 }
 
@@ -138,6 +137,8 @@ impl Replay {
             | Action::QuietHoursUpdate
             | Action::MissedCallMessageUpdate
             | Action::ApiKeyRevoke => self.change(step),
+            // Tokens are not stored, and revocations of tokens not in a row of an organization.
+            Action::TokenIssue | Action::TokenRevoke => Ok(()),
             Action::ApiKeyCreate => self.create_key(step),
             Action::ApiKeyRotate => self.rotate_key(step),
             Action::BrandCreate | Action::CampaignCreate => {
@@ -295,7 +296,7 @@ impl Replay {
             let row = name.clone();
             let field = match table {
                 Table::Organization => format!("{}.{field}", row.id),
-                Table::ApiKey | Table::Brand | Table::Campaign => field.to_owned(),
+                Table::ApiKey | Table::Brand | Table::Campaign | Table::Token => field.to_owned(),
             };
             faults.push(StateFault::Drift(Box::new(Drift {
                 row,
@@ -334,13 +335,15 @@ impl Step {
             Action::ApiKeyCreate | Action::ApiKeyRotate | Action::ApiKeyRevoke => Table::ApiKey,
             Action::BrandCreate | Action::BrandDelete => Table::Brand,
             Action::CampaignCreate | Action::CampaignDelete => Table::Campaign,
+            Action::TokenIssue => Table::Token,
             Action::OrganizationCreate
             | Action::RetentionUpdate
             | Action::OrganizationUpdate
             | Action::ResellerUpdate
             | Action::QuietHoursUpdate
             | Action::AutoRepliesUpdate
-            | Action::MissedCallMessageUpdate => Table::Organization,
+            | Action::MissedCallMessageUpdate
+            | Action::TokenRevoke => Table::Organization,
         };
         let is_own = row != Table::Organization || entry.resource_id == entry.org_id.to_string();
         if entry.resource_type != row.into_str() || !is_own {
@@ -348,7 +351,7 @@ impl Step {
         }
         let id = match row {
             Table::Organization => action.settings().unwrap_or_default(),
-            Table::ApiKey | Table::Brand | Table::Campaign => &entry.resource_id,
+            Table::ApiKey | Table::Brand | Table::Campaign | Table::Token => &entry.resource_id,
         };
         let id = id.to_owned();
         Ok(Self {
@@ -381,10 +384,8 @@ impl Step {
 mod tests {
     use super::super::super::actor::Author;
     use super::super::super::change::Change;
-    use super::super::super::organization::{
-        Organization, OrganizationKind, OrganizationName, Settings,
-    };
     use super::*;
+    use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 
     /// Returns a new organization's only entry.
     fn creation() -> AuditEntry {
@@ -392,9 +393,8 @@ mod tests {
         let settings = Settings::new(name, None);
         let now = "2026-01-04T12:00:00Z".parse().expect("a time");
         let new = Organization::new(OrganizationKind::Personal, None, settings, now);
-        Change::creation(new, &Author::command_line())
-            .entries
-            .remove(0)
+        let mut change = Change::creation(new, &Author::command_line());
+        change.entries.remove(0)
     }
 
     /// Returns a second entry with this action and payload.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use quietline_api_runtime::{Api, Operation, path_parameter};
 
 use crate::auth;
+use crate::auth::user::Tokens;
 use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::handlers::failure::{Failure, Result};
@@ -45,12 +46,18 @@ impl Api for TetherRelay {
         let AppState {
             db,
             clock,
-            jwt_keys,
+            jwt_keys: keys,
+            revocations,
             limits,
             ..
         } = &**self.state;
         let now = clock.now();
-        let authentication = auth::user::authenticate(db, jwt_keys, now, request, named.as_ref());
+        let tokens = Tokens {
+            db,
+            keys,
+            revocations,
+        };
+        let authentication = auth::user::authenticate(tokens, now, request, named.as_ref());
         let find_id = async |name: &_| auth::user::organization_id(db, name).await;
         let caller = limits
             .within(request, pin!(authentication), find_id)

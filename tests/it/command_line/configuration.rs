@@ -66,6 +66,7 @@ fn an_unknown_scheme_fails_every_command_and_creates_no_file() {
 #[test]
 fn a_secret_of_31_bytes_is_too_short_and_one_of_32_is_not() {
     let program = Program::new();
+    program.output(&["migrate"]);
     for (length, code) in [(0, 1), (31, 1), (32, 0)] {
         let mut command = program.command(&["token", "--role", "SUPERADMIN"]);
         command.env("QUIETLINE_JWT_SECRET", "x".repeat(length));

@@ -57,6 +57,7 @@ fn repeated_demo_shows_the_same_organization_and_keys_without_duplicates() {
     );
     let log = program.json(&["audit", "list", "--org", &id]);
     let actions = log.as_array().unwrap().iter().map(|entry| &entry["action"]);
+    let actions = actions.filter(|action| **action != "token.issue");
     let expected = [
         "api_key.create",
         "api_key.create",

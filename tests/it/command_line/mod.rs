@@ -28,3 +28,4 @@ mod serve;
 mod slow_clients;
 mod stop;
 mod token;
+mod token_keys;

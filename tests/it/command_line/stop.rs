@@ -143,11 +143,11 @@ fn a_drain_of_a_second_loses_no_request_of_a_busy_connection() {
 }
 
 #[test]
-fn sighup_is_ignored() {
+fn sighup_never_ends_the_server() {
     let (program, mut server, key) = server_with_key();
     let mut connection = server.connect();
     server.signal(Signal::HUP);
-    program.wait_for_log("ignored SIGHUP");
+    program.wait_for_log("SIGHUP: reading the keys of tokens again");
     server.assert_runs_on(Duration::from_millis(200));
     assert_eq!(connection.get(ORGANIZATION, &key).status, 200);
 }

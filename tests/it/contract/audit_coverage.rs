@@ -510,7 +510,7 @@ async fn the_label_of_platform_staff_does_not_reveal_their_identity() {
         (entry.actor.kind.as_str(), entry.actor.label.as_str()),
         ("platform", "platform")
     );
-    assert_eq!(entry.actor.identity, "user:user-1");
+    assert_eq!(entry.actor.identity, r#"user:[null,"user-1","SUPERADMIN"]"#);
     assert_eq!(entry.resource_id, app.org_id.to_string());
 }
 

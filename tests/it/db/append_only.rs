@@ -3,12 +3,16 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use quietline::domain::actor::{Author, Role};
+use quietline::domain::ids::TokenId;
 use quietline::domain::registry::RegistrationStatus;
 use quietline::domain::scope::Scope;
+use quietline::domain::token::{IssuedToken, RevokedTokens};
 use quietline::operator;
 use serde_json::json;
 
 use crate::support::TestApp;
+use crate::support::app::now;
 use crate::support::database::TestDatabase;
 
 /// Returns why the database refuses `sql`. Rolls back a statement that is not refused.
@@ -115,6 +119,7 @@ async fn assert_refused(table: &str, statements: &[&str]) {
         .unwrap();
     let key = app.api_key(&[Scope::OrgRead]).await;
     app.revoke_key(app.key_id(&key).await).await;
+    add_tokens(&app).await;
     let mut statements: Vec<String> = statements.iter().map(|&sql| sql.to_owned()).collect();
     statements.push(format!("DELETE FROM {table}"));
     statements.push(match &app.database {
@@ -129,6 +134,42 @@ async fn assert_refused(table: &str, statements: &[&str]) {
             "{sql}: {refusal}"
         );
     }
+}
+
+/// Records a signed token and a revocation.
+async fn add_tokens(app: &TestApp) {
+    let (db, clock) = (&app.state.db, &app.state.clock);
+    let token = IssuedToken {
+        id: TokenId::generate(),
+        org_id: Some(app.org_id),
+        issuer: None,
+        subject: "jane".to_owned(),
+        role: Role::Admin,
+        issued_at: now(),
+        expires_at: now(),
+        issued_by: "command-line".to_owned(),
+    };
+    operator::token::record(db, clock, token, Author::command_line())
+        .await
+        .unwrap();
+    let tokens = RevokedTokens::OfOrganization(app.org_id);
+    operator::token::revoke(db, clock, tokens, None)
+        .await
+        .unwrap();
+}
+
+#[actix_web::test]
+async fn records_of_tokens_and_of_revocations_cannot_be_changed_or_deleted() {
+    let statements = [
+        "UPDATE issued_tokens SET subject = 'other'",
+        "UPDATE issued_tokens SET id = id",
+    ];
+    assert_refused("issued_tokens", &statements).await;
+    let statements = [
+        "UPDATE token_revocations SET issued_before = issued_before",
+        "UPDATE token_revocations SET revoked_by = 'nobody'",
+    ];
+    assert_refused("token_revocations", &statements).await;
 }
 
 #[actix_web::test]

@@ -10,6 +10,7 @@ use quietline::domain::actor::Role;
 use quietline::domain::audit::chain::Anchors;
 use quietline::domain::registry::RegistrationStatus;
 use quietline::domain::scope::Scope;
+use quietline::domain::token::RevokedTokens;
 use quietline::error::Result;
 use quietline::jobs;
 use quietline::operator;
@@ -144,6 +145,10 @@ async fn the_server_role_can_do_everything_that_operations_do() {
     jobs::sweep_batch(&app.state.db, tomorrow)
         .await
         .expect("it may delete records");
+    let tokens = RevokedTokens::OfOrganization(app.org_id);
+    operator::token::revoke(&app.state.db, &app.state.clock, tokens, None)
+        .await
+        .expect("it may revoke tokens");
     operator::api_key::revoke(&app.state.db, &app.state.clock, app.key_id(&key).await)
         .await
         .expect("it may revoke keys");
@@ -182,6 +187,9 @@ async fn the_server_role_cannot_delete_or_rewrite_what_proves_something() {
         "DELETE FROM audit_log",
         "DELETE FROM brands",
         "DELETE FROM campaigns",
+        "DELETE FROM issued_tokens",
+        "DELETE FROM token_revocations",
+        "UPDATE token_revocations SET subject = 'other'",
         "UPDATE audit_log SET payload = '{}'",
         "UPDATE api_keys SET scopes = 'org:read'",
         "UPDATE brands SET name = 'Other'",

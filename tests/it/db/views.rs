@@ -8,13 +8,15 @@ use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
 /// Every table that has a view.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     "api_keys",
     "audit_log",
     "brands",
     "campaigns",
     "idempotency_records",
+    "issued_tokens",
     "organizations",
+    "token_revocations",
 ];
 
 fn load_views(database: &TestDatabase) {

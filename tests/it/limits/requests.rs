@@ -111,7 +111,7 @@ async fn a_new_token_of_the_same_user_is_the_same_credential() {
     let own = server.app.org_id.to_string();
     let own = Some(own.as_str());
     let first = server.app.jwt_of_user("a", Role::Admin, own);
-    let second = server.app.jwt_of_user("a", Role::SalesRep, own);
+    let second = server.app.jwt_of_user("a", Role::Admin, own);
     assert_ne!(first, second);
     assert_eq!(server.read_message(&first).await.status, 200);
     assert_eq!(server.read_message(&second).await.status, 429);
@@ -130,6 +130,17 @@ async fn a_user_is_one_credential_under_both_names_of_the_organization() {
     assert_eq!(server.read_message(&by_id).await.status, 200);
     for token in [&by_external_id, &by_id] {
         assert_refused(&server.read_message(token).await, ("credential", 2), 30);
+    }
+}
+
+#[actix_web::test]
+async fn the_same_subject_in_another_role_is_another_credential() {
+    let server = per_credential(1).await;
+    let own = server.app.org_id.to_string();
+    for role in [Role::Admin, Role::Superadmin] {
+        let token = server.app.jwt_of_user("a", role, Some(&own));
+        assert_eq!(server.read_message(&token).await.status, 200, "{role:?}");
+        assert_eq!(server.read_message(&token).await.status, 429, "{role:?}");
     }
 }
 

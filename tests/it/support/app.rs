@@ -163,6 +163,7 @@ impl TestApp {
             .jwt_keys
             .sign(&claims, None, now(), Duration::from_secs(3600))
             .expect("a token")
+            .text
     }
 
     /// Adds an active brand to the test organization.
@@ -271,6 +272,7 @@ fn jwt_keys() -> JwtKeys {
 /// Returns the permission of a superadmin on an organization.
 pub fn superadmin_of(org_id: &OrgId) -> Authorized {
     let credential = Credential::User {
+        issuer: None,
         subject: "superadmin".to_owned(),
         role: Some(Role::Superadmin),
         organization: None,

@@ -2,12 +2,13 @@
 
 use actix_web::http::Method;
 use futures_util::future::join_all;
+use jsonwebtoken::{EncodingKey, Header};
 use quietline::domain::actor::Role;
 use quietline::domain::organization::OrganizationKind;
 use serde_json::json;
 
 use crate::support::TestApp;
-use crate::support::app::EXTERNAL_ID;
+use crate::support::app::{EXTERNAL_ID, JWT_SECRET, now};
 use crate::support::request::TestServer;
 use crate::support::response::Response;
 
@@ -128,4 +129,32 @@ async fn users_of_one_name_in_two_organizations_do_not_share_records() {
     let responses = join_all(puts).await;
     let statuses: Vec<u16> = responses.iter().map(|response| response.status).collect();
     assert_eq!(statuses, [200, 200]);
+}
+
+#[actix_web::test]
+async fn users_of_one_subject_in_other_roles_or_of_other_issuers_do_not_share_records() {
+    let app = TestApp::new().await;
+    let token = |role: Role, issuer: &str| {
+        let claims = json!({
+            "sub": "bob", "organizationId": app.org_id.to_string(), "accessRole": role.into_str(),
+            "iss": issuer, "exp": now().timestamp() + 60,
+        });
+        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        jsonwebtoken::encode(&Header::default(), &claims, &key).expect("a token")
+    };
+    for (role, issuer, message) in [
+        (Role::Admin, "a", "1"),
+        (Role::Superadmin, "a", "2"),
+        (Role::Admin, "b", "3"),
+        (Role::Superadmin, "b", "4"),
+    ] {
+        let (token, path) = (token(role, issuer), app.missed_call_path());
+        let body = json!({ "missedCallMessage": message }).to_string();
+        let response = put(&app, &path, &token, "k1", &body).await;
+        assert_eq!(response.status, 200, "{role:?} of {issuer}: {response:?}");
+        assert_eq!(response.text("/missedCallMessage"), message);
+        let identity = json!([issuer, "bob", role.into_str()]);
+        let entry = app.audit().await.pop().expect("an entry");
+        assert_eq!(entry.actor.identity, format!("user:{identity}"));
+    }
 }

@@ -8,5 +8,6 @@ mod idempotency;
 mod methods_and_paths;
 mod names;
 mod put_missed_call_message;
+mod revocations;
 mod tokens;
 mod users;

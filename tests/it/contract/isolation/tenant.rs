@@ -215,8 +215,8 @@ fn users(app: &TestApp, number: usize, names: [&str; 2]) -> Vec<User> {
             .jwt_keys
             .sign(&claims, None, now(), TOKEN_LIFETIME);
         users.push(User {
-            identity: format!("user:{subject}"),
-            token: signed.expect("a token"),
+            identity: format!("user:[null,\"{subject}\",\"{}\"]", role.into_str()),
+            token: signed.expect("a token").text,
         });
     }
     users

@@ -1,0 +1,51 @@
+//! File that is read again when it changes. Its metadata is polled, because notifications miss
+//! changes on network file systems and of links, such as those of Kubernetes.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+#[derive(Debug)]
+pub(super) struct WatchedFile {
+    pub(super) path: PathBuf,
+    /// State at the last read. `None` before the first one, and while the file is missing.
+    last: Mutex<Option<FileState>>,
+}
+
+/// Metadata of which a change means that the content may have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl WatchedFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Reads the file if it has changed since the last call, or `always`. Returns `None` otherwise.
+    pub(super) fn read_if_changed(&self, always: bool) -> Option<io::Result<String>> {
+        // Before the content, so that a change in between is noticed by the next call.
+        let state = fs::metadata(&self.path).ok().map(|metadata| FileState {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        });
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == state && !always {
+            return None;
+        }
+        *last = state;
+        Some(fs::read_to_string(&self.path))
+    }
+}
