@@ -7,6 +7,7 @@ use crate::domain::ids::ApiKeyId;
 use crate::domain::scope::ScopeSet;
 use crate::error::{BoxError, Error};
 use crate::operator;
+use crate::operator::session::Session;
 
 use super::args::NewApiKeyArgs;
 use super::context::{Context, Outcome};
@@ -15,12 +16,12 @@ use super::output::{Output, table};
 
 const PAGE: i64 = 500;
 
-pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Output) -> Outcome {
+pub(super) async fn create(session: &Session, args: NewApiKeyArgs, out: &mut Output) -> Outcome {
     let label = ApiKey::parse_label(&args.label).map_err(Error::from)?;
     // Trimmed, because a quoted list may have spaces after its commas.
     let scopes = args.scopes.iter().map(|name| name.trim());
     let scopes = ScopeSet::parse(scopes).map_err(Error::from)?;
-    let organization = find(&context.db, &args.org).await?;
+    let organization = find(&session.db, &args.org).await?;
     let plaintext = PlaintextApiKey::generate();
     let shown = plaintext.reveal().to_owned();
     let new = NewApiKey {
@@ -28,7 +29,7 @@ pub(super) async fn create(context: &Context, args: NewApiKeyArgs, out: &mut Out
         scopes,
         plaintext,
     };
-    let key = operator::api_key::create(&context.db, &context.clock, organization.id, new).await?;
+    let key = operator::api_key::create(session, organization.id, new).await?;
     let mut value = value(&key);
     value["plaintext"] = json!(shown);
     let text = table(&[
@@ -58,10 +59,10 @@ pub(super) async fn list(context: &Context, org: &str, out: &mut Output) -> Outc
     Ok(true)
 }
 
-pub(super) async fn revoke(context: &Context, id: &str, out: &mut Output) -> Outcome {
+pub(super) async fn revoke(session: &Session, id: &str, out: &mut Output) -> Outcome {
     let unknown = || BoxError::from(format!("there is no API key {id:?}"));
     let key_id = ApiKeyId::parse(id).ok_or_else(unknown)?;
-    let key = match operator::api_key::revoke(&context.db, &context.clock, key_id).await {
+    let key = match operator::api_key::revoke(session, key_id).await {
         Err(Error::NotFound(_)) => return Err(unknown()),
         revoked => revoked?,
     };

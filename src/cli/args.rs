@@ -12,6 +12,7 @@ use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
 
 use super::audit::AuditCommand;
+use super::operator::OperatorArgs;
 
 /// Keeps the SMS and MMS settings of many organizations, checks each change, and records who made
 /// it.
@@ -111,7 +112,7 @@ pub(super) enum Command {
     /// Bring the schema of the database up to date
     Migrate,
     /// Create a demonstration organization with keys and tokens, or show it. Never in production
-    Demo,
+    Demo(OperatorArgs),
     /// Create, show and list organizations
     #[command(subcommand)]
     Org(OrgCommand),
@@ -158,6 +159,8 @@ pub(super) struct NewOrgArgs {
     /// Email address for invoices
     #[arg(long, value_name = "EMAIL")]
     pub(super) billing_email: Option<String>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -175,6 +178,8 @@ pub(super) enum ApiKeyCommand {
         /// Id of the key
         #[arg(value_name = "KEY_ID")]
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
 }
 
@@ -189,6 +194,8 @@ pub(super) struct NewApiKeyArgs {
     /// Comma-separated: org:read, org:admin:write, apikeys:read, apikeys:write, audit:read
     #[arg(long, value_delimiter = ',', required = true)]
     pub(super) scopes: Vec<String>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -200,6 +207,8 @@ pub(super) enum BrandCommand {
         /// Id of the brand
         #[arg(value_name = "BRAND_ID")]
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
 }
 
@@ -214,6 +223,8 @@ pub(super) struct NewBrandArgs {
     /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -225,6 +236,8 @@ pub(super) enum CampaignCommand {
         /// Id of the campaign
         #[arg(value_name = "CAMPAIGN_ID")]
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
 }
 
@@ -239,6 +252,8 @@ pub(super) struct NewCampaignArgs {
     /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Args)]

@@ -82,6 +82,13 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
+/// Returns the user who ran this process by `sudo`, as `sudo` names them. Like any environment
+/// variable it proves nothing.
+pub fn sudo_user() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is config")]
+    std::env::var("SUDO_USER").ok()
+}
+
 impl Config {
     /// Reads environment and files of this process.
     ///

@@ -141,7 +141,7 @@ impl Caller {
                 let actor = Actor::ApiKey { id, label };
                 let access = OrgAccess {
                     organization: own_only(own, target)?,
-                    author: Author { actor, request_id },
+                    author: author(actor, request_id),
                     scopes,
                 };
                 Ok(Authorized {
@@ -160,7 +160,7 @@ impl Caller {
                 let actor = Actor::User { subject, role };
                 let access = OrgAccess {
                     organization,
-                    author: Author { actor, request_id },
+                    author: author(actor, request_id),
                     // Tokens have no scopes, so that users cannot grant any.
                     scopes: ScopeSet::default(),
                 };
@@ -171,6 +171,14 @@ impl Caller {
                 })
             }
         }
+    }
+}
+
+fn author(actor: Actor, request_id: RequestId) -> Author {
+    Author {
+        actor,
+        request_id,
+        reason: None,
     }
 }
 

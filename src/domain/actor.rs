@@ -1,6 +1,7 @@
 //! Actors, as the audit log records them.
 
 use super::ids::{ApiKeyId, RequestId};
+use super::operator::Operator;
 
 /// Role of a user in the Tether dialect (claim `accessRole`), weakest first.
 #[derive(
@@ -46,7 +47,10 @@ pub enum Actor {
         role: Role,
     },
     /// Operator at the command line.
-    CommandLine,
+    CommandLine {
+        /// Name of the operator.
+        operator: String,
+    },
 }
 
 impl Actor {
@@ -55,24 +59,37 @@ impl Actor {
         match self {
             Self::ApiKey { id, .. } => format!("api_key:{id}"),
             Self::User { subject, .. } => format!("user:{subject}"),
-            Self::CommandLine => "command-line".to_owned(),
+            Self::CommandLine { operator } => format!("command-line:{operator}"),
+        }
+    }
+
+    /// Returns the identity as the issuer of a key. Customers see it in the payload of an entry, so
+    /// that it does not name the operator.
+    pub fn issuer(&self) -> String {
+        match self {
+            Self::ApiKey { .. } | Self::User { .. } => self.identity(),
+            Self::CommandLine { .. } => "command-line".to_owned(),
         }
     }
 }
 
-/// Author of a change: the actor, and the request.
+/// Author of a change: the actor, the request, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     pub actor: Actor,
     pub request_id: RequestId,
+    /// Reason of the change, which requests cannot give.
+    pub reason: Option<String>,
 }
 
 impl Author {
-    /// Returns the operator at the command line, with a new request id.
-    pub fn command_line() -> Self {
+    /// Returns `operator` at the command line, with a new request id.
+    pub fn command_line(operator: &Operator) -> Self {
+        let Operator { name, reason } = operator.clone();
         Self {
-            actor: Actor::CommandLine,
+            actor: Actor::CommandLine { operator: name },
             request_id: RequestId::generate(),
+            reason,
         }
     }
 }

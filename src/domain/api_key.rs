@@ -248,7 +248,7 @@ impl IssuedKey {
         Self {
             key,
             hash: new.plaintext.hash(),
-            created_by: issuer.identity(),
+            created_by: issuer.issuer(),
         }
     }
 

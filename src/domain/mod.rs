@@ -13,6 +13,7 @@ pub mod encoding;
 pub mod idempotency;
 pub mod ids;
 pub mod missed_call_message;
+pub mod operator;
 pub mod organization;
 pub mod quiet_hours;
 pub mod registry;

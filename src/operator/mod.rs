@@ -5,3 +5,4 @@ pub mod api_key;
 pub mod audit;
 pub mod organization;
 pub mod registry;
+pub mod session;

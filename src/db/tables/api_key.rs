@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::Bool;
 
-use crate::domain::actor::Actor;
 use crate::domain::api_key::{ApiKey, HashedApiKey, IssuedKey, KeyPosition};
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::domain::organization::Organization;
@@ -201,7 +200,7 @@ pub fn find_nth_issue(
         .filter(api_keys::created_at.gt(StoredTime::from(period.start)))
         .filter(api_keys::created_at.lt(StoredTime::from(period.end)))
         // Keys that the operator creates do not count for the rate limit.
-        .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
+        .filter(api_keys::created_by.like("api_key:%"))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .offset(nth - 1)
         .limit(1)

@@ -63,7 +63,7 @@ pub struct AuditEntry {
     /// Type of the resource acted on.
     pub resource_type: String,
     pub resource_id: String,
-    /// Reason, if the caller gave one.
+    /// Reason, if the author gave one.
     pub reason: Option<String>,
     /// Id of the request.
     pub request_id: String,
@@ -94,7 +94,7 @@ impl ActorRecord {
                 role: Role::Superadmin,
                 ..
             }
-            | Actor::CommandLine => (ActorKind::Platform, "platform".to_owned()),
+            | Actor::CommandLine { .. } => (ActorKind::Platform, "platform".to_owned()),
             Actor::User { subject, role } => {
                 let label = format!("user:{subject} ({})", role.into_str());
                 (ActorKind::Customer, label)
@@ -126,7 +126,7 @@ impl AuditEntry {
             action: event.action.into_str().to_owned(),
             resource_type: event.resource_type.to_owned(),
             resource_id: event.resource_id.clone(),
-            reason: None,
+            reason: author.reason.clone(),
             request_id: author.request_id.to_string(),
             payload: event.payload(),
             previous_hash: head.hash,

@@ -136,11 +136,13 @@ impl Replay {
         let mut fields = issued.recorded();
         let revoked_at = issued.key.revoked_at.map(recorded_time);
         fields.push((REVOKED_AT, revoked_at.unwrap_or_default()));
-        self.rows.compare(Table::ApiKey, issued.key.id.to_string(), fields)
+        self.rows
+            .compare(Table::ApiKey, issued.key.id.to_string(), fields)
     }
 
     pub fn compare_brand(&mut self, brand: &Brand) -> Vec<StateFault> {
-        self.rows.compare(Table::Brand, brand.id.to_string(), brand.recorded())
+        self.rows
+            .compare(Table::Brand, brand.id.to_string(), brand.recorded())
     }
 
     pub fn compare_campaign(&mut self, campaign: &Campaign) -> Vec<StateFault> {
@@ -210,6 +212,7 @@ impl Step {
 mod tests {
     use super::super::super::actor::Author;
     use super::super::super::change::Change;
+    use super::super::super::operator::Operator;
     use super::super::super::organization::{
         Organization, OrganizationKind, OrganizationName, Settings,
     };
@@ -221,7 +224,11 @@ mod tests {
         let settings = Settings::new(name, None);
         let now = "2026-01-04T12:00:00Z".parse().expect("a time");
         let new = Organization::new(OrganizationKind::Personal, None, settings, now);
-        Change::creation(new, &Author::command_line())
+        let operator = Operator {
+            name: "tester".to_owned(),
+            reason: None,
+        };
+        Change::creation(new, &Author::command_line(&operator))
             .entries
             .remove(0)
     }

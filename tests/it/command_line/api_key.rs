@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use actix_web::rt::System;
 use quietline::db::{Db, DbConn, Lane, api_key};
-use quietline::domain::actor::Actor;
+use quietline::domain::actor::Author;
 use quietline::domain::api_key::{IssuedKey, NewApiKey, PlaintextApiKey};
 use quietline::domain::ids::OrgId;
 use quietline::domain::scope::ScopeSet;
 use serde_json::{Value, json};
 
 use super::program::{Program, text};
-use crate::support::app::now;
+use crate::support::app::{now, operator};
 
 #[test]
 fn key_create_prints_the_key_once_and_key_list_never() {
@@ -81,7 +81,8 @@ fn every_key_is_listed_however_many_there_are() {
                 scopes: ScopeSet::default(),
                 plaintext: PlaintextApiKey::generate(),
             };
-            let issued = IssuedKey::issue(org_id, &new, &Actor::CommandLine, now());
+            let issuer = Author::command_line(&operator()).actor;
+            let issued = IssuedKey::issue(org_id, &new, &issuer, now());
             api_key::insert(conn, &issued)?;
         }
         Ok(())

@@ -20,6 +20,7 @@ mod help;
 mod http_client;
 mod key_secrets;
 mod log_secrets;
+mod operator;
 mod organization;
 mod other_processes;
 mod program;

@@ -108,9 +108,8 @@ fn replace_all(database: &TestDatabase, table: &str) -> String {
 async fn assert_refused(table: &str, statements: &[&str]) {
     let app = app_with_log().await;
     let brand = app.brand().await.id;
-    let (db, clock) = (&app.state.db, &app.state.clock);
     let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-    operator::registry::add_campaign(db, clock, brand, name, status)
+    operator::registry::add_campaign(&app.session(), brand, name, status)
         .await
         .unwrap();
     let key = app.api_key(&[Scope::OrgRead]).await;

@@ -39,12 +39,16 @@ impl Stored {
         let revoked_key = app.key_id(&revoked).await;
         app.revoke_key(revoked_key).await;
         let brand = app.brand().await.id;
-        let (db, clock) = (&app.state.db, &app.state.clock);
         let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-        let campaign = operator::registry::add_campaign(db, clock, brand, name, status)
+        let campaign = operator::registry::add_campaign(&app.session(), brand, name, status)
             .await
             .unwrap();
-        assert_eq!(verify_all(db, Anchors::default()).unwrap().faults, []);
+        assert_eq!(
+            verify_all(&app.state.db, Anchors::default())
+                .unwrap()
+                .faults,
+            []
+        );
         app.database.drop_triggers();
         Self {
             app,
@@ -215,20 +219,23 @@ async fn a_brand_that_sql_deletes_is_named_because_reseller_mode_depends_on_it()
 #[actix_web::test]
 async fn the_deletion_of_a_brand_explains_the_deletion_of_its_campaigns() {
     let stored = Stored::new().await;
-    let (db, clock) = (&stored.app.state.db, &stored.app.state.clock);
+    let session = stored.app.session();
     let brand = stored.app.brand().await.id;
     for (name, status) in [
         ("One", RegistrationStatus::Active),
         ("Two", RegistrationStatus::Pending),
     ] {
-        operator::registry::add_campaign(db, clock, brand, name.to_owned(), status)
+        operator::registry::add_campaign(&session, brand, name.to_owned(), status)
             .await
             .unwrap();
     }
-    operator::registry::delete_brand(db, clock, brand)
+    operator::registry::delete_brand(&session, brand)
         .await
         .unwrap();
-    assert_eq!(verify_all(db, Anchors::default()).unwrap().faults, []);
+    assert_eq!(
+        verify_all(&session.db, Anchors::default()).unwrap().faults,
+        []
+    );
 }
 
 /// Columns that the audit log does not describe, by table.

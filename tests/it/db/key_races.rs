@@ -19,8 +19,8 @@ use serde_json::json;
 
 use super::parallel::in_parallel;
 use crate::support::TestApp;
-use crate::support::app::state_of;
 use crate::support::app::superadmin_of;
+use crate::support::app::{session_on, state_of};
 use crate::support::response::Response;
 
 const PATH: &str = "/v1/api-keys";
@@ -183,7 +183,7 @@ async fn a_key_that_another_server_has_revoked_creates_no_new_key() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
+    operator::api_key::revoke(&session_on(elsewhere, &app.state), id)
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
@@ -216,7 +216,7 @@ async fn a_revoked_key_in_constant_use_is_refused_within_a_second() {
     // Almost as long as a key is cached, so that the cache must refresh while the keys are in use.
     use_for(Duration::from_millis(700), false).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
+    operator::api_key::revoke(&session_on(elsewhere, &app.state), id)
         .await
         .unwrap();
     use_for(Duration::from_secs(1), true).await;

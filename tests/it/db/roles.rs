@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::append_only::refusal_as;
 use crate::support::TestApp;
-use crate::support::app::{now, state_of};
+use crate::support::app::{now, session_on, state_of};
 use crate::support::database::TestDatabase;
 
 const FILE: &str = include_str!("../../../deploy/roles/postgres.sql");
@@ -97,15 +97,15 @@ fn open(database: &TestDatabase, role: &str) -> Result<Db> {
 }
 
 async fn change_the_registry(app: &TestApp) {
-    let (db, clock) = (&app.state.db, &app.state.clock);
+    let session = app.session();
     let brand = app.brand().await.id;
     let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-    let add = operator::registry::add_campaign(db, clock, brand, name, status);
+    let add = operator::registry::add_campaign(&session, brand, name, status);
     let campaign = add.await.unwrap().id;
-    operator::registry::delete_campaign(db, clock, campaign)
+    operator::registry::delete_campaign(&session, campaign)
         .await
         .unwrap();
-    operator::registry::delete_brand(db, clock, brand)
+    operator::registry::delete_brand(&session, brand)
         .await
         .unwrap();
 }
@@ -144,7 +144,7 @@ async fn the_server_role_can_do_everything_that_operations_do() {
     jobs::sweep_batch(&app.state.db, tomorrow)
         .await
         .expect("it may delete records");
-    operator::api_key::revoke(&app.state.db, &app.state.clock, app.key_id(&key).await)
+    operator::api_key::revoke(&app.session(), app.key_id(&key).await)
         .await
         .expect("it may revoke keys");
 }
@@ -168,7 +168,8 @@ async fn the_auditor_role_can_verify_list_and_export_what_it_cannot_change() {
         external_id: None,
         settings: roles.app().stored().await.settings,
     };
-    assert!(create(&db, &roles.app().state.clock, new).await.is_err());
+    let session = session_on(db, &roles.app().state);
+    assert!(create(&session, new).await.is_err());
 }
 
 #[actix_web::test]
