@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgGroup, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use strum::VariantArray;
 
 use crate::config::settings::{Flags, SETTINGS, Setting};
@@ -12,6 +12,7 @@ use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
 
 use super::audit::AuditCommand;
+use super::moment::Moment;
 use super::operator::OperatorArgs;
 
 /// Keeps the SMS and MMS settings of many organizations, checks each change, and records who made
@@ -173,14 +174,8 @@ pub(super) enum ApiKeyCommand {
         #[arg(long)]
         org: String,
     },
-    /// Revoke a key, which servers then refuse within a second
-    Revoke {
-        /// Id of the key
-        #[arg(value_name = "KEY_ID")]
-        id: String,
-        #[command(flatten)]
-        operator: OperatorArgs,
-    },
+    /// Revoke a key, or the keys of an organization. Servers then refuse them within a second
+    Revoke(RevokeKeyArgs),
 }
 
 #[derive(Args)]
@@ -194,6 +189,34 @@ pub(super) struct NewApiKeyArgs {
     /// Comma-separated: org:read, org:admin:write, apikeys:read, apikeys:write, audit:read
     #[arg(long, value_delimiter = ',', required = true)]
     pub(super) scopes: Vec<String>,
+    /// Time from which the key is refused, or lifetime, such as 90d [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub(super) expires: Option<Moment>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("selection").required(true).args(["id", "org"])))]
+pub(super) struct RevokeKeyArgs {
+    /// Id of the key
+    #[arg(value_name = "KEY_ID")]
+    pub(super) id: Option<String>,
+    /// Also revoke every key that the key issued, directly or through keys that it issued
+    #[arg(long, conflicts_with = "org")]
+    pub(super) issued: bool,
+    /// Revoke keys of this organization (id or external id), all of them unless limited
+    #[arg(long)]
+    pub(super) org: Option<String>,
+    /// Only keys that this key issued, directly or through keys that it issued
+    #[arg(long, value_name = "KEY_ID", conflicts_with = "id")]
+    pub(super) issued_by: Option<String>,
+    /// Only keys created since this time, or in this span up to now, such as 2h
+    #[arg(long, value_name = "TIME", conflicts_with = "id")]
+    pub(super) since: Option<Moment>,
+    /// Show the keys and revoke none
+    #[arg(long)]
+    pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
 }

@@ -111,6 +111,7 @@ async fn key(
         let new = NewApiKey {
             label: label.to_owned(),
             scopes,
+            expires_at: None,
             plaintext,
         };
         let key = operator::api_key::create(session, *org_id, new).await?;

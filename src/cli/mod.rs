@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod context;
 mod demo;
+mod moment;
 mod operator;
 mod organization;
 mod output;
@@ -84,8 +85,8 @@ async fn key(context: Context, command: ApiKeyCommand, out: &mut Output) -> Outc
             api_key::create(&context.session(&new.operator), new, out).await
         }
         ApiKeyCommand::List { org } => api_key::list(&context, &org, out).await,
-        ApiKeyCommand::Revoke { id, operator } => {
-            api_key::revoke(&context.session(&operator), &id, out).await
+        ApiKeyCommand::Revoke(args) => {
+            api_key::revoke(&context.session(&args.operator), args, out).await
         }
     }
 }

@@ -3,6 +3,12 @@
 use super::ids::{ApiKeyId, RequestId};
 use super::operator::Operator;
 
+/// Start of the identity of an API key, before its id.
+pub const API_KEY_IDENTITY: &str = "api_key:";
+
+/// Name of the operator of the platform, as customers see it.
+pub const PLATFORM: &str = "platform";
+
 /// Role of a user in the Tether dialect (claim `accessRole`), weakest first.
 #[derive(
     Debug,
@@ -57,7 +63,7 @@ impl Actor {
     /// Returns the exact identity. Only platform staff may see it.
     pub fn identity(&self) -> String {
         match self {
-            Self::ApiKey { id, .. } => format!("api_key:{id}"),
+            Self::ApiKey { id, .. } => format!("{API_KEY_IDENTITY}{id}"),
             Self::User { subject, .. } => format!("user:{subject}"),
             Self::CommandLine { operator } => format!("command-line:{operator}"),
         }

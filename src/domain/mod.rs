@@ -12,6 +12,7 @@ mod display_text;
 pub mod encoding;
 pub mod idempotency;
 pub mod ids;
+pub mod key_selection;
 pub mod missed_call_message;
 pub mod operator;
 pub mod organization;

@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::super::actor::{Actor, Author, Role};
+use super::super::actor::{Actor, Author, PLATFORM, Role};
 use super::super::encoding::push_netstring;
 use super::super::ids::{AuditId, ID_LENGTH, OrgId};
 use super::event::AuditEvent;
@@ -94,7 +94,7 @@ impl ActorRecord {
                 role: Role::Superadmin,
                 ..
             }
-            | Actor::CommandLine { .. } => (ActorKind::Platform, "platform".to_owned()),
+            | Actor::CommandLine { .. } => (ActorKind::Platform, PLATFORM.to_owned()),
             Actor::User { subject, role } => {
                 let label = format!("user:{subject} ({})", role.into_str());
                 (ActorKind::Customer, label)

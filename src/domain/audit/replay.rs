@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::api_key::IssuedKey;
+use super::super::api_key::{IssuedKey, LATER_FIELDS};
 use super::super::registry::{Brand, Campaign, RegistrySummary};
 use super::entry::AuditEntry;
 use super::event::{Action, Fields, recorded_time};
@@ -94,6 +94,9 @@ impl Replay {
     fn create_key(&mut self, mut step: Step) -> Result<(), String> {
         // The entry of a creation omits this field, which a stored key always has.
         step.after.insert(REVOKED_AT.to_owned(), Value::Null);
+        for field in LATER_FIELDS {
+            step.after.entry(field).or_insert(Value::Null);
+        }
         self.rows.create(step)
     }
 
@@ -211,12 +214,21 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::super::super::actor::Author;
+    use super::super::super::api_key::{NewApiKey, PlaintextApiKey};
     use super::super::super::change::Change;
     use super::super::super::operator::Operator;
     use super::super::super::organization::{
         Organization, OrganizationKind, OrganizationName, Settings,
     };
+    use super::super::super::scope::ScopeSet;
     use super::*;
+
+    fn operator() -> Operator {
+        Operator {
+            name: "tester".to_owned(),
+            reason: None,
+        }
+    }
 
     /// Returns a new organization's only entry.
     fn creation() -> AuditEntry {
@@ -224,11 +236,7 @@ mod tests {
         let settings = Settings::new(name, None);
         let now = "2026-01-04T12:00:00Z".parse().expect("a time");
         let new = Organization::new(OrganizationKind::Personal, None, settings, now);
-        let operator = Operator {
-            name: "tester".to_owned(),
-            reason: None,
-        };
-        Change::creation(new, &Author::command_line(&operator))
+        Change::creation(new, &Author::command_line(&operator()))
             .entries
             .remove(0)
     }
@@ -293,6 +301,39 @@ mod tests {
                 "{reason}: {fault}"
             );
         }
+    }
+
+    /// Entries of earlier versions have neither an expiry nor the key before a rotation.
+    #[test]
+    fn a_key_whose_entry_lacks_later_fields_has_no_values_there() {
+        let operator = Author::command_line(&operator()).actor;
+        let new = NewApiKey {
+            label: "old".to_owned(),
+            scopes: ScopeSet::default(),
+            expires_at: None,
+            plaintext: PlaintextApiKey::generate(),
+        };
+        let entry = creation();
+        let now = entry.occurred_at.and_utc();
+        let issued = IssuedKey::issue(entry.org_id, &new, &operator, now);
+        let mut event = issued.created();
+        for field in LATER_FIELDS {
+            event.after.remove(field).expect("a recorded field");
+        }
+        let create = AuditEntry {
+            resource_type: "api_key".to_owned(),
+            resource_id: issued.key.id.to_string(),
+            ..second("api_key.create", &event.payload())
+        };
+        let faults_of = |issued: &IssuedKey| {
+            let mut replay = Replay::default();
+            replay.apply(&create).expect("an entry");
+            replay.compare_key(issued).len()
+        };
+        assert_eq!(faults_of(&issued), 0);
+        let mut with_expiry = issued.clone();
+        with_expiry.key.expires_at = Some(now);
+        assert_eq!(faults_of(&with_expiry), 1);
     }
 
     #[test]

@@ -156,6 +156,8 @@ async fn an_api_key_cannot_be_changed_restored_or_deleted() {
         "UPDATE api_keys SET scopes = 'org:read org:admin:write apikeys:write'",
         "UPDATE api_keys SET created_by = 'command-line'",
         "UPDATE api_keys SET created_at = created_at",
+        "UPDATE api_keys SET expires_at = NULL",
+        "UPDATE api_keys SET rotated_from = NULL",
         "UPDATE api_keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
         "UPDATE api_keys SET revoked_at = created_at WHERE revoked_at IS NOT NULL",
     ];

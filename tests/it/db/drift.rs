@@ -247,7 +247,7 @@ const UNRECORDED: [(&str, &[&str]); 4] = [
 ];
 
 /// Values that no row of these tests has, by column. Other columns are text.
-const VALUES: [(&str, &str); 25] = [
+const VALUES: [(&str, &str); 27] = [
     ("id", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
     ("org_id", "{OTHER}"),
     ("brand_id", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
@@ -272,6 +272,8 @@ const VALUES: [(&str, &str); 25] = [
     ),
     ("created_at", "$time:1767528000001000"),
     ("revoked_at", "$time:1767528000001000"),
+    ("expires_at", "$time:1767528000001000"),
+    ("rotated_from", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
     (
         "hash",
         "$00000000000000000000000000000000000000000000000000000000000000ff",

@@ -117,6 +117,7 @@ impl TestApp {
         let new = NewApiKey {
             label: "test".to_owned(),
             scopes,
+            expires_at: None,
             plaintext,
         };
         quietline::operator::api_key::create(&self.session(), *org_id, new)

@@ -139,6 +139,7 @@ impl Tenant {
         let new = NewApiKey {
             label: format!("{} key", marker(self.number)),
             scopes: scopes.iter().copied().collect(),
+            expires_at: None,
             plaintext,
         };
         let key = quietline::operator::api_key::create(&app.session(), *org_id, new).await;
