@@ -19,6 +19,7 @@ mod full_disk;
 mod help;
 mod http_client;
 mod key_secrets;
+mod leaked_key;
 mod log_secrets;
 mod operator;
 mod organization;
