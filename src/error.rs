@@ -88,6 +88,8 @@ pub enum Refusal {
     ResellerHasBrands,
     /// A revoked key cannot be rotated.
     ApiKeyRevoked,
+    /// An expired key cannot be rotated.
+    ApiKeyExpired,
     /// The organization has as many live API keys as it may have.
     ApiKeyLimitReached,
 }

@@ -140,6 +140,7 @@ fn caller() -> Caller {
         hash: PlaintextApiKey::generate().hash(),
         org_id: OrgId::generate(),
         scopes,
+        expires_at: None,
     };
     Caller {
         credential,

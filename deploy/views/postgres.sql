@@ -12,7 +12,9 @@ CREATE VIEW api_keys_readable AS SELECT
     created_by,
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created_at,
     to_char(last_used_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS last_used_at,
-    to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at
+    to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at,
+    to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS expires_at,
+    rotated_from::text AS rotated_from
 FROM api_keys;
 
 CREATE VIEW audit_log_readable AS SELECT
@@ -71,7 +73,8 @@ CREATE VIEW issued_tokens_readable AS SELECT
     role,
     to_char(issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS issued_at,
     to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS expires_at,
-    issued_by
+    issued_by,
+    reason
 FROM issued_tokens;
 
 CREATE VIEW organizations_readable AS SELECT
@@ -112,5 +115,6 @@ CREATE VIEW token_revocations_readable AS SELECT
     subject,
     to_char(issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS issued_before,
     to_char(revoked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS revoked_at,
-    revoked_by
+    revoked_by,
+    reason
 FROM token_revocations;

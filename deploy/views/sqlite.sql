@@ -15,7 +15,11 @@ CREATE VIEW api_keys_readable AS SELECT
     created_by,
     strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1e6, 'unixepoch') AS created_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', last_used_at / 1e6, 'unixepoch') AS last_used_at,
-    strftime('%Y-%m-%dT%H:%M:%fZ', revoked_at / 1e6, 'unixepoch') AS revoked_at
+    strftime('%Y-%m-%dT%H:%M:%fZ', revoked_at / 1e6, 'unixepoch') AS revoked_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', expires_at / 1e6, 'unixepoch') AS expires_at,
+    iif(rotated_from IS NULL, NULL, lower(substr(hex(rotated_from), 1, 8) || '-' || substr(hex(rotated_from), 9, 4)
+        || '-' || substr(hex(rotated_from), 13, 4) || '-' || substr(hex(rotated_from), 17, 4)
+        || '-' || substr(hex(rotated_from), 21))) AS rotated_from
 FROM api_keys;
 
 CREATE VIEW audit_log_readable AS SELECT
@@ -84,7 +88,8 @@ CREATE VIEW issued_tokens_readable AS SELECT
     role,
     strftime('%Y-%m-%dT%H:%M:%fZ', issued_at / 1e6, 'unixepoch') AS issued_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', expires_at / 1e6, 'unixepoch') AS expires_at,
-    issued_by
+    issued_by,
+    reason
 FROM issued_tokens;
 
 CREATE VIEW organizations_readable AS SELECT
@@ -129,5 +134,6 @@ CREATE VIEW token_revocations_readable AS SELECT
     subject,
     strftime('%Y-%m-%dT%H:%M:%fZ', issued_before / 1e6, 'unixepoch') AS issued_before,
     strftime('%Y-%m-%dT%H:%M:%fZ', revoked_at / 1e6, 'unixepoch') AS revoked_at,
-    revoked_by
+    revoked_by,
+    reason
 FROM token_revocations;

@@ -1,5 +1,7 @@
 //! API keys: creation, list, rotation and revocation.
 
+use std::ops::Range;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
@@ -9,7 +11,8 @@ use crate::domain::access::OrgAccess;
 use crate::domain::api_key::{ApiKey, IssuedKey, KeyPosition, NewApiKey, PlaintextApiKey};
 use crate::domain::change::Change;
 use crate::domain::cursor::{self, ListName};
-use crate::domain::ids::{ApiKeyId, OrgId};
+use crate::domain::ids::ApiKeyId;
+use crate::domain::key_selection::{KeyGroup, KeySelection};
 use crate::domain::organization::Organization;
 use crate::error::{Error, Refusal, Resource, Result};
 use crate::state::AppState;
@@ -17,11 +20,13 @@ use crate::state::AppState;
 use super::idempotency::{self, Done, IdempotentRequest, Outcome};
 use super::tenant;
 
-/// Keys that an organization's keys may issue in [`ISSUE_WINDOW`], rotations included.
+/// Keys that the keys of an organization may create in [`ISSUE_WINDOW`]. Also the rotations of one
+/// key in that time, which are counted apart. Otherwise a thief who creates keys would keep the
+/// owner from rotating.
 pub const MAX_ISSUED: u32 = 10;
 
-/// Keys of an organization that are not revoked. API keys create no more, operators do. Rotations
-/// are never refused, because they end a key for each new one.
+/// Keys of an organization that are neither revoked nor expired. API keys create no more, operators
+/// do. Rotations are never refused, because they end a key for each new one.
 pub const MAX_LIVE: i64 = 1_000;
 
 /// Keys that a list counts at most, because revoked keys stay listed for ever.
@@ -35,9 +40,10 @@ const NO_KEY: Error = Error::NotFound(Resource::ApiKey);
 /// Creates a key for the organization that `access` is for.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for scopes that the caller does not have, [`Refusal::ApiKeyLimitReached`]
-/// for too many keys, [`Error::KeysLimited`] for too many keys in a minute, [`Error::NotFound`] for
-/// an unknown organization. With an idempotency key, errors of [`idempotency::run`] too.
+/// [`Error::Forbidden`] for scopes that the caller does not have, [`Error::Invalid`] for an expiry
+/// in the past or after the caller's own, [`Refusal::ApiKeyLimitReached`] for too many keys,
+/// [`Error::KeysLimited`] for too many keys in a minute, [`Error::NotFound`] for an unknown
+/// organization. With an idempotency key, errors of [`idempotency::run`] too.
 pub async fn create(
     state: &AppState,
     access: OrgAccess,
@@ -45,13 +51,22 @@ pub async fn create(
     idempotent: Option<IdempotentRequest<ApiKey>>,
 ) -> Result<Outcome<ApiKey>> {
     let now = state.clock.now();
-    let (granting, scopes) = (access.clone(), new.scopes);
+    let (granting, scopes, wanted) = (access.clone(), new.scopes, new.expires_at);
     let work = move |conn: &mut DbConn, organization: Organization| {
         granting.check_grant(new.scopes)?;
-        if db::api_key::has_live(conn, &organization.id, MAX_LIVE)? {
+        let new = NewApiKey {
+            expires_at: expiry(&granting, new.expires_at, now)?,
+            ..new
+        };
+        if db::api_key::has_live(conn, &organization.id, MAX_LIVE, now)? {
             return Err(Error::Refused(Refusal::ApiKeyLimitReached));
         }
-        let issued = issue(conn, &organization.id, &granting, &new, now)?;
+        let nth = MAX_ISSUED.into();
+        check_limit(now, |period| {
+            db::api_key::find_nth_creation(conn, &organization.id, period, nth)
+        })?;
+        let issued = IssuedKey::issue(organization.id, &new, &granting.author().actor, now);
+        db::api_key::insert(conn, &issued)?;
         let change = Change::logged(organization, granting.author(), issued.created(), now);
         db::organization::store_locked(conn, change)?;
         Ok(issued.key)
@@ -63,21 +78,23 @@ pub async fn create(
         let as_it_is = |_| Err(Error::internal("a created key is recorded as no change"));
         return idempotency::run(state, access, request, work, as_it_is).await;
     }
-    // Before the lock, so that a scope that cannot be granted costs no write.
+    // Before the lock, so that what cannot be granted costs no write.
     access.check_grant(scopes)?;
+    expiry(&access, wanted, now)?;
     let lane = Lane::of(access.organization());
     let created = state.db.write(lane, move |conn| {
-        let organization = tenant::lock(conn, &access)?;
+        let organization = tenant::lock(conn, &access, now)?;
         work(conn, organization)
     });
     created.await.map(Outcome::Done)
 }
 
-/// Replaces the key `id` by `plaintext`, which has the same label and scopes, and revokes it.
+/// Replaces the key `id` by `plaintext`, which has the same label, scopes and expiry. Revokes `id`.
 ///
 /// # Errors
 /// [`Error::NotFound`], then [`Error::Forbidden`] for a key with scopes that the caller does not
-/// have, then [`Refusal::ApiKeyRevoked`], then [`Error::KeysLimited`].
+/// have, then [`Refusal::ApiKeyRevoked`], [`Refusal::ApiKeyExpired`], [`Error::Invalid`] for a key
+/// that outlives the caller, and [`Error::KeysLimited`].
 pub async fn rotate(
     keys: &ApiKeys,
     clock: &Clock,
@@ -88,19 +105,31 @@ pub async fn rotate(
     let now = clock.now();
     let lane = Lane::of(access.organization());
     keys.rotate(lane, move |conn| {
-        let organization = tenant::lock(conn, &access)?;
+        let organization = tenant::lock(conn, &access, now)?;
         let old = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         access.check_grant(old.scopes)?;
         // Not `NO_KEY`, because a revoked key stays listed.
         if old.revoked_at.is_some() {
             return Err(Error::Refused(Refusal::ApiKeyRevoked));
         }
+        if old.has_expired(now) {
+            return Err(Error::Refused(Refusal::ApiKeyExpired));
+        }
+        access.check_expiry(old.expires_at)?;
+        check_limit(now, |period| {
+            db::api_key::find_nth_rotation(conn, &organization.id, &id, period, MAX_ISSUED)
+        })?;
         let new = NewApiKey {
             label: old.label.clone(),
             scopes: old.scopes,
+            expires_at: old.expires_at,
             plaintext,
         };
-        let issued = issue(conn, &organization.id, &access, &new, now)?;
+        let issued = IssuedKey {
+            rotated_from: Some(id),
+            ..IssuedKey::issue(organization.id, &new, &access.author().actor, now)
+        };
+        db::api_key::insert(conn, &issued)?;
         db::api_key::revoke(conn, &organization.id, &id, now)?;
         // The entry is about the old key. Its payload names the new one.
         let change = Change::logged(organization, access.author(), old.rotated(&issued), now);
@@ -187,7 +216,7 @@ pub async fn delete(
     let now = clock.now();
     let lane = Lane::of(access.organization());
     keys.revoke(lane, move |conn| {
-        let organization = tenant::lock(conn, &access)?;
+        let organization = tenant::lock(conn, &access, now)?;
         let key = db::api_key::find(conn, &organization.id, &id)?.ok_or(NO_KEY)?;
         // The scopes are not compared: a caller that finds a leaked key must be able to revoke it.
         if key.revoked_at.is_some() {
@@ -202,23 +231,68 @@ pub async fn delete(
     .await
 }
 
-/// Stores a new key of a locked organization, within the rate limit of new keys.
-fn issue(
-    conn: &mut DbConn,
-    org_id: &OrgId,
+/// Revokes a key of the organization that `access` is for, and every key that it issued, regardless
+/// of their scopes. The key itself may be revoked already.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown key, or a key of another organization.
+pub async fn delete_issued(state: &AppState, access: OrgAccess, id: ApiKeyId) -> Result<()> {
+    let now = state.clock.now();
+    let selection = KeySelection {
+        group: KeyGroup::WithIssued(id),
+        since: None,
+    };
+    let lane = Lane::of(access.organization());
+    let reader = access.clone();
+    // First without the lock, because a request that revokes nothing is not limited, and must not
+    // keep writes waiting while it reads many keys.
+    let selected = state.db.read_list(lane, move |conn| {
+        let org_id = tenant::resolve_id(conn, &reader)?;
+        selection.unrevoked(db::api_key::list_all(conn, &org_id)?)
+    });
+    if selected.await?.is_empty() {
+        return Ok(());
+    }
+    let lane = Lane::of(access.organization());
+    let revoke = state.keys.revoke(lane, move |conn| {
+        let organization = tenant::lock(conn, &access, now)?;
+        let selected = selection.unrevoked(db::api_key::list_all(conn, &organization.id)?)?;
+        if selected.is_empty() {
+            return Ok(((), false));
+        }
+        let mut events = Vec::new();
+        for key in &selected {
+            db::api_key::revoke(conn, &organization.id, &key.id, now)?;
+            events.push(key.revoked(now));
+        }
+        let change = Change::logged_all(organization, access.author(), &events, now);
+        db::organization::store_locked(conn, change)?;
+        Ok(((), true))
+    });
+    revoke.await
+}
+
+/// Returns the expiry of a new key for which `access` asks `wanted`, at `now`.
+fn expiry(
     access: &OrgAccess,
-    new: &NewApiKey,
+    wanted: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Result<IssuedKey> {
+) -> Result<Option<DateTime<Utc>>> {
+    let wanted = wanted.map(|moment| ApiKey::parse_expiry(moment, now));
+    access.granted_expiry(wanted.transpose()?)
+}
+
+/// Refuses an issue at `now` if `find` finds the [`MAX_ISSUED`]th newest in the given period.
+fn check_limit(
+    now: DateTime<Utc>,
+    find: impl FnOnce(&Range<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>>,
+) -> Result<()> {
     let since = now - ISSUE_WINDOW;
     // Bounded above too. Otherwise keys issued while a clock was far ahead would count until then.
     let period = since..now + ISSUE_WINDOW;
-    let issued = db::api_key::find_nth_issue(conn, org_id, &period, MAX_ISSUED.into())?;
-    if let Some(issued) = issued {
-        let wait = (issued - since).to_std().map_err(Error::internal)?;
-        return Err(Error::KeysLimited(wait));
-    }
-    let issued = IssuedKey::issue(*org_id, new, &access.author().actor, now);
-    db::api_key::insert(conn, &issued)?;
-    Ok(issued)
+    let Some(issued) = find(&period)? else {
+        return Ok(());
+    };
+    let wait = (issued - since).to_std().map_err(Error::internal)?;
+    Err(Error::KeysLimited(wait))
 }

@@ -1,6 +1,8 @@
 //! Changes of an organization. A change is decided without a lock, and decided again under a lock
 //! if a concurrent write won. Not here: the decision, which each use case makes.
 
+use chrono::{DateTime, Utc};
+
 use crate::db::keys::ApiKeys;
 use crate::db::{self, DbConn, Lane};
 use crate::domain::access::Authorized;
@@ -54,9 +56,10 @@ where
         // Checked by `decide`, which knows the version.
         preconditions: _,
     } = caller;
+    let now = state.clock.now();
     let read = tenant::load(&state.db, &access, prefetched).await?;
     if let Some(hash) = key_hash {
-        check_key(&state.keys, hash).await?;
+        check_key(&state.keys, hash, now).await?;
     }
     let Some(change) = decide(&read)? else {
         return Ok(read);
@@ -66,7 +69,7 @@ where
     }
     let lane = Lane::of(access.organization());
     let changed = state.db.write(lane, move |conn| {
-        let locked = tenant::lock(conn, &access)?;
+        let locked = tenant::lock(conn, &access, now)?;
         let (Done::Changed(organization) | Done::Unchanged(organization)) =
             change_locked(conn, locked, &decide)?;
         Ok(organization)
@@ -77,10 +80,10 @@ where
 /// Checks the API key again: reading the body may have taken seconds. Call after loading the
 /// organization. A later revocation appends an audit entry, so that the conditional store fails and
 /// the locked path checks the key once more.
-async fn check_key(keys: &ApiKeys, hash: HashedApiKey) -> Result<()> {
+async fn check_key(keys: &ApiKeys, hash: HashedApiKey, now: DateTime<Utc>) -> Result<()> {
     let found = keys.find(hash, Lane::of_key(&hash)).await?;
     let found = found.ok_or(Error::Unauthenticated("unknown API key"))?;
-    found.key.check_live()
+    found.key.check_live(now)
 }
 
 fn change_locked(

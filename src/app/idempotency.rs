@@ -60,7 +60,7 @@ where
     let in_flight = in_flight_key(&access, &request.key);
     let (db, lane) = (&state.db, Lane::of(access.organization()));
     let outcome = db.write_unless_in_flight(lane, in_flight, move |conn| {
-        let organization = tenant::lock(conn, &access)?;
+        let organization = tenant::lock(conn, &access, now)?;
         let owner = Owner {
             org_id: organization.id,
             credential: access.author().actor.identity(),

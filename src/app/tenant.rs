@@ -1,5 +1,7 @@
 //! Organization of a request: loaded, locked, or resolved to its id.
 
+use chrono::{DateTime, Utc};
+
 use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::access::OrgAccess;
 use crate::domain::actor::Actor;
@@ -29,18 +31,23 @@ pub(super) async fn load(
 }
 
 /// Locks the organization that `access` is for. Refuses an API key that was revoked since the
-/// request was authenticated, on this server or another.
+/// request was authenticated, on this server or another, or that has expired by `now`, which is the
+/// time that the change records.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown organization, [`Error::Unauthenticated`] for a revoked key.
-pub(super) fn lock(conn: &mut DbConn, access: &OrgAccess) -> Result<Organization> {
+/// [`Error::NotFound`] for an unknown organization, [`Error::Unauthenticated`] for a dead key.
+pub(super) fn lock(
+    conn: &mut DbConn,
+    access: &OrgAccess,
+    now: DateTime<Utc>,
+) -> Result<Organization> {
     let found = db::organization::lock(conn, access.organization())?;
     let organization = found.ok_or(NO_ORGANIZATION)?;
     if let Actor::ApiKey { id, .. } = &access.author().actor {
         // From the table, because the cache does not see revocations by other servers at once.
         let key = db::api_key::find(conn, &organization.id, id)?;
         key.ok_or(Error::Unauthenticated("unknown API key"))?
-            .check_live()?;
+            .check_live(now)?;
     }
     Ok(organization)
 }

@@ -15,7 +15,7 @@ use super::bearer_token;
 /// Returns the caller of `request`, and notes the use of the API key at `now`.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] for a missing, malformed, unknown or revoked key.
+/// [`Error::Unauthenticated`] for a missing, malformed, unknown, revoked or expired key.
 pub async fn authenticate(
     keys: &ApiKeys,
     now: DateTime<Utc>,
@@ -33,8 +33,9 @@ pub async fn authenticate(
     let found = keys.find(hash, newcomers).await?;
     let KeyWithOrganization { key, organization } =
         found.ok_or(Error::Unauthenticated("unknown API key"))?;
-    // Before the use is noted, because a revoked key authenticates nothing.
-    key.check_live()?;
+    // Before the use is noted, because a dead key authenticates nothing. A cached key expires at
+    // the very moment, because its expiry never changes.
+    key.check_live(now)?;
     keys.note_use(&key, now);
     request::note(request, |context| {
         context.caller = Some(KnownCaller::ApiKey(key.id));
@@ -45,6 +46,7 @@ pub async fn authenticate(
         hash,
         org_id: key.org_id,
         scopes: key.scopes,
+        expires_at: key.expires_at,
     };
     Ok(Caller {
         credential,

@@ -1,12 +1,14 @@
 //! Grammar of the command line. It is public, because scripts depend on it.
 
-use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgGroup, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 
 use crate::config::settings::{Flags, SETTINGS, Setting};
 use crate::domain::organization::OrganizationKind;
 use crate::domain::registry::RegistrationStatus;
 
 use super::audit::AuditCommand;
+use super::moment::Moment;
+use super::operator::OperatorArgs;
 use super::token_args::TokenArgs;
 use super::values::text_enum;
 
@@ -108,7 +110,7 @@ pub(super) enum Command {
     /// Bring the schema of the database up to date
     Migrate,
     /// Create a demonstration organization with keys and tokens, or show it. Never in production
-    Demo,
+    Demo(OperatorArgs),
     /// Create, show and list organizations
     #[command(subcommand)]
     Org(OrgCommand),
@@ -155,6 +157,8 @@ pub(super) struct NewOrgArgs {
     /// Email address for invoices
     #[arg(long, value_name = "EMAIL")]
     pub(super) billing_email: Option<String>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -167,12 +171,8 @@ pub(super) enum ApiKeyCommand {
         #[arg(long)]
         org: String,
     },
-    /// Revoke a key, which servers then refuse within a second
-    Revoke {
-        /// Id of the key
-        #[arg(value_name = "KEY_ID")]
-        id: String,
-    },
+    /// Revoke a key, or the keys of an organization. Servers then refuse them within a second
+    Revoke(RevokeKeyArgs),
 }
 
 #[derive(Args)]
@@ -186,6 +186,36 @@ pub(super) struct NewApiKeyArgs {
     /// Comma-separated: org:read, org:admin:write, apikeys:read, apikeys:write, audit:read
     #[arg(long, value_delimiter = ',', required = true)]
     pub(super) scopes: Vec<String>,
+    /// Time from which the key is refused, or lifetime, such as 90d [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub(super) expires: Option<Moment>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("selection").required(true).args(["id", "org"])))]
+pub(super) struct RevokeKeyArgs {
+    /// Id of the key
+    #[arg(value_name = "KEY_ID")]
+    pub(super) id: Option<String>,
+    /// Also revoke every key that the key issued, directly or through keys that it issued
+    #[arg(long, conflicts_with = "org")]
+    pub(super) issued: bool,
+    /// Revoke keys of this organization (id or external id), all of them unless limited
+    #[arg(long)]
+    pub(super) org: Option<String>,
+    /// Only keys that this key issued, directly or through keys that it issued
+    #[arg(long, value_name = "KEY_ID", conflicts_with = "id")]
+    pub(super) issued_by: Option<String>,
+    /// Only keys created since this time, or in this span up to now, such as 2h
+    #[arg(long, value_name = "TIME", conflicts_with = "id")]
+    pub(super) since: Option<Moment>,
+    /// Show the keys and revoke none
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -197,6 +227,8 @@ pub(super) enum BrandCommand {
         /// Id of the brand
         #[arg(value_name = "BRAND_ID")]
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
 }
 
@@ -211,6 +243,8 @@ pub(super) struct NewBrandArgs {
     /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 #[derive(Subcommand)]
@@ -222,6 +256,8 @@ pub(super) enum CampaignCommand {
         /// Id of the campaign
         #[arg(value_name = "CAMPAIGN_ID")]
         id: String,
+        #[command(flatten)]
+        operator: OperatorArgs,
     },
 }
 
@@ -236,6 +272,8 @@ pub(super) struct NewCampaignArgs {
     /// Status: PENDING or ACTIVE
     #[arg(long, default_value = "ACTIVE", value_parser = live_status)]
     pub(super) status: RegistrationStatus,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 fn live_status(text: &str) -> Result<RegistrationStatus, String> {

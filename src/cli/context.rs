@@ -5,6 +5,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{DatabaseUrl, Db};
 use crate::error::{BoxError, Error, chain};
+use crate::operator::session::Session;
+
+use super::operator::OperatorArgs;
 
 /// Result of a command. `false` means that the command worked but found a fault.
 pub(super) type Outcome = Result<bool, BoxError>;
@@ -13,6 +16,19 @@ pub(super) type Outcome = Result<bool, BoxError>;
 pub(super) struct Context {
     pub(super) db: Db,
     pub(super) clock: Clock,
+}
+
+impl Context {
+    /// Returns the session of a command that writes.
+    pub(super) fn session(self, operator: &OperatorArgs) -> Session {
+        let Self { db, clock } = self;
+        let operator = operator.operator();
+        Session {
+            db,
+            clock,
+            operator,
+        }
+    }
 }
 
 /// Opens the database and brings its schema up to date.

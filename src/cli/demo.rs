@@ -17,8 +17,10 @@ use crate::domain::scope::{Scope, ScopeSet};
 use crate::error::{BoxError, Error, Result};
 use crate::operator;
 use crate::operator::organization::NewOrganization;
+use crate::operator::session::Session;
 
-use super::context::{Context, Outcome, jwt_keys, jwt_secret, open};
+use super::context::{Outcome, jwt_keys, jwt_secret, open};
+use super::operator::OperatorArgs;
 use super::output::{Output, table};
 
 /// External id that finds the organization again. It has the form of Tether's own ids.
@@ -43,37 +45,37 @@ struct Demo {
     superadmin_token: String,
 }
 
-pub(super) async fn run(config: &Config, out: &mut Output) -> Outcome {
+pub(super) async fn run(config: &Config, operator: &OperatorArgs, out: &mut Output) -> Outcome {
     let secret = jwt_secret(config)?;
     let keys = jwt_keys(config)?;
-    let context = open(config)?;
-    let organization = organization(&context).await?;
+    let session = open(config)?.session(operator);
+    let organization = organization(&session).await?;
     let id = &organization.id;
     // With the secret, because a key that is derived from an id alone could be computed by others.
     let seed = |label: &str| format!("{label} of {id} by {}", secret.expose());
     let demo = Demo {
-        admin_key: key(&context, id, "demo admin", &ADMIN_SCOPES, &seed("admin")).await?,
+        admin_key: key(&session, id, "demo admin", &ADMIN_SCOPES, &seed("admin")).await?,
         reader_key: key(
-            &context,
+            &session,
             id,
             "demo reader",
             &[Scope::OrgRead],
             &seed("reader"),
         )
         .await?,
-        admin_token: token(&context, &keys, Role::Admin, Some(id)).await?,
-        superadmin_token: token(&context, &keys, Role::Superadmin, None).await?,
+        admin_token: token(&session, &keys, Role::Admin, Some(id)).await?,
+        superadmin_token: token(&session, &keys, Role::Superadmin, None).await?,
         organization,
     };
     out.print(&value(&demo), &text(&demo, &base_url(&config.listen)))?;
     Ok(true)
 }
 
-async fn organization(context: &Context) -> Result<Organization, BoxError> {
+async fn organization(session: &Session) -> Result<Organization, BoxError> {
     let external_id = ExternalId::parse(EXTERNAL_ID)
         .ok_or("the external id of the demonstration is not valid")?;
     let name = OrganizationRef::External(external_id.clone());
-    match operator::organization::find(&context.db, name.clone()).await {
+    match operator::organization::find(&session.db, name.clone()).await {
         Err(Error::NotFound(_)) => {}
         found => return Ok(found?),
     }
@@ -85,16 +87,15 @@ async fn organization(context: &Context) -> Result<Organization, BoxError> {
         external_id: Some(external_id),
         settings: Settings::new(display_name, Some(email)),
     };
-    let (db, clock) = (&context.db, &context.clock);
-    let id = operator::organization::create(db, clock, new).await?.id;
+    let id = operator::organization::create(session, new).await?.id;
     let (brand, status) = ("Acme Health".to_owned(), RegistrationStatus::Active);
-    operator::registry::add_brand(db, clock, id, brand, status).await?;
-    Ok(operator::organization::find(db, name).await?)
+    operator::registry::add_brand(session, id, brand, status).await?;
+    Ok(operator::organization::find(&session.db, name).await?)
 }
 
 /// Returns the first derived key that is not revoked, and creates it if needed.
 async fn key(
-    context: &Context,
+    session: &Session,
     org_id: &OrgId,
     label: &str,
     scopes: &[Scope],
@@ -110,9 +111,10 @@ async fn key(
         let new = NewApiKey {
             label: label.to_owned(),
             scopes,
+            expires_at: None,
             plaintext,
         };
-        let key = operator::api_key::create(&context.db, &context.clock, *org_id, new).await?;
+        let key = operator::api_key::create(session, *org_id, new).await?;
         if key.revoked_at.is_none() {
             return Ok(shown);
         }
@@ -121,7 +123,7 @@ async fn key(
 }
 
 async fn token(
-    context: &Context,
+    session: &Session,
     keys: &JwtKeys,
     role: Role,
     org_id: Option<&OrgId>,
@@ -131,8 +133,8 @@ async fn token(
         organization: org_id.map(ToString::to_string),
         role: role.into_str().to_owned(),
     };
-    let signed = keys.sign(&claims, None, context.clock.now(), TOKEN_TTL)?;
-    super::token::record(context, &signed, claims.subject, role, org_id.copied()).await?;
+    let signed = keys.sign(&claims, None, session.clock.now(), TOKEN_TTL)?;
+    super::token::record(session, &signed, claims.subject, role, org_id.copied()).await?;
     Ok(signed.text)
 }
 

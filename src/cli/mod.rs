@@ -5,6 +5,8 @@ mod args;
 mod audit;
 mod context;
 mod demo;
+mod moment;
+mod operator;
 mod organization;
 mod output;
 mod registry;
@@ -23,7 +25,7 @@ use crate::error::BoxError;
 use crate::logging;
 
 use args::{ApiKeyCommand, BrandCommand, CampaignCommand, Cli, Command, OrgCommand};
-use context::{Outcome, describe, open, open_existing};
+use context::{Context, Outcome, describe, open, open_existing};
 use output::Output;
 
 /// Parses the command line, runs the command and returns its exit code.
@@ -62,38 +64,54 @@ async fn dispatch(command: Command, config: &Config, mut output: Output) -> Outc
     match command {
         Command::Serve => serve::run(config).await,
         Command::Migrate => serve::migrate(config, out),
-        Command::Demo => demo::run(config, out).await,
-        Command::Org(OrgCommand::Create(new)) => {
-            // May create the database, because the other commands need an organization first.
-            organization::create(&open(config)?, new, out).await
-        }
-        Command::Org(OrgCommand::Show { id }) => {
-            organization::show(&open_existing(config)?, &id, out).await
-        }
-        Command::Org(OrgCommand::List) => organization::list(&open_existing(config)?, out).await,
-        Command::Key(ApiKeyCommand::Create(new)) => {
-            api_key::create(&open_existing(config)?, new, out).await
-        }
-        Command::Key(ApiKeyCommand::List { org }) => {
-            api_key::list(&open_existing(config)?, &org, out).await
-        }
-        Command::Key(ApiKeyCommand::Revoke { id }) => {
-            api_key::revoke(&open_existing(config)?, &id, out).await
-        }
-        Command::Brand(BrandCommand::Add(new)) => {
-            registry::add_brand(&open_existing(config)?, new, out).await
-        }
-        Command::Brand(BrandCommand::Delete { id }) => {
-            registry::delete_brand(&open_existing(config)?, &id, out).await
-        }
-        Command::Campaign(CampaignCommand::Add(new)) => {
-            registry::add_campaign(&open_existing(config)?, new, out).await
-        }
-        Command::Campaign(CampaignCommand::Delete { id }) => {
-            registry::delete_campaign(&open_existing(config)?, &id, out).await
-        }
+        Command::Demo(operator) => demo::run(config, &operator, out).await,
+        Command::Org(command) => match command {
+            OrgCommand::Create(new) => {
+                // May create the database, because the other commands need an organization first.
+                organization::create(&open(config)?.session(&new.operator), new, out).await
+            }
+            OrgCommand::Show { id } => organization::show(&open_existing(config)?, &id, out).await,
+            OrgCommand::List => organization::list(&open_existing(config)?, out).await,
+        },
+        Command::Key(command) => key(open_existing(config)?, command, out).await,
+        Command::Brand(command) => brand(open_existing(config)?, command, out).await,
+        Command::Campaign(command) => campaign(open_existing(config)?, command, out).await,
         Command::Token(args) => token::run(config, args, out).await,
         Command::Audit(command) => audit::run(config, command, out).await,
+    }
+}
+
+async fn key(context: Context, command: ApiKeyCommand, out: &mut Output) -> Outcome {
+    match command {
+        ApiKeyCommand::Create(new) => {
+            api_key::create(&context.session(&new.operator), new, out).await
+        }
+        ApiKeyCommand::List { org } => api_key::list(&context, &org, out).await,
+        ApiKeyCommand::Revoke(args) => {
+            api_key::revoke(&context.session(&args.operator), args, out).await
+        }
+    }
+}
+
+async fn brand(context: Context, command: BrandCommand, out: &mut Output) -> Outcome {
+    match command {
+        BrandCommand::Add(new) => {
+            registry::add_brand(&context.session(&new.operator), new, out).await
+        }
+        BrandCommand::Delete { id, operator } => {
+            registry::delete_brand(&context.session(&operator), &id, out).await
+        }
+    }
+}
+
+async fn campaign(context: Context, command: CampaignCommand, out: &mut Output) -> Outcome {
+    match command {
+        CampaignCommand::Add(new) => {
+            registry::add_campaign(&context.session(&new.operator), new, out).await
+        }
+        CampaignCommand::Delete { id, operator } => {
+            registry::delete_campaign(&context.session(&operator), &id, out).await
+        }
     }
 }
 

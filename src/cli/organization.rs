@@ -13,6 +13,7 @@ use crate::domain::registry::RegistrySummary;
 use crate::error::{BoxError, Error, Violation};
 use crate::operator;
 use crate::operator::organization::NewOrganization;
+use crate::operator::session::Session;
 
 use super::args::NewOrgArgs;
 use super::context::{Context, Outcome};
@@ -20,9 +21,9 @@ use super::output::{Output, table};
 
 const PAGE: i64 = 500;
 
-pub(super) async fn create(context: &Context, args: NewOrgArgs, out: &mut Output) -> Outcome {
+pub(super) async fn create(session: &Session, args: NewOrgArgs, out: &mut Output) -> Outcome {
     let new = new_organization(args)?;
-    let organization = operator::organization::create(&context.db, &context.clock, new).await?;
+    let organization = operator::organization::create(session, new).await?;
     print(&organization, out)
 }
 
@@ -33,6 +34,7 @@ fn new_organization(args: NewOrgArgs) -> Result<NewOrganization, Error> {
         kind,
         external_id,
         billing_email,
+        operator: _,
     } = args;
     let name = OrganizationName::parse(&name);
     let billing_email = billing_email

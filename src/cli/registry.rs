@@ -6,42 +6,40 @@ use crate::domain::ids::{BrandId, CampaignId};
 use crate::domain::registry::{self, Brand, Campaign};
 use crate::error::{BoxError, Error, Result};
 use crate::operator;
+use crate::operator::session::Session;
 
 use super::args::{NewBrandArgs, NewCampaignArgs};
-use super::context::{Context, Outcome};
+use super::context::Outcome;
 use super::organization::find;
 use super::output::Output;
 
-pub(super) async fn add_brand(context: &Context, args: NewBrandArgs, out: &mut Output) -> Outcome {
+pub(super) async fn add_brand(session: &Session, args: NewBrandArgs, out: &mut Output) -> Outcome {
     let name = parse_name(&args.name)?;
-    let org_id = find(&context.db, &args.org).await?.id;
-    let (db, clock) = (&context.db, &context.clock);
-    let brand = operator::registry::add_brand(db, clock, org_id, name, args.status).await?;
+    let org_id = find(&session.db, &args.org).await?.id;
+    let brand = operator::registry::add_brand(session, org_id, name, args.status).await?;
     print_brand(&brand, out)
 }
 
-pub(super) async fn delete_brand(context: &Context, id: &str, out: &mut Output) -> Outcome {
+pub(super) async fn delete_brand(session: &Session, id: &str, out: &mut Output) -> Outcome {
     let brand_id = BrandId::parse(id).ok_or_else(|| unknown("brand", id))?;
-    let deleted = operator::registry::delete_brand(&context.db, &context.clock, brand_id).await;
+    let deleted = operator::registry::delete_brand(session, brand_id).await;
     print_brand(&found(deleted, "brand", id)?, out)
 }
 
 pub(super) async fn add_campaign(
-    context: &Context,
+    session: &Session,
     args: NewCampaignArgs,
     out: &mut Output,
 ) -> Outcome {
     let name = parse_name(&args.name)?;
     let brand_id = BrandId::parse(&args.brand).ok_or_else(|| unknown("brand", &args.brand))?;
-    let (db, clock) = (&context.db, &context.clock);
-    let added = operator::registry::add_campaign(db, clock, brand_id, name, args.status).await;
+    let added = operator::registry::add_campaign(session, brand_id, name, args.status).await;
     print_campaign(&found(added, "brand", &args.brand)?, out)
 }
 
-pub(super) async fn delete_campaign(context: &Context, id: &str, out: &mut Output) -> Outcome {
+pub(super) async fn delete_campaign(session: &Session, id: &str, out: &mut Output) -> Outcome {
     let campaign_id = CampaignId::parse(id).ok_or_else(|| unknown("campaign", id))?;
-    let deleted =
-        operator::registry::delete_campaign(&context.db, &context.clock, campaign_id).await;
+    let deleted = operator::registry::delete_campaign(session, campaign_id).await;
     print_campaign(&found(deleted, "campaign", id)?, out)
 }
 

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::auth::jwt::{Claims, SignedToken};
 use crate::config::Config;
-use crate::domain::actor::{Author, Role};
+use crate::domain::actor::Role;
 use crate::domain::ids::OrgId;
 use crate::domain::token::{IssuedToken, Revocation, RevokedTokens};
 use crate::error::BoxError;
 use crate::operator;
+use crate::operator::session::Session;
 
 use super::context::{Context, Outcome, jwt_keys, jwt_secret, open_existing};
 use super::organization::find;
@@ -24,7 +25,10 @@ pub(super) async fn run(config: &Config, args: TokenArgs, out: &mut Output) -> O
     match args.command {
         None => sign(config, args.new, out).await,
         Some(TokenCommand::List) => list(&context()?, out).await,
-        Some(TokenCommand::Revoke(revoked)) => revoke(&context()?, revoked, out).await,
+        Some(TokenCommand::Revoke(revoked)) => {
+            let session = context()?.session(&revoked.operator);
+            revoke(&session, revoked, out).await
+        }
         Some(TokenCommand::Revocation(RevocationCommand::List)) => {
             list_revocations(&context()?, out).await
         }
@@ -36,11 +40,11 @@ async fn sign(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome 
     // Checked first, because its error names the variables.
     jwt_secret(config)?;
     let keys = jwt_keys(config)?;
-    let context = open_existing(config)?;
+    let session = open_existing(config)?.session(&args.operator);
     let role = args.role.ok_or("--role is required")?;
     // Before it is signed, because an unknown organization would make the token useless.
     let org_id = match &args.org {
-        Some(name) => Some(find(&context.db, name).await?.id),
+        Some(name) => Some(find(&session.db, name).await?.id),
         None => None,
     };
     // A subject of its own, so that users do not share one by accident.
@@ -52,8 +56,8 @@ async fn sign(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome 
         organization: args.org,
         role: role.into_str().to_owned(),
     };
-    let signed = keys.sign(&claims, args.name.as_deref(), context.clock.now(), args.ttl)?;
-    record(&context, &signed, claims.subject, role, org_id).await?;
+    let signed = keys.sign(&claims, args.name.as_deref(), session.clock.now(), args.ttl)?;
+    record(&session, &signed, claims.subject, role, org_id).await?;
     // Plain in both formats, so that a script can put the token into a variable.
     out.print_plain(&signed.text)?;
     Ok(true)
@@ -61,13 +65,12 @@ async fn sign(config: &Config, args: NewTokenArgs, out: &mut Output) -> Outcome 
 
 /// Records a token before it is shown.
 pub(super) async fn record(
-    context: &Context,
+    session: &Session,
     signed: &SignedToken,
     subject: String,
     role: Role,
     org_id: Option<OrgId>,
 ) -> Result<(), BoxError> {
-    let author = Author::command_line();
     let token = IssuedToken {
         id: signed.id,
         org_id,
@@ -76,9 +79,10 @@ pub(super) async fn record(
         role,
         issued_at: signed.issued_at,
         expires_at: signed.expires_at,
-        issued_by: author.actor.identity(),
+        issued_by: session.identity(),
+        reason: session.operator.reason.clone(),
     };
-    Ok(operator::token::record(&context.db, &context.clock, token, author).await?)
+    Ok(operator::token::record(session, token).await?)
 }
 
 async fn list(context: &Context, out: &mut Output) -> Outcome {
@@ -111,6 +115,7 @@ async fn list(context: &Context, out: &mut Output) -> Outcome {
             "issued_at": token.issued_at,
             "expires_at": token.expires_at,
             "issued_by": token.issued_by,
+            "reason": token.reason,
         })
     };
     let values: Vec<Value> = all.iter().map(value).collect();
@@ -119,16 +124,16 @@ async fn list(context: &Context, out: &mut Output) -> Outcome {
     Ok(true)
 }
 
-async fn revoke(context: &Context, args: RevokeTokensArgs, out: &mut Output) -> Outcome {
+async fn revoke(session: &Session, args: RevokeTokensArgs, out: &mut Output) -> Outcome {
     let tokens = match (args.subject, args.org) {
         (Some(subject), None) => RevokedTokens::OfSubject {
             subject,
             issuer: args.issuer,
         },
-        (None, Some(org)) => RevokedTokens::OfOrganization(find(&context.db, &org).await?.id),
+        (None, Some(org)) => RevokedTokens::OfOrganization(find(&session.db, &org).await?.id),
         (Some(_), Some(_)) | (None, None) => return Err("give either --subject or --org".into()),
     };
-    let revoked = operator::token::revoke(&context.db, &context.clock, tokens, args.before);
+    let revoked = operator::token::revoke(session, tokens, args.before);
     let revocation = revoked.await?;
     out.print(
         &revocation_value(&revocation),
@@ -178,5 +183,6 @@ fn revocation_value(revocation: &Revocation) -> Value {
         "issued_before": revocation.issued_before,
         "revoked_at": revocation.revoked_at,
         "revoked_by": revocation.revoked_by,
+        "reason": revocation.reason,
     })
 }

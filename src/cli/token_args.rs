@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use crate::domain::actor::Role;
 
+use super::operator::OperatorArgs;
 use super::values::text_enum;
 
 /// Longest lifetime without `--long-lived`.
@@ -58,6 +59,8 @@ pub(super) struct NewTokenArgs {
     /// Allow a lifetime of more than 24 hours
     #[arg(long)]
     pub(super) long_lived: bool,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 impl NewTokenArgs {
@@ -90,6 +93,8 @@ pub(super) struct RevokeTokensArgs {
     /// Refuse tokens issued before this time, such as 2026-01-31T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     pub(super) before: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {

@@ -86,6 +86,13 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
+/// Returns the user who ran this process by `sudo`, as `sudo` names them. Like any environment
+/// variable it proves nothing.
+pub fn sudo_user() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is config")]
+    std::env::var("SUDO_USER").ok()
+}
+
 impl Config {
     /// Returns the variables of the rate limits that are off although other machines can connect.
     pub fn risky_limits(&self) -> Vec<String> {

@@ -3,9 +3,10 @@
 
 use std::str::FromStr as _;
 
+use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 
-use crate::error::{Error, Resource, Result};
+use crate::error::{Error, Resource, Result, Violation};
 
 use super::actor::{Actor, Author, Role};
 use super::api_key::HashedApiKey;
@@ -25,6 +26,8 @@ pub enum Credential {
         /// Organization that owns the key.
         org_id: OrgId,
         scopes: ScopeSet,
+        /// Expiry of the key. `None` for never.
+        expires_at: Option<DateTime<Utc>>,
     },
     /// A user with a token whose signature and times were verified.
     User {
@@ -78,13 +81,14 @@ pub enum Target<'a> {
     Named(Option<&'a OrganizationRef>),
 }
 
-/// Proof that a caller may act on an organization, with the scopes that the caller may grant there.
-/// Only [`Caller::require`] creates it.
+/// Proof that a caller may act on an organization, with the scopes and the expiry that the caller
+/// may grant there. Only [`Caller::require`] creates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrgAccess {
     organization: OrganizationRef,
     author: Author,
     scopes: ScopeSet,
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// Authorized request: the proof of permission, the data that authentication read, and the
@@ -121,6 +125,32 @@ impl OrgAccess {
             Err(Error::Forbidden("cannot grant a scope that it lacks"))
         }
     }
+
+    /// Returns the expiry of a key that the caller creates: `wanted`, or else the caller's own.
+    ///
+    /// # Errors
+    /// Errors of [`OrgAccess::check_expiry`].
+    pub fn granted_expiry(&self, wanted: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
+        let granted = wanted.or(self.expires_at);
+        self.check_expiry(granted)?;
+        Ok(granted)
+    }
+
+    /// Refuses a key that would outlive the caller. `None` is a key that never expires.
+    ///
+    /// # Errors
+    /// [`Violation`] of `expires_at`.
+    pub fn check_expiry(&self, expires_at: Option<DateTime<Utc>>) -> Result<()> {
+        let is_granted = self
+            .expires_at
+            .is_none_or(|own| expires_at.is_some_and(|expiry| expiry <= own));
+        if is_granted {
+            Ok(())
+        } else {
+            let rule = "must not be after the expiry of the calling key";
+            Err(Violation::new("expires_at", rule).into())
+        }
+    }
 }
 
 impl Caller {
@@ -140,6 +170,7 @@ impl Caller {
             actor,
             request_id,
             client_network,
+            reason: None,
         };
         match credential {
             Credential::ApiKey {
@@ -147,6 +178,7 @@ impl Caller {
                 label,
                 org_id,
                 scopes,
+                expires_at,
                 hash,
             } => {
                 check_scopes(scopes, demand.scopes)?;
@@ -159,6 +191,7 @@ impl Caller {
                     organization: own_only(own, target)?,
                     author: author(actor),
                     scopes,
+                    expires_at,
                 };
                 Ok(Authorized {
                     access,
@@ -185,6 +218,7 @@ impl Caller {
                     author: author(actor),
                     // Tokens have no scopes, so that users cannot grant any.
                     scopes: ScopeSet::default(),
+                    expires_at: None,
                 };
                 Ok(Authorized {
                     access,
@@ -295,6 +329,7 @@ mod tests {
             hash: PlaintextApiKey::generate().hash(),
             org_id: OrgId::generate(),
             scopes: scopes.iter().copied().collect(),
+            expires_at: None,
         };
         Caller {
             credential,

@@ -1,17 +1,23 @@
 //! API keys: their form, their hash, and the events that the audit log records of them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result, Violation};
 
-use super::actor::Actor;
+use super::actor::{API_KEY_IDENTITY, Actor, PLATFORM};
 use super::audit::event::{self, Action, AuditEvent, Fields, recorded_time};
 use super::display_text;
 use super::ids::{ApiKeyId, OrgId};
 use super::scope::ScopeSet;
+
+/// Recorded fields that entries of earlier versions lack, because no key had a value then.
+pub const LATER_FIELDS: [&str; 2] = [EXPIRES_AT, ROTATED_FROM];
+
+const EXPIRES_AT: &str = "expires_at";
+const ROTATED_FROM: &str = "rotated_from";
 
 const MARK: &str = "am_live_";
 const SECRET_LENGTH: usize = 34;
@@ -113,11 +119,15 @@ pub struct ApiKey {
     /// First 12 characters of the key.
     pub prefix: String,
     pub scopes: ScopeSet,
+    /// Identity of the issuer.
+    pub created_by: String,
     pub created_at: DateTime<Utc>,
     /// Time of the last use, to the minute. `None` if the key was never used.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// Time of the revocation. `None` while the key is valid.
+    /// Time of the revocation. `None` for a key that is not revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Time from which the key is refused. `None` for a key that never expires.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Position in an organization's list of keys, newest first: directly after the key with this time
@@ -159,6 +169,8 @@ pub struct NewApiKey {
     /// Checked label for people.
     pub label: String,
     pub scopes: ScopeSet,
+    /// Time from which the key is refused. `None` for never.
+    pub expires_at: Option<DateTime<Utc>>,
     /// The key itself, which only the caller keeps.
     pub plaintext: PlaintextApiKey,
 }
@@ -167,15 +179,34 @@ impl ApiKey {
     /// Maximum length of a label, in Unicode code points.
     pub const MAX_LABEL_CHARS: usize = 100;
 
-    /// Refuses a revoked key.
+    /// Refuses a key that is revoked, or has expired by `now`.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for a revoked key.
-    pub fn check_live(&self) -> Result<()> {
+    /// [`Error::Unauthenticated`].
+    pub fn check_live(&self, now: DateTime<Utc>) -> Result<()> {
         if self.revoked_at.is_some() {
             return Err(Error::Unauthenticated("revoked API key"));
         }
+        if self.has_expired(now) {
+            return Err(Error::Unauthenticated("expired API key"));
+        }
         Ok(())
+    }
+
+    /// Returns whether the key has expired by `now`.
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Returns the key that issued this key. `None` if the command line created it.
+    pub fn issuer(&self) -> Option<ApiKeyId> {
+        ApiKeyId::parse(self.created_by.strip_prefix(API_KEY_IDENTITY)?)
+    }
+
+    /// Returns the issuer as customers see it. They must not learn which member of the platform's
+    /// staff created a key.
+    pub fn issuer_label(&self) -> &str {
+        self.issuer().map_or(PLATFORM, |_| &self.created_by)
     }
 
     /// Returns the event of this key's replacement by `new`, which also revokes this key at the
@@ -210,6 +241,24 @@ impl ApiKey {
         }
     }
 
+    /// Checks the expiry of a new key, and rounds it down to the milliseconds that both databases
+    /// and both APIs represent.
+    ///
+    /// # Errors
+    /// [`Violation`] of `expires_at`, with the rule as its message.
+    pub fn parse_expiry(
+        moment: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, Violation> {
+        // Not `trunc_subsecs`, which keeps the 60th second of a leap second.
+        DateTime::from_timestamp_millis(moment.timestamp_millis())
+            .filter(|expiry| *expiry > now && expiry.year() <= 9999)
+            .ok_or_else(|| {
+                let rule = "must be in the future, and before the year 10000";
+                Violation::new("expires_at", rule)
+            })
+    }
+
     /// Trims and checks a label.
     ///
     /// # Errors
@@ -228,8 +277,8 @@ impl ApiKey {
 pub struct IssuedKey {
     pub key: ApiKey,
     pub hash: HashedApiKey,
-    /// Identity of the issuer.
-    pub created_by: String,
+    /// Key that a rotation replaced by this key. `None` for a created key.
+    pub rotated_from: Option<ApiKeyId>,
 }
 
 impl IssuedKey {
@@ -241,14 +290,16 @@ impl IssuedKey {
             label: new.label.clone(),
             prefix: new.plaintext.prefix().to_owned(),
             scopes: new.scopes,
+            created_by: issuer.issuer(),
             created_at: now,
             last_used_at: None,
             revoked_at: None,
+            expires_at: new.expires_at,
         };
         Self {
             key,
             hash: new.plaintext.hash(),
-            created_by: issuer.identity(),
+            rotated_from: None,
         }
     }
 
@@ -258,7 +309,7 @@ impl IssuedKey {
         let Self {
             key,
             hash,
-            created_by,
+            rotated_from,
         } = self;
         let ApiKey {
             // The entry names both ids outside of its fields.
@@ -267,10 +318,12 @@ impl IssuedKey {
             label,
             prefix,
             scopes,
+            created_by,
             created_at,
             // A use is not recorded, and a revocation has an entry of its own.
             last_used_at: _,
             revoked_at: _,
+            expires_at,
         } = key;
         let scopes: Vec<&str> = scopes.iter().map(|scope| scope.into_str()).collect();
         vec![
@@ -280,6 +333,8 @@ impl IssuedKey {
             ("created_by", json!(created_by)),
             ("created_at", recorded_time(*created_at)),
             ("hash_commitment", json!(hash.commitment())),
+            (EXPIRES_AT, expires_at.map_or(Value::Null, recorded_time)),
+            (ROTATED_FROM, json!(rotated_from.map(|old| old.to_string()))),
         ]
     }
 

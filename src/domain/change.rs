@@ -66,7 +66,17 @@ impl Change {
         event: AuditEvent,
         now: DateTime<Utc>,
     ) -> Self {
+        Self::logged_all(organization, author, &[event], now)
+    }
+
+    /// Returns `organization` with `events` appended to its audit log, as [`Change::logged`] does.
+    pub fn logged_all(
+        organization: Organization,
+        author: &Author,
+        events: &[AuditEvent],
+        now: DateTime<Utc>,
+    ) -> Self {
         let before = organization.clone();
-        Self::recorded(&before, organization, author, &[event], now)
+        Self::recorded(&before, organization, author, events, now)
     }
 }

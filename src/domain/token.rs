@@ -29,6 +29,8 @@ pub struct IssuedToken {
     pub expires_at: DateTime<Utc>,
     /// Identity of the operator.
     pub issued_by: String,
+    /// Reason that the operator gave.
+    pub reason: Option<String>,
 }
 
 impl IssuedToken {
@@ -72,6 +74,8 @@ pub struct Revocation {
     pub revoked_at: DateTime<Utc>,
     /// Identity of the operator.
     pub revoked_by: String,
+    /// Reason that the operator gave.
+    pub reason: Option<String>,
 }
 
 impl Revocation {

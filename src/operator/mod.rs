@@ -5,4 +5,5 @@ pub mod api_key;
 pub mod audit;
 pub mod organization;
 pub mod registry;
+pub mod session;
 pub mod token;

@@ -1,12 +1,12 @@
 //! Organizations: creation, lookup and list.
 
-use crate::clock::Clock;
 use crate::db::{self, Db, DbConn, Lane};
-use crate::domain::actor::Author;
 use crate::domain::change::Change;
 use crate::domain::ids::{ExternalId, OrgId, OrganizationRef};
 use crate::domain::organization::{Organization, OrganizationKind, Settings};
 use crate::error::{Error, Resource, Result, Violation};
+
+use super::session::Session;
 
 /// Organization to be created.
 #[derive(Debug, Clone)]
@@ -21,22 +21,22 @@ pub struct NewOrganization {
 ///
 /// # Errors
 /// [`Error::Invalid`] for an external id that is already taken.
-pub async fn create(db: &Db, clock: &Clock, new: NewOrganization) -> Result<Organization> {
+pub async fn create(session: &Session, new: NewOrganization) -> Result<Organization> {
     let NewOrganization {
         kind,
         external_id,
         settings,
     } = new;
-    let organization = Organization::new(kind, external_id, settings, clock.now());
-    let creation = Change::creation(organization, &Author::command_line());
-    db.write(Lane::OPERATOR, move |conn| {
+    let organization = Organization::new(kind, external_id, settings, session.clock.now());
+    let creation = Change::creation(organization, &session.author());
+    let write = session.db.write(Lane::OPERATOR, move |conn| {
         if db::organization::insert(conn, &creation)? {
             Ok(creation.after)
         } else {
             Err(Violation::new("external_id", "is already taken").into())
         }
-    })
-    .await
+    });
+    write.await
 }
 
 /// Finds an organization by either of its names.

@@ -3,8 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clock::Clock;
-use crate::db::{self, Db, DbConn, Lane};
+use crate::db::{self, DbConn, Lane};
 use crate::domain::actor::Author;
 use crate::domain::audit::event::AuditEvent;
 use crate::domain::change::Change;
@@ -14,42 +13,43 @@ use crate::domain::registry::{Brand, Campaign, RegistrationStatus, SummaryChange
 use crate::error::{Error, Resource, Result, Violation};
 
 use super::organization;
+use super::session::Session;
 
 /// Adds a brand to an organization.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown organization.
 pub async fn add_brand(
-    db: &Db,
-    clock: &Clock,
+    session: &Session,
     org_id: OrgId,
     name: String,
     status: RegistrationStatus,
 ) -> Result<Brand> {
-    let now = clock.now();
+    let (author, now) = (session.author(), session.clock.now());
     let brand = Brand {
         id: BrandId::generate(),
         org_id,
         name,
         status,
     };
-    db.write(Lane::OPERATOR, move |conn| {
+    let write = session.db.write(Lane::OPERATOR, move |conn| {
         let organization = organization::lock(conn, &brand.org_id)?;
         // Before `record`, which counts the stored brands.
         db::registry::insert_brand(conn, &brand, now)?;
-        record(conn, organization, |summary| brand.created(summary), now)?;
+        let event = |summary| brand.created(summary);
+        record(conn, organization, event, &author, now)?;
         Ok(brand)
-    })
-    .await
+    });
+    write.await
 }
 
 /// Marks a brand and its campaigns as deleted. An already deleted brand stays unchanged.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown brand.
-pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> {
-    let now = clock.now();
-    db.write(Lane::OPERATOR, move |conn| {
+pub async fn delete_brand(session: &Session, id: BrandId) -> Result<Brand> {
+    let (author, now) = (session.author(), session.clock.now());
+    let write = session.db.write(Lane::OPERATOR, move |conn| {
         let no_brand = || Error::NotFound(Resource::Brand);
         // Before the lock, because only the brand tells which organization to lock.
         let org_id = db::registry::find_brand(conn, &id)?
@@ -62,13 +62,14 @@ pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> 
             return Ok(brand);
         }
         db::registry::delete_brand(conn, &org_id, &id, now)?;
-        record(conn, organization, |summary| brand.deleted(summary), now)?;
+        let event = |summary| brand.deleted(summary);
+        record(conn, organization, event, &author, now)?;
         Ok(Brand {
             status: RegistrationStatus::Deleted,
             ..brand
         })
-    })
-    .await
+    });
+    write.await
 }
 
 /// Adds a campaign to a brand that is not deleted.
@@ -76,14 +77,13 @@ pub async fn delete_brand(db: &Db, clock: &Clock, id: BrandId) -> Result<Brand> 
 /// # Errors
 /// [`Error::NotFound`] for an unknown brand, [`Error::Invalid`] for a deleted brand.
 pub async fn add_campaign(
-    db: &Db,
-    clock: &Clock,
+    session: &Session,
     brand_id: BrandId,
     name: String,
     status: RegistrationStatus,
 ) -> Result<Campaign> {
-    let now = clock.now();
-    db.write(Lane::OPERATOR, move |conn| {
+    let (author, now) = (session.author(), session.clock.now());
+    let write = session.db.write(Lane::OPERATOR, move |conn| {
         let not_found = Error::NotFound(Resource::Brand);
         let org_id = db::registry::find_brand(conn, &brand_id)?
             .ok_or(not_found)?
@@ -102,19 +102,20 @@ pub async fn add_campaign(
             status,
         };
         db::registry::insert_campaign(conn, &campaign, now)?;
-        record(conn, organization, |summary| campaign.created(summary), now)?;
+        let event = |summary| campaign.created(summary);
+        record(conn, organization, event, &author, now)?;
         Ok(campaign)
-    })
-    .await
+    });
+    write.await
 }
 
 /// Marks a campaign as deleted. An already deleted campaign stays unchanged.
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown campaign.
-pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<Campaign> {
-    let now = clock.now();
-    db.write(Lane::OPERATOR, move |conn| {
+pub async fn delete_campaign(session: &Session, id: CampaignId) -> Result<Campaign> {
+    let (author, now) = (session.author(), session.clock.now());
+    let write = session.db.write(Lane::OPERATOR, move |conn| {
         let no_campaign = || Error::NotFound(Resource::Campaign);
         let org_id = db::registry::find_campaign(conn, &id)?
             .ok_or_else(no_campaign)?
@@ -126,13 +127,14 @@ pub async fn delete_campaign(db: &Db, clock: &Clock, id: CampaignId) -> Result<C
             return Ok(campaign);
         }
         db::registry::delete_campaign(conn, &org_id, &id, now)?;
-        record(conn, organization, |summary| campaign.deleted(summary), now)?;
+        let event = |summary| campaign.deleted(summary);
+        record(conn, organization, event, &author, now)?;
         Ok(Campaign {
             status: RegistrationStatus::Deleted,
             ..campaign
         })
-    })
-    .await
+    });
+    write.await
 }
 
 /// Stores the summary of the changed registry, and the audit entry of the change that `event`
@@ -141,6 +143,7 @@ fn record(
     conn: &mut DbConn,
     organization: Organization,
     event: impl FnOnce(SummaryChange) -> AuditEvent,
+    author: &Author,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let registry = db::registry::summarize(conn, &organization.id)?;
@@ -155,8 +158,7 @@ fn record(
         version: organization.version + i64::from(is_shown),
         ..organization.clone()
     };
-    let author = Author::command_line();
-    let change = Change::recorded(&organization, after, &author, &[event], now);
+    let change = Change::recorded(&organization, after, author, &[event], now);
     db::organization::store_locked(conn, change)?;
     Ok(())
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clock::Clock;
 use crate::db::{self, Db, DbConn, Lane};
 use crate::domain::actor::Author;
 use crate::domain::audit::event::AuditEvent;
@@ -12,20 +11,23 @@ use crate::domain::token::{IssuedToken, Revocation, RevokedTokens};
 use crate::error::{Result, Violation};
 
 use super::organization;
+use super::session::Session;
 
 /// Records a token before it is shown, in the log of its organization too.
 ///
 /// # Errors
 /// `NotFound` for an unknown organization.
-pub async fn record(db: &Db, clock: &Clock, token: IssuedToken, author: Author) -> Result<()> {
-    let now = clock.now();
-    db.write(Lane::OPERATOR, move |conn| {
-        if let Some(org_id) = &token.org_id {
-            log(conn, org_id, token.issued(), &author, now)?;
-        }
-        db::token::insert_issued(conn, &token)
-    })
-    .await
+pub async fn record(session: &Session, token: IssuedToken) -> Result<()> {
+    let (now, author) = (session.clock.now(), session.author());
+    session
+        .db
+        .write(Lane::OPERATOR, move |conn| {
+            if let Some(org_id) = &token.org_id {
+                log(conn, org_id, token.issued(), &author, now)?;
+            }
+            db::token::insert_issued(conn, &token)
+        })
+        .await
 }
 
 /// Revokes the tokens that were issued before `issued_before`, by default before now. Servers cache
@@ -34,12 +36,11 @@ pub async fn record(db: &Db, clock: &Clock, token: IssuedToken, author: Author) 
 /// # Errors
 /// `NotFound` for an unknown organization, `Invalid` for a time to come.
 pub async fn revoke(
-    db: &Db,
-    clock: &Clock,
+    session: &Session,
     tokens: RevokedTokens,
     issued_before: Option<DateTime<Utc>>,
 ) -> Result<Revocation> {
-    let (now, author) = (clock.now(), Author::command_line());
+    let (now, author) = (session.clock.now(), session.author());
     // It could not be undone, and would refuse tokens that are issued later.
     if issued_before.is_some_and(|moment| moment > now) {
         return Err(Violation::new("before", "must not be in the future").into());
@@ -50,18 +51,21 @@ pub async fn revoke(
         issued_before: issued_before.unwrap_or(now),
         revoked_at: now,
         revoked_by: author.actor.identity(),
+        reason: author.reason.clone(),
     };
     // With the reserve, because a leaked token must be revocable on a full disk.
-    db.write_with_reserve(Lane::OPERATOR, move |conn| {
-        if let RevokedTokens::OfOrganization(org_id) = &revocation.tokens
-            && let Some(event) = revocation.recorded()
-        {
-            log(conn, org_id, event, &author, now)?;
-        }
-        db::token::insert_revocation(conn, &revocation)?;
-        Ok(revocation.clone())
-    })
-    .await
+    session
+        .db
+        .write_with_reserve(Lane::OPERATOR, move |conn| {
+            if let RevokedTokens::OfOrganization(org_id) = &revocation.tokens
+                && let Some(event) = revocation.recorded()
+            {
+                log(conn, org_id, event, &author, now)?;
+            }
+            db::token::insert_revocation(conn, &revocation)?;
+            Ok(revocation.clone())
+        })
+        .await
 }
 
 /// Appends `event` to the log of an organization.

@@ -156,6 +156,10 @@ pub struct DeleteApiKeyParams {
     #[doc = "`id`, of the path."]
     #[serde(rename = "id")]
     pub id: uuid::Uuid,
+
+    #[doc = "`issued`, of the query. Default: `false`."]
+    #[serde(rename = "issued")]
+    pub issued: bool,
 }
 
 #[doc = "Successful response of `deleteApiKey`."]
@@ -165,7 +169,7 @@ pub struct DeleteApiKeyParams {
 )]
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeleteApiKeySuccess {
-    #[doc = "204: The key is revoked. No body."]
+    #[doc = "204: The key is revoked, and with `issued` the keys that it issued. No body."]
     NoContent,
 }
 
@@ -538,7 +542,7 @@ pub mod operations {
         scheme: Some("bearerAuth"),
         scopes: &["apikeys:write"],
         minimum_role: None,
-        statuses: &[204, 400, 401, 403, 404, 405, 412, 429, 500, 503],
+        statuses: &[204, 400, 401, 403, 404, 405, 412, 422, 429, 500, 503],
     };
 
     #[doc = "`getApiKey`"]

@@ -28,15 +28,21 @@ pub struct ApiKey {
     #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
     #[serde(rename = "scopes")]
     pub scopes: Vec<String>,
+    #[doc = "Who issued the key: `api_key:<id>` for a key that created it, or rotated an earlier key to it. `platform`\nfor the operator of the platform."]
+    #[serde(rename = "created_by")]
+    pub created_by: String,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
     pub created_at: quietline_api_runtime::Timestamp,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
     pub last_used_at: Option<quietline_api_runtime::Timestamp>,
-    #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
+    #[doc = "Time of the revocation, in UTC. Null while the key is not revoked."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
     pub revoked_at: Option<quietline_api_runtime::Timestamp>,
+    #[doc = "The moment, in UTC, from which the key is refused like a revoked key. Null if the key never expires. It\nnever changes."]
+    #[serde(rename = "expires_at", deserialize_with = "Option::deserialize")]
+    pub expires_at: Option<quietline_api_runtime::Timestamp>,
 }
 
 #[doc = "Where a page of API keys stands in its list."]
@@ -136,7 +142,7 @@ pub struct AuditEntry {
     #[doc = "`resource` of the spec."]
     #[serde(rename = "resource")]
     pub resource: models::AuditResource,
-    #[doc = "Why it was done, if the request said so. No operation takes a reason at present."]
+    #[doc = "Why it was done, in the words of the platform's operator. Null if no reason was given. No request takes a\nreason at present."]
     #[serde(rename = "reason", deserialize_with = "Option::deserialize")]
     pub reason: Option<String>,
     #[doc = "ULID of the request that did it. All entries that one request causes have the same."]
@@ -270,6 +276,14 @@ pub struct CreateApiKeyRequest {
     #[doc = "Scopes of the key: at least one of the names in `x-scopes` of the security scheme, each at most once,\nall of them scopes of the calling key. The names are not an enumeration of this schema, because the\nresponse to an unknown scope is 400 `INVALID_INPUT`, not 422."]
     #[serde(rename = "scopes")]
     pub scopes: Vec<String>,
+    #[doc = "The moment from which the key is refused, rounded down to milliseconds. It is in the future, before the\nyear 10000, and not after the expiry of the calling key. Null or absent: the key expires with the calling\nkey, or never if that never expires."]
+    #[serde(
+        rename = "expires_at",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "::serde_with::rust::double_option"
+    )]
+    pub expires_at: Option<Option<quietline_api_runtime::Timestamp>>,
 }
 
 #[doc = "What went wrong."]
@@ -294,7 +308,7 @@ pub struct ErrorBody {
     pub request_id: String,
 }
 
-#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies requires an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode requires a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode cannot be turned off while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `API_KEY_LIMIT_REACHED` (422): the organization has 1,000 keys that are not revoked.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json` in UTF-8, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): `If-Match` or `If-None-Match` is false for the resource as it is.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now, and stored nothing; see `Retry-After`.\n- `OUTCOME_UNKNOWN` (503): the change may have been stored; the database did not confirm it.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
+#[doc = "What went wrong, for programs:\n- `UNAUTHORIZED` (401): no credential, or one that is not accepted.\n- `FORBIDDEN` (403): the key lacks the required scope, or one that it would grant.\n- `NOT_FOUND` (404): there is no such thing in this organization.\n- `VALIDATION_FAILED` (400, 422): single fields or parameters are wrong; see `details`. 400 for the path.\n- `ATTESTATION_REQUIRED` (422): disabling auto replies requires an attestation.\n- `RESELLER_NOT_ELIGIBLE` (422): reseller mode requires a commercial organization.\n- `RESELLER_HAS_BRANDS` (422): reseller mode cannot be turned off while a brand exists.\n- `API_KEY_REVOKED` (422): a revoked key cannot be rotated.\n- `API_KEY_EXPIRED` (422): an expired key cannot be rotated.\n- `API_KEY_LIMIT_REACHED` (422): the organization has 1,000 keys that are neither revoked nor expired.\n- `INVALID_INPUT` (400): the request is wrong in its structure.\n- `UNSUPPORTED_MEDIA_TYPE` (415): the body is not `application/json` in UTF-8, or it is compressed.\n- `PAYLOAD_TOO_LARGE` (413): the body has more than 64 KiB.\n- `METHOD_NOT_ALLOWED` (405): the path does not have this method.\n- `REQUEST_TIMEOUT` (408): the body did not arrive in time.\n- `PRECONDITION_FAILED` (412): `If-Match` or `If-None-Match` is false for the resource as it is.\n- `IDEMPOTENCY_KEY_REUSED` (422): the `Idempotency-Key` came with another request before.\n- `IDEMPOTENCY_KEY_IN_USE` (409): the first request with this `Idempotency-Key` still runs.\n- `RATE_LIMITED` (429): too many requests; see `Retry-After`.\n- `INTERNAL` (500): the server failed.\n- `UNAVAILABLE` (503): the server cannot answer for now, and stored nothing; see `Retry-After`.\n- `OUTCOME_UNKNOWN` (503): the change may have been stored; the database did not confirm it.\n\nThe codes in `x-quietline-extension-values` are this server's own."]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ErrorCode {
     #[doc = "`UNAUTHORIZED`"]
@@ -328,6 +342,10 @@ pub enum ErrorCode {
     #[doc = "`API_KEY_REVOKED`"]
     #[serde(rename = "API_KEY_REVOKED")]
     ApiKeyRevoked,
+
+    #[doc = "`API_KEY_EXPIRED`"]
+    #[serde(rename = "API_KEY_EXPIRED")]
+    ApiKeyExpired,
 
     #[doc = "`API_KEY_LIMIT_REACHED`"]
     #[serde(rename = "API_KEY_LIMIT_REACHED")]
@@ -393,6 +411,7 @@ impl ErrorCode {
         Self::ResellerNotEligible,
         Self::ResellerHasBrands,
         Self::ApiKeyRevoked,
+        Self::ApiKeyExpired,
         Self::ApiKeyLimitReached,
         Self::InvalidInput,
         Self::UnsupportedMediaType,
@@ -426,6 +445,8 @@ impl ErrorCode {
             Self::ResellerHasBrands => "RESELLER_HAS_BRANDS",
 
             Self::ApiKeyRevoked => "API_KEY_REVOKED",
+
+            Self::ApiKeyExpired => "API_KEY_EXPIRED",
 
             Self::ApiKeyLimitReached => "API_KEY_LIMIT_REACHED",
 
@@ -485,15 +506,21 @@ pub struct IssuedApiKey {
     #[doc = "What the key may be used for, in the order of `x-scopes` of the security scheme. Scopes may be\nadded."]
     #[serde(rename = "scopes")]
     pub scopes: Vec<String>,
+    #[doc = "Who issued the key: `api_key:<id>` for a key that created it, or rotated an earlier key to it. `platform`\nfor the operator of the platform."]
+    #[serde(rename = "created_by")]
+    pub created_by: String,
     #[doc = "When the key was created, in UTC."]
     #[serde(rename = "created_at")]
     pub created_at: quietline_api_runtime::Timestamp,
     #[doc = "The minute, in UTC, in which the key last authenticated a request, even if the request failed.\nNull if never. It is updated within a few seconds."]
     #[serde(rename = "last_used_at", deserialize_with = "Option::deserialize")]
     pub last_used_at: Option<quietline_api_runtime::Timestamp>,
-    #[doc = "Time of the revocation, in UTC. Null while the key is valid."]
+    #[doc = "Time of the revocation, in UTC. Null while the key is not revoked."]
     #[serde(rename = "revoked_at", deserialize_with = "Option::deserialize")]
     pub revoked_at: Option<quietline_api_runtime::Timestamp>,
+    #[doc = "The moment, in UTC, from which the key is refused like a revoked key. Null if the key never expires. It\nnever changes."]
+    #[serde(rename = "expires_at", deserialize_with = "Option::deserialize")]
+    pub expires_at: Option<quietline_api_runtime::Timestamp>,
     #[doc = "The whole key. Only the first response contains it, and it is not stored. Null in a replayed\nresponse."]
     #[serde(rename = "plaintext", deserialize_with = "Option::deserialize")]
     pub plaintext: Option<String>,

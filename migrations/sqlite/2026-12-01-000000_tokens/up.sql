@@ -8,7 +8,8 @@ CREATE TABLE issued_tokens (
     role TEXT NOT NULL,
     issued_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    issued_by TEXT NOT NULL
+    issued_by TEXT NOT NULL,
+    reason TEXT
 );
 
 -- Tokens of an organization or of a subject that were issued before `issued_before` are refused. Without an issuer,
@@ -21,6 +22,7 @@ CREATE TABLE token_revocations (
     issued_before BIGINT NOT NULL,
     revoked_at BIGINT NOT NULL,
     revoked_by TEXT NOT NULL,
+    reason TEXT,
     CHECK ((org_id IS NULL) = (subject IS NOT NULL)),
     CHECK (issuer IS NULL OR subject IS NOT NULL)
 );

@@ -44,12 +44,15 @@ fn entry_value(entry: &AuditEntry) -> Value {
 }
 
 fn entry_line(entry: &AuditEntry) -> String {
+    let reason = entry.reason.as_ref();
+    let reason = reason.map(|reason| format!("  reason: {reason}"));
     format!(
-        "{:>6}  {}  {}  {}  {}",
+        "{:>6}  {}  {}  {}  {}{}",
         entry.seq,
         entry.occurred_at.format("%FT%TZ"),
         entry.actor.label,
         entry.action,
-        entry.payload
+        entry.payload,
+        reason.unwrap_or_default()
     )
 }

@@ -12,7 +12,7 @@ use crate::cli::organization::find;
 use crate::cli::output::{Output, counted};
 use crate::clock::Clock;
 use crate::domain::audit::chain::Anchors;
-use crate::domain::audit::replay::{Drift, StateFault};
+use crate::domain::audit::rows::{Drift, StateFault};
 use crate::domain::ids::OrgId;
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{AnchorPublicKey, Statements};

@@ -177,9 +177,11 @@ mod tests {
             label: "test".into(),
             prefix: plaintext.prefix().into(),
             scopes: ScopeSet::default(),
+            created_by: "command-line".into(),
             created_at: DateTime::UNIX_EPOCH,
             last_used_at: None,
             revoked_at: None,
+            expires_at: None,
         };
         (plaintext.hash(), Arc::new(CachedKey::new(key)))
     }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::query_builder::QueryId;
 use diesel::sql_types::Bool;
 
-use crate::domain::actor::Actor;
+use crate::domain::actor::API_KEY_IDENTITY;
 use crate::domain::api_key::{ApiKey, HashedApiKey, IssuedKey, KeyPosition};
 use crate::domain::ids::{ApiKeyId, OrgId};
 use crate::domain::organization::Organization;
@@ -29,9 +29,11 @@ struct ApiKeyRow {
     label: String,
     prefix: String,
     scopes: String,
+    created_by: String,
     created_at: StoredTime,
     last_used_at: Option<StoredTime>,
     revoked_at: Option<StoredTime>,
+    expires_at: Option<StoredTime>,
 }
 
 impl ApiKeyRow {
@@ -42,9 +44,11 @@ impl ApiKeyRow {
             label: self.label,
             prefix: self.prefix,
             scopes: ScopeSet::from_stored(&self.scopes),
+            created_by: self.created_by,
             created_at: self.created_at.utc(),
             last_used_at: self.last_used_at.map(StoredTime::utc),
             revoked_at: self.revoked_at.map(StoredTime::utc),
+            expires_at: self.expires_at.map(StoredTime::utc),
         }
     }
 }
@@ -55,7 +59,7 @@ pub fn insert(conn: &mut DbConn, issued: &IssuedKey) -> Result<()> {
     let IssuedKey {
         key,
         hash,
-        created_by,
+        rotated_from,
     } = issued;
     let ApiKey {
         id,
@@ -63,9 +67,11 @@ pub fn insert(conn: &mut DbConn, issued: &IssuedKey) -> Result<()> {
         label,
         prefix,
         scopes,
+        created_by,
         created_at,
         last_used_at,
         revoked_at,
+        expires_at,
     } = key;
     let row = (
         api_keys::id.eq(id),
@@ -78,6 +84,8 @@ pub fn insert(conn: &mut DbConn, issued: &IssuedKey) -> Result<()> {
         api_keys::created_at.eq(StoredTime::from(*created_at)),
         api_keys::last_used_at.eq(last_used_at.map(StoredTime::from)),
         api_keys::revoked_at.eq(revoked_at.map(StoredTime::from)),
+        api_keys::expires_at.eq(expires_at.map(StoredTime::from)),
+        api_keys::rotated_from.eq(rotated_from),
     );
     diesel::insert_into(api_keys::table)
         .values(row)
@@ -131,6 +139,12 @@ pub fn list(
     Ok(rows.into_iter().map(ApiKeyRow::into_domain).collect())
 }
 
+/// Lists all keys of an organization, newest first. For an operation on keys that belong together,
+/// which an organization rarely needs.
+pub fn list_all(conn: &mut DbConn, org_id: &OrgId) -> Result<Vec<ApiKey>> {
+    list(conn, org_id, true, None, i64::MAX)
+}
+
 /// Counts the keys of [`list`] up to a position, or all of them. Returns `most` if there are more,
 /// so that a long list takes no longer than one of this length.
 pub fn count(
@@ -163,12 +177,20 @@ pub fn count(
     }
 }
 
-/// Returns whether an organization has `number` keys that are not revoked, or more.
-pub fn has_live(conn: &mut DbConn, org_id: &OrgId, number: i64) -> Result<bool> {
-    // Not a count, which would read every key that is not revoked.
+/// Returns whether an organization has `number` keys that are neither revoked nor expired by `now`,
+/// or more.
+pub fn has_live(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    number: i64,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let never_expires = api_keys::expires_at.is_null();
+    // Not a count, which would read every live key.
     let last: Option<ApiKeyId> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
         .filter(api_keys::revoked_at.is_null())
+        .filter(never_expires.or(api_keys::expires_at.gt(StoredTime::from(now))))
         .offset(number - 1)
         .limit(1)
         .select(api_keys::id)
@@ -188,27 +210,56 @@ fn bounds(after: Option<&KeyPosition>) -> (StoredTime, ApiKeyId) {
     }
 }
 
-/// Returns the time of the `nth` newest key that an organization's API keys issued in `period`, or
-/// `None` for fewer keys. The start of `period` is exclusive.
-pub fn find_nth_issue(
+/// Returns the time of the `nth` newest key that an organization's API keys created in `period`, or
+/// `None` for fewer keys. Rotations are not counted. The start of `period` is exclusive.
+pub fn find_nth_creation(
     conn: &mut DbConn,
     org_id: &OrgId,
     period: &Range<DateTime<Utc>>,
     nth: i64,
 ) -> Result<Option<DateTime<Utc>>> {
-    let issued: Option<StoredTime> = api_keys::table
+    let created: Option<StoredTime> = api_keys::table
         .filter(api_keys::org_id.eq(org_id))
         .filter(api_keys::created_at.gt(StoredTime::from(period.start)))
         .filter(api_keys::created_at.lt(StoredTime::from(period.end)))
+        .filter(api_keys::rotated_from.is_null())
         // Keys that the operator creates do not count for the rate limit.
-        .filter(api_keys::created_by.ne(Actor::CommandLine.identity()))
+        .filter(api_keys::created_by.like(format!("{API_KEY_IDENTITY}%")))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .offset(nth - 1)
         .limit(1)
         .select(api_keys::created_at)
         .get_result(conn)
         .optional()?;
-    Ok(issued.map(StoredTime::utc))
+    Ok(created.map(StoredTime::utc))
+}
+
+/// Returns the time of the `nth` newest rotation in `period` among those that led to the key `id`,
+/// or `None` for fewer. The start of `period` is exclusive.
+pub fn find_nth_rotation(
+    conn: &mut DbConn,
+    org_id: &OrgId,
+    id: &ApiKeyId,
+    period: &Range<DateTime<Utc>>,
+    nth: u32,
+) -> Result<Option<DateTime<Utc>>> {
+    let (mut id, mut newest) = (*id, None);
+    // At most `nth` lookups by the primary key. A recursive query would have a text per database.
+    for _ in 0..nth {
+        let row: Option<(StoredTime, Option<ApiKeyId>)> = api_keys::table
+            .filter(api_keys::org_id.eq(org_id))
+            .filter(api_keys::id.eq(id))
+            .select((api_keys::created_at, api_keys::rotated_from))
+            .get_result(conn)
+            .optional()?;
+        let rotated = row.and_then(|(at, from)| Some((at.utc(), from?)));
+        let Some((at, from)) = rotated.filter(|(at, _)| period.start < *at && *at < period.end)
+        else {
+            return Ok(None);
+        };
+        (id, newest) = (from, Some(at));
+    }
+    Ok(newest)
 }
 
 /// Marks a key as revoked at `now`.
@@ -256,15 +307,19 @@ pub fn list_issued(
         .filter(api_keys::org_id.eq(org_id))
         .order((api_keys::created_at.desc(), api_keys::id.desc()))
         .limit(limit)
-        .select((ApiKeyRow::as_select(), api_keys::hash, api_keys::created_by))
+        .select((
+            ApiKeyRow::as_select(),
+            api_keys::hash,
+            api_keys::rotated_from,
+        ))
         .into_boxed();
     if let Some(KeyPosition { created_at, id }) = after {
         let created_at = StoredTime::from(*created_at);
         let is_next = api_keys::created_at.eq(created_at).and(api_keys::id.lt(id));
         query = query.filter(api_keys::created_at.lt(created_at).or(is_next));
     }
-    let rows: Vec<(ApiKeyRow, Vec<u8>, String)> = query.load(conn)?;
-    let issued = rows.into_iter().map(|(row, hash, created_by)| {
+    let rows: Vec<(ApiKeyRow, Vec<u8>, Option<ApiKeyId>)> = query.load(conn)?;
+    let issued = rows.into_iter().map(|(row, hash, rotated_from)| {
         let scopes = row.scopes.clone();
         let key = row.into_domain();
         // Compared as text, because reading drops names that the program does not know.
@@ -275,7 +330,7 @@ pub fn list_issued(
         Ok(IssuedKey {
             key,
             hash: HashedApiKey::from_stored(stored_hash(hash)?),
-            created_by,
+            rotated_from,
         })
     });
     issued.collect()

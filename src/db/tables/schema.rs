@@ -15,6 +15,8 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+        rotated_from -> Nullable<Uuid>,
     }
 }
 
@@ -99,6 +101,7 @@ diesel::table! {
         issued_at -> Timestamptz,
         expires_at -> Timestamptz,
         issued_by -> Text,
+        reason -> Nullable<Text>,
     }
 }
 
@@ -160,6 +163,7 @@ diesel::table! {
         issued_before -> Timestamptz,
         revoked_at -> Timestamptz,
         revoked_by -> Text,
+        reason -> Nullable<Text>,
     }
 }
 

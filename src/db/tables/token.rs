@@ -22,6 +22,7 @@ pub fn insert_issued(conn: &mut DbConn, token: &IssuedToken) -> Result<()> {
         issued_at,
         expires_at,
         issued_by,
+        reason,
     } = token;
     let row = (
         issued_tokens::id.eq(id),
@@ -32,6 +33,7 @@ pub fn insert_issued(conn: &mut DbConn, token: &IssuedToken) -> Result<()> {
         issued_tokens::issued_at.eq(StoredTime::from(*issued_at)),
         issued_tokens::expires_at.eq(StoredTime::from(*expires_at)),
         issued_tokens::issued_by.eq(issued_by),
+        issued_tokens::reason.eq(reason),
     );
     diesel::insert_into(issued_tokens::table)
         .values(row)
@@ -50,6 +52,7 @@ struct IssuedRow {
     issued_at: StoredTime,
     expires_at: StoredTime,
     issued_by: String,
+    reason: Option<String>,
 }
 
 /// Lists signed tokens in order of their ids, starting after a given id.
@@ -74,6 +77,7 @@ pub fn list_issued(
             issued_at: row.issued_at.utc(),
             expires_at: row.expires_at.utc(),
             issued_by: row.issued_by,
+            reason: row.reason,
         })
     };
     rows.into_iter().map(into_domain).collect()
@@ -86,6 +90,7 @@ pub fn insert_revocation(conn: &mut DbConn, revocation: &Revocation) -> Result<(
         issued_before,
         revoked_at,
         revoked_by,
+        reason,
     } = revocation;
     let (org_id, issuer, subject) = match tokens {
         RevokedTokens::OfOrganization(org_id) => (Some(org_id), None, None),
@@ -99,6 +104,7 @@ pub fn insert_revocation(conn: &mut DbConn, revocation: &Revocation) -> Result<(
         token_revocations::issued_before.eq(StoredTime::from(*issued_before)),
         token_revocations::revoked_at.eq(StoredTime::from(*revoked_at)),
         token_revocations::revoked_by.eq(revoked_by),
+        token_revocations::reason.eq(reason),
     );
     diesel::insert_into(token_revocations::table)
         .values(row)
@@ -116,6 +122,7 @@ struct RevocationRow {
     issued_before: StoredTime,
     revoked_at: StoredTime,
     revoked_by: String,
+    reason: Option<String>,
 }
 
 /// Lists revocations in order of their ids, starting after a given id.
@@ -150,6 +157,7 @@ impl RevocationRow {
             issued_before: self.issued_before.utc(),
             revoked_at: self.revoked_at.utc(),
             revoked_by: self.revoked_by,
+            reason: self.reason,
         })
     }
 }

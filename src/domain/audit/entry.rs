@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use sha2::{Digest, Sha256};
 
-use super::super::actor::{Actor, Author, Role};
+use super::super::actor::{Actor, Author, PLATFORM, Role};
 use super::super::encoding::push_netstring;
 use super::super::ids::{AuditId, ID_LENGTH, OrgId};
 use super::event::AuditEvent;
@@ -63,7 +63,7 @@ pub struct AuditEntry {
     /// Type of the resource acted on.
     pub resource_type: String,
     pub resource_id: String,
-    /// Reason, if the caller gave one.
+    /// Reason, if the author gave one.
     pub reason: Option<String>,
     /// Id of the request.
     pub request_id: String,
@@ -89,9 +89,10 @@ impl ActorRecord {
     fn of(author: &Author) -> Self {
         let Author {
             actor,
-            // The entry has it in a field of its own.
-            request_id: _,
             client_network,
+            // The entry has fields for these.
+            request_id: _,
+            reason: _,
         } = author;
         let (kind, label) = match actor {
             Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
@@ -100,7 +101,7 @@ impl ActorRecord {
                 role: Role::Superadmin,
                 ..
             }
-            | Actor::CommandLine => (ActorKind::Platform, "platform".to_owned()),
+            | Actor::CommandLine { .. } => (ActorKind::Platform, PLATFORM.to_owned()),
             Actor::User { subject, role, .. } => {
                 let label = format!("user:{subject} ({})", role.into_str());
                 (ActorKind::Customer, label)
@@ -137,7 +138,7 @@ impl AuditEntry {
             action: event.action.into_str().to_owned(),
             resource_type: event.resource_type.to_owned(),
             resource_id: event.resource_id.clone(),
-            reason: None,
+            reason: author.reason.clone(),
             request_id: author.request_id.to_string(),
             payload: event.payload(),
             previous_hash: head.hash,

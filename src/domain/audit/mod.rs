@@ -6,3 +6,4 @@ pub mod entry;
 pub mod event;
 pub mod filter;
 pub mod replay;
+pub mod rows;

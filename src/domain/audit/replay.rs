@@ -1,110 +1,27 @@
-//! Replay of an organization's log: the rows that its entries describe, and their comparison with
-//! the stored rows. Not here: the chain of the entries, which `chain` verifies.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::fmt;
+//! Replay of an organization's log: what each entry does to the rows. Not here: the chain of the
+//! entries, which `chain` verifies.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::api_key::IssuedKey;
-use super::super::registry::{Brand, Campaign, RegistrationStatus, RegistrySummary};
+use super::super::api_key::{IssuedKey, LATER_FIELDS};
+use super::super::registry::{Brand, Campaign, RegistrySummary};
 use super::entry::AuditEntry;
 use super::event::{Action, Fields, recorded_time};
+use super::rows::{RowName, Rows, StateFault, Step, Table};
 
 /// Field of a key that a later entry sets.
 const REVOKED_AT: &str = "revoked_at";
 
-/// Contradiction between a log and the stored rows, or within a log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StateFault {
-    /// An entry does not follow from the entries before it.
-    #[error("entry {seq} cannot be replayed: {reason}")]
-    Entry { seq: i64, reason: String },
-    /// A stored value differs from the recorded value.
-    #[error(transparent)]
-    Drift(Box<Drift>),
-    /// No entry creates a stored row.
-    #[error("{0}: no entry creates it")]
-    NoEntry(RowName),
-    /// A recorded row is not stored.
-    #[error("{row}: the row is missing, entry {seq} creates it")]
-    NoRow { row: RowName, seq: i64 },
-}
-
-/// Difference between a stored value and the log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{row}: {field} is {}, entry {seq} says {}", shown(.found), shown(.recorded))]
-pub struct Drift {
-    pub row: RowName,
-    pub field: String,
-    /// Stored value; `None` for a field that only the log has.
-    pub found: Option<Value>,
-    /// Recorded value; `None` for a field that only the row has.
-    pub recorded: Option<Value>,
-    /// Entry that set the field, or created the row.
-    pub seq: i64,
-}
-
-fn shown(value: &Option<Value>) -> String {
-    value.as_ref().map_or("absent".to_owned(), Value::to_string)
-}
-
-/// Table of a row, by the type of the resource in the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case", const_into_str)]
-pub enum Table {
-    Organization,
-    ApiKey,
-    Brand,
-    Campaign,
-    Token,
-}
-
-/// Name of a row of one organization. The row of the organization itself has no id, and is divided
-/// into groups of settings.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RowName {
-    pub table: Table,
-    /// Id of the row, or name of the group of settings.
-    pub id: String,
-}
-
-impl fmt::Display for RowName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.table {
-            Table::Organization => f.write_str("organization"),
-            table => write!(f, "{} {}", table.into_str(), self.id),
-        }
-    }
-}
-
-/// Row as the log describes it: the entry that creates it, and each value with its entry.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Row {
-    seq: i64,
-    fields: BTreeMap<String, (Value, i64)>,
-}
-
-/// Rows of one organization as the entries so far describe them. Holds every key, brand and
-/// campaign that the log ever names, with their latest values only.
+/// Rows of one organization as the entries so far describe them.
 #[derive(Debug, Default)]
 pub struct Replay {
-    rows: BTreeMap<RowName, Row>,
+    rows: Rows,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
-    before: Map<String, Value>,
-    after: Map<String, Value>,
-}
-
-/// Change of one row by an entry.
-struct Step {
-    seq: i64,
-    row: RowName,
     before: Map<String, Value>,
     after: Map<String, Value>,
 }
@@ -129,30 +46,30 @@ impl Replay {
             Action::AutoRepliesUpdate => {
                 // The attestation belongs to the change, not to the settings.
                 step.after.remove("attestation");
-                self.change(step)
+                self.rows.change(step)
             }
             Action::RetentionUpdate
             | Action::OrganizationUpdate
             | Action::ResellerUpdate
             | Action::QuietHoursUpdate
             | Action::MissedCallMessageUpdate
-            | Action::ApiKeyRevoke => self.change(step),
+            | Action::ApiKeyRevoke => self.rows.change(step),
             // Tokens are not stored, and revocations of tokens not in a row of an organization.
             Action::TokenIssue | Action::TokenRevoke => Ok(()),
             Action::ApiKeyCreate => self.create_key(step),
             Action::ApiKeyRotate => self.rotate_key(step),
             Action::BrandCreate | Action::CampaignCreate => {
-                self.change(step.take_summary()?)?;
-                self.create(step)
+                self.rows.change(step.take_summary()?)?;
+                self.rows.create(step)
             }
             Action::CampaignDelete => {
-                self.change(step.take_summary()?)?;
-                self.change(step)
+                self.rows.change(step.take_summary()?)?;
+                self.rows.change(step)
             }
             Action::BrandDelete => {
-                self.change(step.take_summary()?)?;
-                self.delete_campaigns(&step.row.id, step.seq);
-                self.change(step)
+                self.rows.change(step.take_summary()?)?;
+                self.rows.delete_campaigns(&step.row.id, step.seq);
+                self.rows.change(step)
             }
         }
     }
@@ -166,7 +83,7 @@ impl Replay {
                 return Err(format!("{id} is not an object"));
             };
             let table = Table::Organization;
-            self.create(Step {
+            self.rows.create(Step {
                 seq: step.seq,
                 row: RowName { table, id },
                 before: Map::new(),
@@ -179,7 +96,10 @@ impl Replay {
     fn create_key(&mut self, mut step: Step) -> Result<(), String> {
         // The entry of a creation omits this field, which a stored key always has.
         step.after.insert(REVOKED_AT.to_owned(), Value::Null);
-        self.create(step)
+        for field in LATER_FIELDS {
+            step.after.entry(field).or_insert(Value::Null);
+        }
+        self.rows.create(step)
     }
 
     fn rotate_key(&mut self, mut step: Step) -> Result<(), String> {
@@ -189,7 +109,7 @@ impl Replay {
         // A rotation revokes the old key at the creation of the new one.
         let revoked_at = step.after.get("created_at").cloned().unwrap_or_default();
         let change = |value| Map::from_iter([(REVOKED_AT.to_owned(), value)]);
-        self.change(Step {
+        self.rows.change(Step {
             seq: step.seq,
             row: step.row,
             before: change(Value::Null),
@@ -203,70 +123,17 @@ impl Replay {
         })
     }
 
-    fn delete_campaigns(&mut self, brand_id: &str, seq: i64) {
-        let is_campaign = |name: &RowName| name.table == Table::Campaign;
-        for (_, row) in self.rows.iter_mut().filter(|(name, _)| is_campaign(name)) {
-            let is_of_brand = row
-                .fields
-                .get("brand_id")
-                .is_some_and(|(id, _)| id == brand_id);
-            // A campaign that was deleted before keeps the entry that deleted it.
-            let deleted = RegistrationStatus::Deleted.into_str();
-            if let Some(status) = row.fields.get_mut("status")
-                && is_of_brand
-                && status.0 != deleted
-            {
-                *status = (deleted.into(), seq);
-            }
-        }
-    }
-
-    fn create(&mut self, step: Step) -> Result<(), String> {
-        let seq = step.seq;
-        let fields = step.after.into_iter();
-        let fields = fields.map(|(name, value)| (name, (value, seq))).collect();
-        match self.rows.entry(step.row) {
-            Entry::Vacant(place) => {
-                place.insert(Row { seq, fields });
-                Ok(())
-            }
-            Entry::Occupied(row) => Err(format!(
-                "entry {} has created {} already",
-                row.get().seq,
-                row.key()
-            )),
-        }
-    }
-
-    fn change(&mut self, step: Step) -> Result<(), String> {
-        let row = self.rows.get_mut(&step.row);
-        let row = row.ok_or_else(|| format!("no entry before it creates {}", step.row))?;
-        if !step.before.keys().eq(step.after.keys()) {
-            return Err("before and after have different fields".to_owned());
-        }
-        for ((name, before), after) in step.before.into_iter().zip(step.after.into_values()) {
-            match row.fields.get_mut(&name) {
-                Some((value, seq)) if *value == before => (*value, *seq) = (after, step.seq),
-                Some((value, seq)) => {
-                    return Err(format!("{name} is {value} by entry {seq}, not {before}"));
-                }
-                None => return Err(format!("unknown field {name:?}")),
-            }
-        }
-        Ok(())
-    }
-
     /// Compares a stored organization, in the groups of its recorded fields. Call once at most, and
     /// once at most for each other row, because a compared row is removed.
     pub fn compare_organization(&mut self, groups: Vec<(&'static str, Fields)>) -> Vec<StateFault> {
         let table = Table::Organization;
-        if !self.rows.keys().any(|name| name.table == table) {
+        if !self.rows.has(table) {
             let id = String::new();
             return vec![StateFault::NoEntry(RowName { table, id })];
         }
         let groups = groups.into_iter();
         groups
-            .flat_map(|(group, fields)| self.compare(table, group.to_owned(), fields))
+            .flat_map(|(group, fields)| self.rows.compare(table, group.to_owned(), fields))
             .collect()
     }
 
@@ -274,55 +141,23 @@ impl Replay {
         let mut fields = issued.recorded();
         let revoked_at = issued.key.revoked_at.map(recorded_time);
         fields.push((REVOKED_AT, revoked_at.unwrap_or_default()));
-        self.compare(Table::ApiKey, issued.key.id.to_string(), fields)
+        self.rows
+            .compare(Table::ApiKey, issued.key.id.to_string(), fields)
     }
 
     pub fn compare_brand(&mut self, brand: &Brand) -> Vec<StateFault> {
-        self.compare(Table::Brand, brand.id.to_string(), brand.recorded())
+        self.rows
+            .compare(Table::Brand, brand.id.to_string(), brand.recorded())
     }
 
     pub fn compare_campaign(&mut self, campaign: &Campaign) -> Vec<StateFault> {
         let (id, fields) = (campaign.id.to_string(), campaign.recorded());
-        self.compare(Table::Campaign, id, fields)
-    }
-
-    fn compare(&mut self, table: Table, id: String, found: Fields) -> Vec<StateFault> {
-        let name = RowName { table, id };
-        let Some(mut row) = self.rows.remove(&name) else {
-            return vec![StateFault::NoEntry(name)];
-        };
-        let mut faults = Vec::new();
-        let mut drift = |field: &str, found, recorded, seq| {
-            let row = name.clone();
-            let field = match table {
-                Table::Organization => format!("{}.{field}", row.id),
-                Table::ApiKey | Table::Brand | Table::Campaign | Table::Token => field.to_owned(),
-            };
-            faults.push(StateFault::Drift(Box::new(Drift {
-                row,
-                field,
-                found,
-                recorded,
-                seq,
-            })));
-        };
-        for (field, found) in found {
-            match row.fields.remove(field) {
-                Some((recorded, _)) if recorded == found => {}
-                Some((recorded, seq)) => drift(field, Some(found), Some(recorded), seq),
-                None => drift(field, Some(found), None, row.seq),
-            }
-        }
-        for (field, (recorded, seq)) in row.fields {
-            drift(&field, None, Some(recorded), seq);
-        }
-        faults
+        self.rows.compare(Table::Campaign, id, fields)
     }
 
     /// Returns the faults of the rows that were not compared, because they are not stored.
     pub fn into_missing(self) -> impl Iterator<Item = StateFault> {
-        let missing = |(row, Row { seq, .. })| StateFault::NoRow { row, seq };
-        self.rows.into_iter().map(missing)
+        self.rows.into_missing()
     }
 }
 
@@ -383,9 +218,21 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::super::super::actor::Author;
+    use super::super::super::api_key::{NewApiKey, PlaintextApiKey};
     use super::super::super::change::Change;
+    use super::super::super::operator::Operator;
+    use super::super::super::organization::{
+        Organization, OrganizationKind, OrganizationName, Settings,
+    };
+    use super::super::super::scope::ScopeSet;
     use super::*;
-    use crate::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
+
+    fn operator() -> Operator {
+        Operator {
+            name: "tester".to_owned(),
+            reason: None,
+        }
+    }
 
     /// Returns a new organization's only entry.
     fn creation() -> AuditEntry {
@@ -393,8 +240,9 @@ mod tests {
         let settings = Settings::new(name, None);
         let now = "2026-01-04T12:00:00Z".parse().expect("a time");
         let new = Organization::new(OrganizationKind::Personal, None, settings, now);
-        let mut change = Change::creation(new, &Author::command_line());
-        change.entries.remove(0)
+        Change::creation(new, &Author::command_line(&operator()))
+            .entries
+            .remove(0)
     }
 
     /// Returns a second entry with this action and payload.
@@ -457,6 +305,39 @@ mod tests {
                 "{reason}: {fault}"
             );
         }
+    }
+
+    /// Entries of earlier versions have neither an expiry nor the key before a rotation.
+    #[test]
+    fn a_key_whose_entry_lacks_later_fields_has_no_values_there() {
+        let operator = Author::command_line(&operator()).actor;
+        let new = NewApiKey {
+            label: "old".to_owned(),
+            scopes: ScopeSet::default(),
+            expires_at: None,
+            plaintext: PlaintextApiKey::generate(),
+        };
+        let entry = creation();
+        let now = entry.occurred_at.and_utc();
+        let issued = IssuedKey::issue(entry.org_id, &new, &operator, now);
+        let mut event = issued.created();
+        for field in LATER_FIELDS {
+            event.after.remove(field).expect("a recorded field");
+        }
+        let create = AuditEntry {
+            resource_type: "api_key".to_owned(),
+            resource_id: issued.key.id.to_string(),
+            ..second("api_key.create", &event.payload())
+        };
+        let faults_of = |issued: &IssuedKey| {
+            let mut replay = Replay::default();
+            replay.apply(&create).expect("an entry");
+            replay.compare_key(issued).len()
+        };
+        assert_eq!(faults_of(&issued), 0);
+        let mut with_expiry = issued.clone();
+        with_expiry.key.expires_at = Some(now);
+        assert_eq!(faults_of(&with_expiry), 1);
     }
 
     #[test]

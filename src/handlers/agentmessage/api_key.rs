@@ -28,9 +28,15 @@ impl ApiKeysApi for AgentMessage {
         params: CreateApiKeyParams,
         body: models::CreateApiKeyRequest,
     ) -> Result<CreateApiKeySuccess> {
-        let models::CreateApiKeyRequest { label, scopes } = &body;
+        let models::CreateApiKeyRequest {
+            label,
+            scopes,
+            expires_at,
+        } = &body;
         let label = ApiKey::parse_label(label).map_err(Error::from)?;
         let scopes = ScopeSet::parse(scopes.iter().map(String::as_str)).map_err(malformed)?;
+        // Absent and null are both a key that expires with its issuer.
+        let expires_at = expires_at.flatten().map(|moment| moment.0);
         // The stored response omits the plaintext. A client that lost the first response rotates
         // the key.
         let request = idempotent(
@@ -46,6 +52,7 @@ impl ApiKeysApi for AgentMessage {
         let new = NewApiKey {
             label,
             scopes,
+            expires_at,
             plaintext,
         };
         let outcome = app::api_key::create(&self.state, caller.access, new, request).await?;
@@ -127,10 +134,14 @@ impl ApiKeysApi for AgentMessage {
         caller: Authorized,
         params: DeleteApiKeyParams,
     ) -> Result<DeleteApiKeySuccess> {
-        let id = ApiKeyId::from_uuid(params.id);
+        let (state, id) = (&self.state, ApiKeyId::from_uuid(params.id));
         self.check_preconditions(&caller, id).await?;
-        // Through `keys` instead of `db`, as for a rotation.
-        app::api_key::delete(&self.state.keys, &self.state.clock, caller.access, id).await?;
+        if params.issued {
+            app::api_key::delete_issued(state, caller.access, id).await?;
+        } else {
+            // Through `keys` instead of `db`, as for a rotation.
+            app::api_key::delete(&state.keys, &state.clock, caller.access, id).await?;
+        }
         Ok(DeleteApiKeySuccess::NoContent)
     }
 }
@@ -161,15 +172,18 @@ fn malformed(violation: Violation) -> Error {
 
 impl From<ApiKey> for models::ApiKey {
     fn from(key: ApiKey) -> Self {
+        let created_by = key.issuer_label().to_owned();
         let ApiKey {
             id,
             org_id,
             label,
             prefix,
             scopes,
+            created_by: _,
             created_at,
             last_used_at,
             revoked_at,
+            expires_at,
         } = key;
         Self {
             id: id.uuid(),
@@ -177,9 +191,11 @@ impl From<ApiKey> for models::ApiKey {
             label,
             prefix,
             scopes: names(scopes),
+            created_by,
             created_at: Timestamp(created_at),
             last_used_at: last_used_at.map(Timestamp),
             revoked_at: revoked_at.map(Timestamp),
+            expires_at: expires_at.map(Timestamp),
         }
     }
 }
@@ -191,9 +207,11 @@ fn to_issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyResp
         label,
         prefix,
         scopes,
+        created_by,
         created_at,
         last_used_at,
         revoked_at,
+        expires_at,
     } = key.into();
     let data = models::IssuedApiKey {
         id,
@@ -201,9 +219,11 @@ fn to_issued(key: ApiKey, plaintext: Option<String>) -> models::IssuedApiKeyResp
         label,
         prefix,
         scopes,
+        created_by,
         created_at,
         last_used_at,
         revoked_at,
+        expires_at,
         plaintext,
     };
     models::IssuedApiKeyResponse {

@@ -185,9 +185,13 @@ fn refused(refusal: Refusal) -> (ErrorCode, &'static str) {
             ErrorCode::ApiKeyRevoked,
             "a revoked API key cannot be rotated",
         ),
+        Refusal::ApiKeyExpired => (
+            ErrorCode::ApiKeyExpired,
+            "an expired API key cannot be rotated",
+        ),
         Refusal::ApiKeyLimitReached => (
             ErrorCode::ApiKeyLimitReached,
-            "the organization has 1,000 API keys that are not revoked",
+            "the organization has 1,000 API keys that are neither revoked nor expired",
         ),
     }
 }

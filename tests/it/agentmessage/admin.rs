@@ -124,15 +124,13 @@ impl Admin {
     }
 
     pub async fn add_brand(&self, status: RegistrationStatus) -> BrandId {
-        let (db, clock) = (&self.app.state.db, &self.app.state.clock);
-        let added =
-            operator::registry::add_brand(db, clock, self.org_id, "Brand".to_owned(), status);
+        let (session, name) = (self.app.session(), "Brand".to_owned());
+        let added = operator::registry::add_brand(&session, self.org_id, name, status);
         added.await.expect("a brand").id
     }
 
     pub async fn delete_brand(&self, id: BrandId) {
-        let (db, clock) = (&self.app.state.db, &self.app.state.clock);
-        operator::registry::delete_brand(db, clock, id)
+        operator::registry::delete_brand(&self.app.session(), id)
             .await
             .expect("the organization exists");
     }

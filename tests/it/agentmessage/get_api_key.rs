@@ -20,9 +20,11 @@ async fn a_key_is_shown_without_its_secret_regardless_of_its_creator() {
         "label": "test",
         "prefix": &key[..12],
         "scopes": ["org:read", "audit:read"],
+        "created_by": "platform",
         "created_at": Timestamp(crate::support::app::now()),
         "last_used_at": null,
         "revoked_at": null,
+        "expires_at": null,
     });
     assert_eq!(response.json(), json!({ "success": true, "data": data }));
     assert_eq!(keys.get(&id.to_uppercase()).await.json(), response.json());

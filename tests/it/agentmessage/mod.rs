@@ -9,6 +9,7 @@ mod delete_api_key;
 mod get_api_key;
 mod get_organization;
 mod idempotency;
+mod key_expiry;
 mod key_uses;
 mod list_api_keys;
 mod list_audit_log;

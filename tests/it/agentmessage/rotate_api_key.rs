@@ -1,6 +1,7 @@
 //! POST /v1/api-keys/{id}/rotate: replaces a key in one step.
 
 use actix_web::http::Method;
+use chrono::TimeDelta;
 use quietline::domain::audit::event::recorded_time;
 use quietline::domain::organization::OrganizationKind;
 use quietline::domain::scope::Scope;
@@ -31,9 +32,11 @@ async fn the_new_key_keeps_label_and_scopes_and_the_old_key_is_refused_at_once()
         "label": "test",
         "prefix": &new[..12],
         "scopes": ["org:read", "apikeys:read"],
+        "created_by": format!("api_key:{}", keys.app.key_id(&keys.key).await),
         "created_at": Timestamp(now()),
         "last_used_at": null,
         "revoked_at": null,
+        "expires_at": null,
         "plaintext": new,
     });
     assert_eq!(*data, expected);
@@ -59,6 +62,40 @@ async fn a_rotation_is_one_entry_with_both_keys() {
         assert_eq!(payload["after"][field], data[field], "{field}");
     }
     assert_eq!(payload["after"]["created_at"], recorded_time(now()));
+    assert_eq!(payload["after"]["rotated_from"], json!(id));
+}
+
+/// A thief who creates keys as fast as the limit allows must not keep the owner from rotating.
+#[actix_web::test]
+async fn new_keys_do_not_stop_rotations() {
+    let keys = Keys::new().await;
+    let (id, _) = keys.other(&[Scope::OrgRead]).await;
+    for number in 0..10 {
+        keys.created(&number.to_string()).await;
+    }
+    assert_eq!(keys.rotate(&id).await.status, 201);
+}
+
+#[actix_web::test]
+async fn a_key_is_rotated_ten_times_a_minute_and_other_keys_go_on_rotating() {
+    let keys = Keys::new().await;
+    let (mut id, _) = keys.other(&[Scope::OrgRead]).await;
+    for _ in 0..10 {
+        id = keys.rotate(&id).await.text("/data/id");
+    }
+    let before = keys.stored().await;
+    let refused = keys.rotate(&id).await;
+    assert_error(&refused, 429, "RATE_LIMITED", "the eleventh rotation");
+    assert_eq!(refused.header("retry-after"), "60");
+    assert_eq!(refused.header("ratelimit"), "\"api-keys\";r=0;t=60");
+    assert_eq!(keys.stored().await, before);
+    let (other, _) = keys.other(&[Scope::OrgRead]).await;
+    assert_eq!(keys.rotate(&other).await.status, 201);
+    let keys = Keys {
+        app: keys.app.at(now() + TimeDelta::seconds(60)),
+        ..keys
+    };
+    assert_eq!(keys.rotate(&id).await.status, 201, "a minute later");
 }
 
 #[actix_web::test]

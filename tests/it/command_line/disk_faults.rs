@@ -151,7 +151,7 @@ fn a_read_that_fails_once_is_not_seen_by_clients() {
 fn wait_for_reserve(program: &Program) -> String {
     let reserve = format!("{}-reserve", program.sqlite_file());
     for _ in 0..1000 {
-        if fs::metadata(&reserve).is_ok_and(|file| file.len() == 4 * 1024 * 1024) {
+        if fs::metadata(&reserve).is_ok_and(|file| file.len() == 8 * 1024 * 1024) {
             return reserve;
         }
         thread::sleep(Duration::from_millis(10));
@@ -229,4 +229,30 @@ fn on_a_full_disk_a_leaked_key_can_be_revoked_while_it_goes_on_writing() {
     drop(server);
     let recorded = check(&fixture.program, &fixture.org, &names);
     assert!(recorded > names.len(), "{recorded}");
+}
+
+/// Goal: one request revokes as many keys as an organization can have, on a full disk. Method: a
+/// leaked key with 1,000 live keys that it issued.
+#[test]
+fn on_a_full_disk_a_leaked_key_is_revoked_with_a_thousand_keys_that_it_issued() {
+    let fixture = Fixture::new();
+    let (leaked, key) = fixture.program.key(&fixture.org, "org:read,apikeys:write");
+    fixture.program.database.execute(&format!(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
+         INSERT INTO api_keys
+             (id, org_id, label, prefix, hash, scopes, created_by, created_at)
+         SELECT randomblob(16), $id:{}, hex(randomblob(50)), 'am_live_0000', randomblob(32),
+             'org:read', 'api_key:{leaked}', 1767528000000000 FROM numbers",
+        fixture.org
+    ));
+    let server = fixture.serve();
+    wait_for_reserve(&fixture.program);
+    fixture.disk.limit_growth(512 * 1024);
+    fill(&mut server.connect(), &fixture.key);
+    let path = format!("/v1/api-keys/{leaked}?issued=true");
+    let revoked = server.connect().call("DELETE", &path, &fixture.key, "");
+    assert_eq!(revoked.unwrap().status, 204, "{}", fixture.program.log());
+    assert_eq!(server.connect().get(ORGANIZATION, &key).status, 401);
+    let live = "SELECT CAST(count(*) AS TEXT) AS value FROM api_keys WHERE revoked_at IS NULL";
+    assert_eq!(fixture.program.database.values(live), ["1"]);
 }

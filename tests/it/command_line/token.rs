@@ -321,3 +321,22 @@ fn a_revocation_needs_one_target_and_a_time_that_has_come() {
     let revoked = program.json(&earlier);
     assert_eq!(revoked["issued_before"], "2026-01-01T00:00:00Z");
 }
+
+#[test]
+fn operator_and_reason_of_tokens_and_of_revocations_are_recorded() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let who = ["--as", "ada", "--reason", "stolen phone"];
+    let sign = ["token", "--role", "ADMIN", "--org", org.as_str()];
+    assert_eq!(program.run(&[&sign[..], &who].concat()).code, 0);
+    let revoke = ["token", "revoke", "--subject", "bob"];
+    program.json(&[&revoke[..], &who].concat());
+    for (list, by) in [
+        (&["token", "list"][..], "issued_by"),
+        (&["token", "revocation", "list"], "revoked_by"),
+    ] {
+        let listed = program.json(list);
+        assert_eq!(listed[0][by], "command-line:ada", "{listed}");
+        assert_eq!(listed[0]["reason"], "stolen phone", "{listed}");
+    }
+}

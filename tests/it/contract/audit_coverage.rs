@@ -279,6 +279,8 @@ fn new_key(label: &str, scopes: &[&str]) -> Value {
         "created_by": "CALLER",
         "created_at": recorded_time(now()),
         "hash_commitment": "COMMITMENT",
+        "expires_at": null,
+        "rotated_from": null,
     })
 }
 
@@ -286,6 +288,7 @@ fn rotated_keys() -> Vec<Case> {
     let before = json!({"id": "TARGET", "prefix": "TARGET_PREFIX"});
     let mut after = new_key("test", &["org:read"]);
     after["id"] = "NEW".into();
+    after["rotated_from"] = "TARGET".into();
     let rotate = Case {
         status: 201,
         ..changes(Value::Null, vec![("api_key.rotate", before, after)])

@@ -389,8 +389,7 @@ async fn add_organization(app: &TestApp, external_id: &str) -> OrgId {
         external_id: ExternalId::parse(external_id),
         settings: Settings::new(OrganizationName::parse("Other, Inc.").unwrap(), None),
     };
-    let (db, clock) = (&app.state.db, &app.state.clock);
-    quietline::operator::organization::create(db, clock, new)
+    quietline::operator::organization::create(&app.session(), new)
         .await
         .unwrap()
         .id

@@ -25,6 +25,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::ResellerNotEligible,
         Refusal::ResellerHasBrands,
         Refusal::ApiKeyRevoked,
+        Refusal::ApiKeyExpired,
         Refusal::ApiKeyLimitReached,
     ];
     // A new refusal fails to compile here. Add it to the list.
@@ -33,6 +34,7 @@ fn every_refusal() -> Vec<Refusal> {
         | Refusal::ResellerNotEligible
         | Refusal::ResellerHasBrands
         | Refusal::ApiKeyRevoked
+        | Refusal::ApiKeyExpired
         | Refusal::ApiKeyLimitReached => {}
     });
     all.to_vec()

@@ -3,7 +3,7 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use quietline::domain::actor::{Author, Role};
+use quietline::domain::actor::Role;
 use quietline::domain::ids::TokenId;
 use quietline::domain::registry::RegistrationStatus;
 use quietline::domain::scope::Scope;
@@ -112,9 +112,8 @@ fn replace_all(database: &TestDatabase, table: &str) -> String {
 async fn assert_refused(table: &str, statements: &[&str]) {
     let app = app_with_log().await;
     let brand = app.brand().await.id;
-    let (db, clock) = (&app.state.db, &app.state.clock);
     let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-    operator::registry::add_campaign(db, clock, brand, name, status)
+    operator::registry::add_campaign(&app.session(), brand, name, status)
         .await
         .unwrap();
     let key = app.api_key(&[Scope::OrgRead]).await;
@@ -138,7 +137,6 @@ async fn assert_refused(table: &str, statements: &[&str]) {
 
 /// Records a signed token and a revocation.
 async fn add_tokens(app: &TestApp) {
-    let (db, clock) = (&app.state.db, &app.state.clock);
     let token = IssuedToken {
         id: TokenId::generate(),
         org_id: Some(app.org_id),
@@ -148,12 +146,13 @@ async fn add_tokens(app: &TestApp) {
         issued_at: now(),
         expires_at: now(),
         issued_by: "command-line".to_owned(),
+        reason: None,
     };
-    operator::token::record(db, clock, token, Author::command_line())
+    operator::token::record(&app.session(), token)
         .await
         .unwrap();
     let tokens = RevokedTokens::OfOrganization(app.org_id);
-    operator::token::revoke(db, clock, tokens, None)
+    operator::token::revoke(&app.session(), tokens, None)
         .await
         .unwrap();
 }
@@ -198,6 +197,8 @@ async fn an_api_key_cannot_be_changed_restored_or_deleted() {
         "UPDATE api_keys SET scopes = 'org:read org:admin:write apikeys:write'",
         "UPDATE api_keys SET created_by = 'command-line'",
         "UPDATE api_keys SET created_at = created_at",
+        "UPDATE api_keys SET expires_at = NULL",
+        "UPDATE api_keys SET rotated_from = NULL",
         "UPDATE api_keys SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
         "UPDATE api_keys SET revoked_at = created_at WHERE revoked_at IS NOT NULL",
     ];

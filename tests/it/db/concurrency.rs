@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 
 use super::parallel::in_parallel;
 use crate::support::TestApp;
-use crate::support::app::now;
 use crate::support::app::superadmin_of;
+use crate::support::app::{now, operator, session_on};
 
 fn rename(name: &str) -> SettingsChanges {
     let name = Some(OrganizationName::parse(name).unwrap());
@@ -123,7 +123,7 @@ async fn writers_that_toggle_one_switch_record_only_real_changes() {
 async fn writers_of_different_parts_keep_each_other_s_changes() {
     let app = TestApp::new().await;
     in_parallel(24, async |number| {
-        let (db, clock, org_id) = (&app.state.db, &app.state.clock, app.org_id);
+        let org_id = app.org_id;
         match number % 3 {
             0 => {
                 let changes = rename(&format!("name {number}"));
@@ -144,7 +144,7 @@ async fn writers_of_different_parts_keep_each_other_s_changes() {
             }
             _ => {
                 let (name, status) = (format!("brand {number}"), RegistrationStatus::Active);
-                operator::registry::add_brand(db, clock, org_id, name, status)
+                operator::registry::add_brand(&app.session(), org_id, name, status)
                     .await
                     .unwrap();
             }
@@ -228,10 +228,11 @@ async fn two_servers_write_to_one_database_without_refusals_or_lost_updates() {
         } else {
             &second
         };
+        let session = session_on(db.clone(), &app.state);
         for round in 0..25 {
             let (name, status) = (format!("{number}-{round}"), RegistrationStatus::Pending);
             let org_id = app.org_id;
-            operator::registry::add_brand(db, &app.state.clock, org_id, name, status)
+            operator::registry::add_brand(&session, org_id, name, status)
                 .await
                 .unwrap();
         }
@@ -264,7 +265,13 @@ fn recorded(before: &Organization, after: Organization) -> Change {
     let events = before
         .settings
         .changes_to(&after.settings, &before.id, None);
-    Change::recorded(before, after, &Author::command_line(), &events, now())
+    Change::recorded(
+        before,
+        after,
+        &Author::command_line(&operator()),
+        &events,
+        now(),
+    )
 }
 
 #[actix_web::test]

@@ -39,12 +39,16 @@ impl Stored {
         let revoked_key = app.key_id(&revoked).await;
         app.revoke_key(revoked_key).await;
         let brand = app.brand().await.id;
-        let (db, clock) = (&app.state.db, &app.state.clock);
         let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-        let campaign = operator::registry::add_campaign(db, clock, brand, name, status)
+        let campaign = operator::registry::add_campaign(&app.session(), brand, name, status)
             .await
             .unwrap();
-        assert_eq!(verify_all(db, Anchors::default()).unwrap().faults, []);
+        assert_eq!(
+            verify_all(&app.state.db, Anchors::default())
+                .unwrap()
+                .faults,
+            []
+        );
         app.database.drop_triggers();
         Self {
             app,
@@ -215,20 +219,23 @@ async fn a_brand_that_sql_deletes_is_named_because_reseller_mode_depends_on_it()
 #[actix_web::test]
 async fn the_deletion_of_a_brand_explains_the_deletion_of_its_campaigns() {
     let stored = Stored::new().await;
-    let (db, clock) = (&stored.app.state.db, &stored.app.state.clock);
+    let session = stored.app.session();
     let brand = stored.app.brand().await.id;
     for (name, status) in [
         ("One", RegistrationStatus::Active),
         ("Two", RegistrationStatus::Pending),
     ] {
-        operator::registry::add_campaign(db, clock, brand, name.to_owned(), status)
+        operator::registry::add_campaign(&session, brand, name.to_owned(), status)
             .await
             .unwrap();
     }
-    operator::registry::delete_brand(db, clock, brand)
+    operator::registry::delete_brand(&session, brand)
         .await
         .unwrap();
-    assert_eq!(verify_all(db, Anchors::default()).unwrap().faults, []);
+    assert_eq!(
+        verify_all(&session.db, Anchors::default()).unwrap().faults,
+        []
+    );
 }
 
 /// Columns that the audit log does not describe, by table.
@@ -240,7 +247,7 @@ const UNRECORDED: [(&str, &[&str]); 4] = [
 ];
 
 /// Values that no row of these tests has, by column. Other columns are text.
-const VALUES: [(&str, &str); 25] = [
+const VALUES: [(&str, &str); 27] = [
     ("id", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
     ("org_id", "{OTHER}"),
     ("brand_id", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
@@ -265,6 +272,8 @@ const VALUES: [(&str, &str); 25] = [
     ),
     ("created_at", "$time:1767528000001000"),
     ("revoked_at", "$time:1767528000001000"),
+    ("expires_at", "$time:1767528000001000"),
+    ("rotated_from", "$id:0190a1b2-c3d4-7e5f-a6b7-c8d9e0f1a2b3"),
     (
         "hash",
         "$00000000000000000000000000000000000000000000000000000000000000ff",

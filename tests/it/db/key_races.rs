@@ -4,22 +4,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
+use chrono::TimeDelta;
 use quietline::app;
 use quietline::db::Db;
-use quietline::domain::access::{Caller, Credential, Demand, Target};
-use quietline::domain::api_key::PlaintextApiKey;
+use quietline::domain::access::{Authorized, Caller, Credential, Demand, Target};
+use quietline::domain::api_key::{NewApiKey, PlaintextApiKey};
 use quietline::domain::audit::chain::Anchors;
 use quietline::domain::ids::RequestId;
 use quietline::domain::organization::SettingsChanges;
-use quietline::domain::scope::Scope;
+use quietline::domain::scope::{Scope, ScopeSet};
 use quietline::error::Error;
 use quietline::operator;
+use quietline_api_runtime::Timestamp;
 use serde_json::json;
 
 use super::parallel::in_parallel;
 use crate::support::TestApp;
-use crate::support::app::state_of;
 use crate::support::app::superadmin_of;
+use crate::support::app::{now, session_on, state_of};
 use crate::support::response::Response;
 
 const PATH: &str = "/v1/api-keys";
@@ -182,7 +184,7 @@ async fn a_key_that_another_server_has_revoked_creates_no_new_key() {
     assert_eq!(app.get(PATH, &key).await.status, 200);
     let id = app.key_id(&key).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
+    operator::api_key::revoke(&session_on(elsewhere, &app.state), id)
         .await
         .unwrap();
     let before = (app.stored_keys().await, app.whole_audit().await);
@@ -215,7 +217,7 @@ async fn a_revoked_key_in_constant_use_is_refused_within_a_second() {
     // Almost as long as a key is cached, so that the cache must refresh while the keys are in use.
     use_for(Duration::from_millis(700), false).await;
     let elsewhere = Db::open(&app.database.url(), 1).unwrap();
-    operator::api_key::revoke(&elsewhere, &app.state.clock, id)
+    operator::api_key::revoke(&session_on(elsewhere, &app.state), id)
         .await
         .unwrap();
     use_for(Duration::from_secs(1), true).await;
@@ -254,19 +256,19 @@ async fn a_key_is_refused_although_the_revoking_client_disconnected() {
     assert_eq!(statuses.last(), Some(&401), "{statuses:?}");
 }
 
-#[actix_web::test]
-async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
-    let app = TestApp::new().await;
-    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
-    let id = app.key_id(&key).await;
-    let stored = app.stored_keys().await.remove(0);
+/// Authenticates a request with `key`, which must be a key of the test organization.
+async fn authenticated(app: &TestApp, key: &str) -> Authorized {
+    let id = app.key_id(key).await;
+    let mut stored = app.stored_keys().await.into_iter();
+    let stored = stored.find(|stored| stored.id == id).unwrap();
     let caller = Caller {
         credential: Credential::ApiKey {
             id: stored.id,
             label: stored.label,
-            hash: PlaintextApiKey::parse(&key).unwrap().hash(),
+            hash: PlaintextApiKey::parse(key).unwrap().hash(),
             org_id: stored.org_id,
             scopes: stored.scopes,
+            expires_at: stored.expires_at,
         },
         request_id: RequestId::generate(),
         client_network: None,
@@ -276,11 +278,11 @@ async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
         scopes: &["org:admin:write"],
         minimum_role: None,
     };
-    let access = caller.require(demand, Target::Own).unwrap();
-    let admin = superadmin_of(&app.org_id).access;
-    app::api_key::delete(&app.state.keys, &app.state.clock, admin, id)
-        .await
-        .unwrap();
+    caller.require(demand, Target::Own).unwrap()
+}
+
+/// Asserts that a request that is already authenticated cannot change the settings.
+async fn assert_changes_nothing(app: &TestApp, access: Authorized) {
     let changes = SettingsChanges {
         is_reseller: Some(true),
         ..SettingsChanges::default()
@@ -288,4 +290,47 @@ async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
     let outcome = app::organization::update_settings(&app.state, access, changes, None).await;
     assert!(matches!(outcome, Err(Error::Unauthenticated(_))));
     assert!(app.audit().await.is_empty());
+}
+
+#[actix_web::test]
+async fn a_request_authenticated_before_its_key_was_revoked_changes_nothing() {
+    let app = TestApp::new().await;
+    let key = app.api_key(&[Scope::OrgAdminWrite]).await;
+    let access = authenticated(&app, &key).await;
+    let admin = superadmin_of(&app.org_id).access;
+    let id = app.key_id(&key).await;
+    app::api_key::delete(&app.state.keys, &app.state.clock, admin, id)
+        .await
+        .unwrap();
+    assert_changes_nothing(&app, access).await;
+}
+
+/// Goal: a key that expires while its request waits changes nothing. Method: the request is
+/// authenticated in time, and decided when the clock of the server shows the expiry.
+#[actix_web::test]
+async fn a_request_authenticated_before_its_key_expired_changes_nothing() {
+    let app = TestApp::new().await;
+    let admin = app
+        .api_key(&[Scope::OrgAdminWrite, Scope::ApiKeysWrite])
+        .await;
+    let scopes = ["org:admin:write", "apikeys:write"];
+    let expiry = now() + TimeDelta::seconds(60);
+    let body = json!({ "label": "New", "scopes": scopes, "expires_at": Timestamp(expiry) });
+    let request = app.request(Method::POST, PATH).bearer(&admin);
+    let key = request.json(&body).send().await.text("/data/plaintext");
+    let access = authenticated(&app, &key).await;
+    let app = app.at(expiry);
+    assert_changes_nothing(&app, access.clone()).await;
+    let new = NewApiKey {
+        label: "New".to_owned(),
+        scopes: ScopeSet::default(),
+        expires_at: None,
+        plaintext: PlaintextApiKey::generate(),
+    };
+    let created = app::api_key::create(&app.state, access.access.clone(), new, None).await;
+    assert!(matches!(created, Err(Error::Unauthenticated(_))));
+    let id = app.key_id(&admin).await;
+    let (keys, clock) = (&app.state.keys, &app.state.clock);
+    let revoked = app::api_key::delete(keys, clock, access.access, id).await;
+    assert!(matches!(revoked, Err(Error::Unauthenticated(_))));
 }

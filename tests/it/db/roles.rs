@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::append_only::refusal_as;
 use crate::support::TestApp;
-use crate::support::app::{now, state_of};
+use crate::support::app::{now, session_on, state_of};
 use crate::support::database::TestDatabase;
 
 const FILE: &str = include_str!("../../../deploy/roles/postgres.sql");
@@ -98,15 +98,15 @@ fn open(database: &TestDatabase, role: &str) -> Result<Db> {
 }
 
 async fn change_the_registry(app: &TestApp) {
-    let (db, clock) = (&app.state.db, &app.state.clock);
+    let session = app.session();
     let brand = app.brand().await.id;
     let (name, status) = ("Campaign".to_owned(), RegistrationStatus::Pending);
-    let add = operator::registry::add_campaign(db, clock, brand, name, status);
+    let add = operator::registry::add_campaign(&session, brand, name, status);
     let campaign = add.await.unwrap().id;
-    operator::registry::delete_campaign(db, clock, campaign)
+    operator::registry::delete_campaign(&session, campaign)
         .await
         .unwrap();
-    operator::registry::delete_brand(db, clock, brand)
+    operator::registry::delete_brand(&session, brand)
         .await
         .unwrap();
 }
@@ -146,10 +146,10 @@ async fn the_server_role_can_do_everything_that_operations_do() {
         .await
         .expect("it may delete records");
     let tokens = RevokedTokens::OfOrganization(app.org_id);
-    operator::token::revoke(&app.state.db, &app.state.clock, tokens, None)
+    operator::token::revoke(&app.session(), tokens, None)
         .await
         .expect("it may revoke tokens");
-    operator::api_key::revoke(&app.state.db, &app.state.clock, app.key_id(&key).await)
+    operator::api_key::revoke(&app.session(), app.key_id(&key).await)
         .await
         .expect("it may revoke keys");
 }
@@ -173,7 +173,8 @@ async fn the_auditor_role_can_verify_list_and_export_what_it_cannot_change() {
         external_id: None,
         settings: roles.app().stored().await.settings,
     };
-    assert!(create(&db, &roles.app().state.clock, new).await.is_err());
+    let session = session_on(db, &roles.app().state);
+    assert!(create(&session, new).await.is_err());
 }
 
 #[actix_web::test]

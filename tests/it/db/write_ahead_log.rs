@@ -13,6 +13,7 @@ use quietline::domain::ids::OrgId;
 use quietline::error::Result;
 
 use crate::support::TestApp;
+use crate::support::app::operator;
 use crate::support::database::TestDatabase;
 
 /// Number of organizations. Each takes about 600 bytes, so together they fill about 30 pages.
@@ -55,7 +56,7 @@ async fn write_without_rest(app: &TestApp) {
         for _ in 1..ORGANIZATIONS {
             let mut another = pattern.clone();
             (another.id, another.external_id) = (OrgId::generate(), None);
-            let creation = Change::creation(another, &Author::command_line());
+            let creation = Change::creation(another, &Author::command_line(&operator()));
             assert!(db::organization::insert(conn, &creation)?);
         }
         Ok(())

@@ -17,6 +17,7 @@ use quietline::error::{Error, Result};
 use quietline::operator;
 
 use crate::support::TestApp;
+use crate::support::app::operator;
 use crate::support::database::TestDatabase;
 
 /// Returns an organization with another name, and otherwise equal to `pattern`.
@@ -29,7 +30,7 @@ fn named(pattern: &Organization, name: &str) -> Organization {
 }
 
 fn insert(conn: &mut DbConn, organization: &Organization) -> Result<()> {
-    let creation = Change::creation(organization.clone(), &Author::command_line());
+    let creation = Change::creation(organization.clone(), &Author::command_line(&operator()));
     assert!(db::organization::insert(conn, &creation)?);
     Ok(())
 }
@@ -124,7 +125,7 @@ async fn a_failed_statement_rolls_back_only_its_own_write() {
         .unwrap();
     let work = move |conn: &mut DbConn| {
         insert(conn, &before)?;
-        let creation = Change::creation(again, &Author::command_line());
+        let creation = Change::creation(again, &Author::command_line(&operator()));
         if db::organization::insert(conn, &creation)? {
             Ok(())
         } else {

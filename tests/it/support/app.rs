@@ -16,6 +16,7 @@ use quietline::domain::api_key::{ApiKey, PlaintextApiKey};
 use quietline::domain::audit::entry::AuditEntry;
 use quietline::domain::billing_email::BillingEmail;
 use quietline::domain::ids::{ApiKeyId, ExternalId, OrgId, OrganizationRef, RequestId};
+use quietline::domain::operator::Operator;
 use quietline::domain::organization::{Organization, OrganizationKind, OrganizationName, Settings};
 use quietline::domain::registry::{Brand, RegistrationStatus};
 use quietline::domain::scope::Scope;
@@ -23,6 +24,7 @@ use quietline::http::Options;
 use quietline::http::docs::Docs;
 use quietline::limits::Limits;
 use quietline::operator::organization::NewOrganization;
+use quietline::operator::session::Session;
 use quietline::state::AppState;
 use serde_json::Value;
 
@@ -92,6 +94,11 @@ impl TestApp {
         }
     }
 
+    /// Returns the session of a command on the database of this server.
+    pub fn session(&self) -> Session {
+        session(&self.state)
+    }
+
     /// Creates another organization on the same server.
     pub async fn organization(&self, kind: OrganizationKind) -> Organization {
         create(&self.state, kind, None).await
@@ -110,9 +117,10 @@ impl TestApp {
         let new = NewApiKey {
             label: "test".to_owned(),
             scopes,
+            expires_at: None,
             plaintext,
         };
-        quietline::operator::api_key::create(&self.state.db, &self.state.clock, *org_id, new)
+        quietline::operator::api_key::create(&self.session(), *org_id, new)
             .await
             .expect("a key");
         shown
@@ -168,9 +176,8 @@ impl TestApp {
 
     /// Adds an active brand to the test organization.
     pub async fn brand(&self) -> Brand {
-        let (db, clock) = (&self.state.db, &self.state.clock);
         let (name, status) = ("Brand".to_owned(), RegistrationStatus::Active);
-        quietline::operator::registry::add_brand(db, clock, self.org_id, name, status)
+        quietline::operator::registry::add_brand(&self.session(), self.org_id, name, status)
             .await
             .expect("a brand")
     }
@@ -241,6 +248,27 @@ impl TestApp {
     }
 }
 
+/// Returns the operator of the tests, who gives no reason.
+pub fn operator() -> Operator {
+    Operator {
+        name: "tester".to_owned(),
+        reason: None,
+    }
+}
+
+fn session(state: &AppState) -> Session {
+    session_on(state.db.clone(), state)
+}
+
+/// Returns the session of a command on `db`, at the time of `state`.
+pub fn session_on(db: Db, state: &AppState) -> Session {
+    Session {
+        db,
+        clock: state.clock.clone(),
+        operator: operator(),
+    }
+}
+
 /// Returns options with the docs enabled and without CORS origins.
 pub fn with_docs() -> Options {
     static DOCS: LazyLock<Docs> = LazyLock::new(|| Docs::load().expect("served documents"));
@@ -304,7 +332,7 @@ async fn create(
         external_id: external_id.and_then(ExternalId::parse),
         settings: Settings::new(name, Some(email)),
     };
-    quietline::operator::organization::create(&state.db, &state.clock, new)
+    quietline::operator::organization::create(&session(state), new)
         .await
         .expect("created")
 }

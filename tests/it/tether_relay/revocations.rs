@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::users::assert_unauthorized;
 use crate::support::TestApp;
-use crate::support::app::{EXTERNAL_ID, JWT_SECRET, now, state_of};
+use crate::support::app::{EXTERNAL_ID, JWT_SECRET, now, session_on, state_of};
 
 /// Returns a token with these claims beside the required ones. Null removes a claim.
 fn token(changes: Value) -> String {
@@ -38,8 +38,7 @@ fn subject(subject: &str, issuer: Option<&str>) -> RevokedTokens {
 /// Revokes tokens that were issued a minute ago or earlier.
 async fn revoke(app: &TestApp, tokens: RevokedTokens) {
     let before = Some(now() - TimeDelta::seconds(60));
-    let (db, clock) = (&app.state.db, &app.state.clock);
-    operator::token::revoke(db, clock, tokens, before)
+    operator::token::revoke(&app.session(), tokens, before)
         .await
         .expect("revoked");
 }
@@ -123,8 +122,9 @@ async fn every_server_refuses_revoked_tokens_within_a_second() {
         ..app
     };
     assert_eq!(app.get(&path, &token).await.status, 200);
-    let later = Clock::Fixed(now() + TimeDelta::seconds(1));
-    operator::token::revoke(&first.db, &later, subject("bob", None), None)
+    let mut session = session_on(first.db.clone(), &first);
+    session.clock = Clock::Fixed(now() + TimeDelta::seconds(1));
+    operator::token::revoke(&session, subject("bob", None), None)
         .await
         .expect("revoked");
     actix_web::rt::time::sleep(Duration::from_secs(1)).await;

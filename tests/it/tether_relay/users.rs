@@ -46,7 +46,7 @@ pub async fn organization_named(app: &TestApp, external_id: &str) -> Organizatio
         external_id: Some(ExternalId::parse(external_id).expect("an external id")),
         settings: Settings::new(name, None),
     };
-    organization::create(&app.state.db, &app.state.clock, new)
+    organization::create(&app.session(), new)
         .await
         .expect("created")
 }

@@ -35,6 +35,7 @@ UNKNOWN = "[read first](#unknown-outcome), or retry with the same `Idempotency-K
 # Advice for single codes of AgentMessage and errors of Tether.
 SPECIAL = {
     "API_KEY_REVOKED": "create a new key",
+    "API_KEY_EXPIRED": "create a new key",
     "API_KEY_LIMIT_REACHED": "revoke a key first",
     "IDEMPOTENCY_KEY_REUSED": "use a new key for each change",
     "OUTCOME_UNKNOWN": UNKNOWN,

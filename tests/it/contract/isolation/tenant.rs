@@ -111,8 +111,7 @@ impl Tenant {
             external_id: ExternalId::parse(&external_id),
             settings: Settings::new(OrganizationName::parse(&marker).unwrap(), Some(email)),
         };
-        let (db, clock) = (&app.state.db, &app.state.clock);
-        let organization = quietline::operator::organization::create(db, clock, new).await;
+        let organization = quietline::operator::organization::create(&app.session(), new).await;
         let id = organization.expect("an organization").id;
         let mut tenant = Self {
             number,
@@ -140,10 +139,10 @@ impl Tenant {
         let new = NewApiKey {
             label: format!("{} key", marker(self.number)),
             scopes: scopes.iter().copied().collect(),
+            expires_at: None,
             plaintext,
         };
-        let (db, clock) = (&app.state.db, &app.state.clock);
-        let key = quietline::operator::api_key::create(db, clock, *org_id, new).await;
+        let key = quietline::operator::api_key::create(&app.session(), *org_id, new).await;
         self.record_key(Key {
             id: key.expect("a key").id.to_string(),
             plaintext: shown,

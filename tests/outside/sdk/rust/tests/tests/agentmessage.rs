@@ -314,6 +314,7 @@ fn key_with(scope: &str) -> CreateApiKeyRequest {
     CreateApiKeyRequest {
         label: "  SDK  ".into(),
         scopes: vec![scope.into()],
+        ..CreateApiKeyRequest::default()
     }
 }
 
@@ -362,7 +363,9 @@ async fn keys_are_created_rotated_and_revoked() {
 
     let id = replaced.id.to_string();
     for _ in 0..2 {
-        let deleted = delete_api_key(&client, &id).await.expect("it is revoked");
+        let deleted = delete_api_key(&client, &id, None)
+            .await
+            .expect("it is revoked");
         assert_eq!(deleted.status, 204);
     }
     let shown = get_api_key(&client, &id)
