@@ -40,26 +40,7 @@ pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
 }
 
 fn jwt_secret(sources: &mut Sources<'_>) -> Option<Secret> {
-    let in_variable = sources.has_variable("jwt_secret");
-    if in_variable && sources.has_variable("jwt_secret_file") {
-        sources.report(
-            "QUIETLINE_JWT_SECRET_FILE",
-            "must not be set together with QUIETLINE_JWT_SECRET",
-        );
-        return None;
-    }
-    let (origin, secret) = if in_variable {
-        let secret = sources.optional("jwt_secret", any_text)?;
-        ("QUIETLINE_JWT_SECRET".to_owned(), secret)
-    } else {
-        let (origin, mut secret) = sources.content_of("jwt_secret_file")?;
-        // Editors and `echo` end a file with one newline, which is not part of the secret.
-        let line = secret.strip_suffix('\n').unwrap_or(&secret);
-        let length = line.strip_suffix('\r').unwrap_or(line).len();
-        secret.truncate(length);
-        (origin, secret)
-    };
-    // Not part of the parser, because problems of a parser quote the value.
+    let (origin, secret) = sources.secret_of("jwt_secret")?;
     if secret.len() < MIN_SECRET_BYTES {
         let problem = format!("the secret must have at least {MIN_SECRET_BYTES} bytes");
         sources.report(&origin, &problem);
@@ -113,7 +94,7 @@ mod tests {
     fn changes(variables: &[(&str, &str)]) -> u32 {
         let owned = |(name, text): &(&str, &str)| (format!("QUIETLINE_{name}"), (*text).to_owned());
         let environment = variables.iter().map(owned).collect();
-        let no_file = |_: &_| Err(io::ErrorKind::NotFound.into());
+        let no_file = |_: &_, _| Err(io::ErrorKind::NotFound.into());
         let config = Config::from_sources(Flags::default(), &environment, no_file);
         let limit = config.expect("good").limits.organization_changes;
         limit.map_or(0, std::num::NonZeroU32::get)

@@ -9,13 +9,33 @@ use std::path::Path;
 
 use super::settings::{Flags, SETTINGS, Setting, VARIABLE_PREFIX};
 
+/// Reads a file that a setting names.
+pub type ReadFile<'a> = &'a dyn Fn(&Path, Content) -> io::Result<String>;
+
+/// Kind of content of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Public,
+    /// Content that other users must not be able to read.
+    Secret,
+}
+
+/// Kind of source of a setting, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Flag,
+    Variable,
+    File,
+    Default,
+}
+
 /// All sources of one process and the problems found in them so far.
 pub struct Sources<'a> {
     flags: Flags,
     environment: &'a BTreeMap<String, String>,
     /// The TOML file: texts by key.
     file: BTreeMap<String, String>,
-    read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    read_file: ReadFile<'a>,
     problems: Vec<String>,
 }
 
@@ -24,7 +44,7 @@ impl<'a> Sources<'a> {
     pub fn new(
         flags: Flags,
         environment: &'a BTreeMap<String, String>,
-        read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+        read_file: ReadFile<'a>,
     ) -> Sources<'a> {
         let file = BTreeMap::new();
         let problems = Vec::new();
@@ -75,19 +95,29 @@ impl<'a> Sources<'a> {
 
     /// Returns the content of the file that the setting `name` names, and the source of that name.
     pub fn content_of(&mut self, name: &str) -> Option<(String, String)> {
-        let (origin, path) = self.given(setting(name))?;
-        match (self.read_file)(Path::new(&path)) {
-            Ok(content) => Some((origin, content)),
-            Err(error) => {
-                self.report(&origin, &format!("cannot read {path:?}: {error}"));
-                None
-            }
-        }
+        self.read(setting(name), Content::Public)
     }
 
-    /// Returns whether the environment variable of the setting `name` is set, empty or not.
-    pub fn has_variable(&self, name: &str) -> bool {
-        self.environment.contains_key(&setting(name).variable())
+    /// Returns the secret `name` and its source. Either the setting itself has the secret, or the
+    /// setting with `_file` in its name names a file with it, and the stronger source wins. The
+    /// caller parses the secret, because problems of a parser quote the value.
+    pub fn secret_of(&mut self, name: &str) -> Option<(String, String)> {
+        let (direct, by_file) = (setting(name), setting(&format!("{name}_file")));
+        let (source, source_of_file) = (self.source_of(direct), self.source_of(by_file));
+        if source < source_of_file || source_of_file == Source::Default {
+            return self.given(direct);
+        }
+        if source == source_of_file {
+            let problem = format!("must not be set together with {}", source.name_of(direct));
+            self.report(&source.name_of(by_file), &problem);
+            return None;
+        }
+        let (origin, mut secret) = self.read(by_file, Content::Secret)?;
+        // Editors and `echo` end a file with one newline, which is not part of the secret.
+        let line = secret.strip_suffix('\n').unwrap_or(&secret);
+        let length = line.strip_suffix('\r').unwrap_or(line).len();
+        secret.truncate(length);
+        Some((origin, secret))
     }
 
     /// Reports a problem. `origin` is the flag, variable or key at fault.
@@ -100,23 +130,49 @@ impl<'a> Sources<'a> {
         self.problems
     }
 
+    /// Reads the file that `setting` names. Returns the source of that name, and the content.
+    fn read(&mut self, setting: &Setting, content: Content) -> Option<(String, String)> {
+        let (origin, path) = self.given(setting)?;
+        match (self.read_file)(Path::new(&path), content) {
+            Ok(content) => Some((origin, content)),
+            Err(error) => {
+                self.report(&origin, &format!("cannot read {path:?}: {error}"));
+                None
+            }
+        }
+    }
+
     /// Returns the text from the strongest source that has one, and the name of that source.
     fn given(&mut self, setting: &Setting) -> Option<(String, String)> {
-        let variable = setting.variable();
-        let (origin, text) = if let Some(text) = self.flags.get(setting) {
-            (format!("--{}", setting.long_flag()), text)
-        } else if let Some(text) = self.environment.get(&variable) {
-            (variable, text)
-        } else if let Some(text) = self.file.get(setting.name) {
-            (in_file(setting.name), text)
-        } else {
-            return Some((variable, setting.default?.to_owned()));
-        };
+        let source = self.source_of(setting);
+        let origin = source.name_of(setting);
+        let text = self.text_from(source, setting)?.to_owned();
         if text.trim().is_empty() {
             self.report(&origin, "is empty; remove it to use the default");
             return None;
         }
-        Some((origin, text.clone()))
+        Some((origin, text))
+    }
+
+    /// Returns the strongest source that has `setting`.
+    fn source_of(&self, setting: &Setting) -> Source {
+        let sources = [Source::Flag, Source::Variable, Source::File];
+        let mut given = sources.into_iter();
+        given
+            .find(|source| self.text_from(*source, setting).is_some())
+            .unwrap_or(Source::Default)
+    }
+
+    fn text_from(&self, source: Source, setting: &Setting) -> Option<&str> {
+        match source {
+            Source::Flag => self.flags.get(setting).map(String::as_str),
+            Source::Variable => {
+                let text = self.environment.get(&setting.variable());
+                text.map(String::as_str)
+            }
+            Source::File => self.file.get(setting.name).map(String::as_str),
+            Source::Default => setting.default,
+        }
     }
 
     fn read_toml(&mut self, origin: &str, toml: &str) {
@@ -153,6 +209,17 @@ impl<'a> Sources<'a> {
             (Some(_), _) => "must be a string",
         };
         self.report(&in_file(&key), problem);
+    }
+}
+
+impl Source {
+    /// Returns the name of `setting` in this source. A default has the name of the variable.
+    fn name_of(self, setting: &Setting) -> String {
+        match self {
+            Self::Flag => format!("--{}", setting.long_flag()),
+            Self::Variable | Self::Default => setting.variable(),
+            Self::File => in_file(setting.name),
+        }
     }
 }
 
