@@ -127,6 +127,20 @@ fn one_source_must_not_have_both_a_database_url_and_its_file() {
 }
 
 #[test]
+fn a_faulty_url_in_a_file_is_a_problem_of_the_setting_that_names_the_file() {
+    let variables = [("QUIETLINE_DATABASE_URL_FILE", "u")];
+    let files = [("u", "postgres://u:canary%@h/db")];
+    let problems = with_files(&[], &variables, &files).expect_err("a bare %");
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let problem = &problems[0];
+    assert!(
+        problem.starts_with("QUIETLINE_DATABASE_URL_FILE: must have two"),
+        "{problem}"
+    );
+    assert!(!problem.contains("canary"), "{problem}");
+}
+
+#[test]
 fn a_file_of_a_secret_is_refused_if_others_may_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");

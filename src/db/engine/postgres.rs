@@ -18,6 +18,7 @@ use super::fair::{FairPermits, Lane};
 use super::fault::commit_error;
 use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
+use super::postgres_url::PostgresUrl;
 use super::readiness::Readiness;
 use super::work::{ACQUIRE_TIMEOUT, Unresponsive, Work, run_caught};
 
@@ -57,7 +58,7 @@ const LIMITS: [(&str, &str); 5] = [
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
-    url: String,
+    url: PostgresUrl,
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
     /// connections, and at most one for each lane.
@@ -72,9 +73,13 @@ pub(in crate::db) struct PostgresDb {
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: u32, store_all: StoreAll) -> Result<Self> {
+    pub(in crate::db) fn open(
+        url: &PostgresUrl,
+        connections: u32,
+        store_all: StoreAll,
+    ) -> Result<Self> {
         let connector = || -> Connect {
-            let url = url.to_owned();
+            let url = url.clone();
             Box::new(move || connect(&url).map(DbConn::Postgres))
         };
         let limits = Limits {
@@ -85,7 +90,7 @@ impl PostgresDb {
         let connections = connections as usize;
         let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
-            url: url.to_owned(),
+            url: url.clone(),
             pool: BlockingPool::new(connector(), &limits)?,
             lists: FairPermits::new((connections / 4).max(1), 1),
             writes: FairPermits::new(writes, 1),
@@ -158,23 +163,8 @@ impl PostgresDb {
 }
 
 /// Opens a session. [`LIMITS`] that the URL does not set itself are added to it.
-pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
-    let (server, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut parameters: Vec<String> = query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect();
-    for (name, value) in LIMITS {
-        let is_set = parameters
-            .iter()
-            .any(|part| part.split('=').next() == Some(name));
-        if !is_set {
-            parameters.push(format!("{name}={value}"));
-        }
-    }
-    let url = format!("{server}?{}", parameters.join("&"));
-    let mut conn = PgConnection::establish(&url)?;
+pub(super) fn connect(url: &PostgresUrl) -> ConnectionResult<PgConnection> {
+    let mut conn = PgConnection::establish(&url.connection_string(&LIMITS))?;
     conn.batch_execute(SESSION)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
@@ -185,7 +175,7 @@ pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
+pub(super) fn check_session(conn: &mut PgConnection, url: &PostgresUrl) -> Result<()> {
     let mut other = connect(url).map_err(Error::unavailable)?;
     conn.batch_execute("SET quietline.session = 'one'")?;
     other.batch_execute("SET quietline.session = 'other'")?;
