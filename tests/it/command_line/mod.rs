@@ -23,6 +23,7 @@ mod log_secrets;
 mod organization;
 mod other_processes;
 mod program;
+mod secrets;
 mod serve;
 mod slow_clients;
 mod stop;
