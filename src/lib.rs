@@ -19,4 +19,5 @@ pub mod limits;
 pub mod logging;
 pub mod operator;
 pub mod request;
+pub mod secret_file;
 pub mod state;

@@ -16,6 +16,12 @@ BEGIN
             EXECUTE format('CREATE ROLE %I', name);
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
+        -- The program recognizes temporary errors by their English messages.
+        BEGIN
+            EXECUTE format('ALTER ROLE %I SET lc_messages = ''C''', name);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE WARNING 'lc_messages of % is not set: only a superuser may', name;
+        END;
     END LOOP;
     EXECUTE format('GRANT CREATE ON SCHEMA %I TO quietline_migrator', current_schema());
 END

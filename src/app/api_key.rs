@@ -54,10 +54,7 @@ pub async fn create(
     let (granting, scopes, wanted) = (access.clone(), new.scopes, new.expires_at);
     let work = move |conn: &mut DbConn, organization: Organization| {
         granting.check_grant(new.scopes)?;
-        let new = NewApiKey {
-            expires_at: expiry(&granting, new.expires_at, now)?,
-            ..new
-        };
+        let expires_at = expiry(&granting, new.expires_at, now)?;
         if db::api_key::has_live(conn, &organization.id, MAX_LIVE, now)? {
             return Err(Error::Refused(Refusal::ApiKeyLimitReached));
         }
@@ -65,7 +62,8 @@ pub async fn create(
         check_limit(now, |period| {
             db::api_key::find_nth_creation(conn, &organization.id, period, nth)
         })?;
-        let issued = IssuedKey::issue(organization.id, &new, &granting.author().actor, now);
+        let mut issued = IssuedKey::issue(organization.id, &new, &granting.author().actor, now);
+        issued.key.expires_at = expires_at;
         db::api_key::insert(conn, &issued)?;
         let change = Change::logged(organization, granting.author(), issued.created(), now);
         db::organization::store_locked(conn, change)?;

@@ -54,7 +54,7 @@ pub(super) async fn run<T, W>(
 ) -> Result<Outcome<T>>
 where
     T: Clone + Send + 'static,
-    W: FnOnce(&mut DbConn, Organization) -> Result<Done<T>> + Send + 'static,
+    W: Fn(&mut DbConn, Organization) -> Result<Done<T>> + Send + 'static,
 {
     let now = state.clock.now();
     let in_flight = in_flight_key(&access, &request.key);

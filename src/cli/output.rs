@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 use serde_json::Value;
 
+use crate::domain::display_text::is_visible;
 use crate::error::BoxError;
 
 /// Destination and format of data.
@@ -47,28 +48,30 @@ pub(super) fn announce(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Escapes characters of `text` that would control a terminal, because customers choose much of the
-/// output. The escapes are the escapes of JSON, so that JSON output stays valid.
+/// Escapes characters of `text` that would control a terminal or that are invisible, because
+/// customers choose much of the output. The escapes are the escapes of JSON, so that JSON output
+/// stays valid.
 fn visible(text: &str) -> Cow<'_, str> {
-    // Control characters, and characters that change the direction of writing or break a line.
-    let controls_terminal = |c: char| match c {
+    let is_escaped = |c: char| match c {
         '\n' => false,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            true
-        }
-        _ => c.is_control(),
+        // White space that is neither a control character nor breaks the line.
+        '\u{2028}' | '\u{2029}' => true,
+        _ => !is_visible(c) && (c.is_control() || !c.is_whitespace()),
     };
-    if !text.contains(controls_terminal) {
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
-    let shown = text.chars().map(|c| {
-        if controls_terminal(c) {
-            format!("\\u{:04x}", u32::from(c))
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_escaped(c) {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            shown.extend(units.map(|unit| format!("\\u{unit:04x}")));
         } else {
-            c.to_string()
+            shown.push(c);
         }
-    });
-    Cow::Owned(shown.collect())
+    }
+    Cow::Owned(shown)
 }
 
 /// Prints the reason why a command failed.
@@ -116,10 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_of_a_terminal_are_shown_as_json_escapes() {
+    fn controls_of_a_terminal_and_invisible_characters_are_shown_as_json_escapes() {
         let text = "a\u{1b}[2J \u{9b}31m \u{202e}b\u{7f}\t\n😀é";
         let shown = r"a\u001b[2J \u009b31m \u202eb\u007f\u0009";
         assert_eq!(visible(text), format!("{shown}\n😀é"));
         assert_eq!(visible("one\ntwo"), "one\ntwo");
+        let invisible = "\u{200b}\u{3164}\u{2800}\u{2028}\u{e0041}";
+        assert_eq!(visible(invisible), r"\u200b\u3164\u2800\u2028\udb40\udc41");
+        let json = format!("\"{}\"", visible(invisible));
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), invisible);
+        let names = "株式会社\u{3000}花 Gr\u{fc}n\u{a0}e\u{301}";
+        assert_eq!(visible(names), names);
     }
 }

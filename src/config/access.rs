@@ -46,30 +46,13 @@ pub(super) fn jwt_settings(sources: &mut Sources<'_>) -> JwtSettings {
 /// Reads the secrets of tokens, newest first, and the path of their file.
 fn jwt_secrets(sources: &mut Sources<'_>) -> (Vec<Secret>, Option<PathBuf>) {
     let nothing = (Vec::new(), None);
-    let in_variable = sources.has_variable("jwt_secret");
-    if in_variable && sources.has_variable("jwt_secret_file") {
-        sources.report(
-            "QUIETLINE_JWT_SECRET_FILE",
-            "must not be set together with QUIETLINE_JWT_SECRET",
-        );
+    let Some(found) = sources.secret_of("jwt_secret") else {
         return nothing;
-    }
-    let (origin, text, file) = if in_variable {
-        let Some(text) = sources.optional("jwt_secret", any_text) else {
-            return nothing;
-        };
-        ("QUIETLINE_JWT_SECRET".to_owned(), text, None)
-    } else {
-        let Some((origin, text)) = sources.content_of("jwt_secret_file") else {
-            return nothing;
-        };
-        (origin, text, sources.path_of("jwt_secret_file"))
     };
-    // Not part of the parser, because problems of a parser quote the value.
-    match Secret::parse_lines(&text) {
-        Ok(secrets) => (secrets, file),
+    match Secret::parse_lines(&found.text) {
+        Ok(secrets) => (secrets, found.file),
         Err(problem) => {
-            sources.report(&origin, &problem);
+            sources.report(&found.origin, &problem);
             nothing
         }
     }
@@ -104,7 +87,7 @@ mod tests {
     fn with_variables(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let owned = |(name, text): &(&str, &str)| (format!("QUIETLINE_{name}"), (*text).to_owned());
         let environment = variables.iter().map(owned).collect();
-        let no_file = |_: &_| Err(io::ErrorKind::NotFound.into());
+        let no_file = |_: &_, _| Err(io::ErrorKind::NotFound.into());
         let config = Config::from_sources(Flags::default(), &environment, no_file);
         config.map_err(|problems| problems.0)
     }

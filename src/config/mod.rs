@@ -14,7 +14,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ use crate::auth::jwt::JwtSettings;
 use crate::db::DatabaseUrl;
 use crate::limits::LimitSettings;
 use crate::logging::LogFormat;
+use crate::secret_file;
 
 use settings::{Flags, VARIABLE_PREFIX};
-use sources::Sources;
+use sources::{Content, Sources};
 use values::{any_text, listen, log_filter, log_format, number_in, on_or_off};
 
 /// The settings of one process, all checked.
@@ -36,7 +37,7 @@ use values::{any_text, listen, log_filter, log_format, number_in, on_or_off};
 /// Relative paths start from the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `database_url`: `sqlite://FILE`, `postgres://…` or `postgresql://…`.
+    /// `database_url` or `database_url_file`: `sqlite://FILE`, `postgres://…` or `postgresql://…`.
     pub database_url: DatabaseUrl,
     /// `database_pool_size`: connections to PostgreSQL, 1 to 256. Unused on SQLite.
     pub database_pool_size: u32,
@@ -125,7 +126,10 @@ impl Config {
                 Err(_) => problems.push(format!("{name}: is not UTF-8")),
             }
         }
-        let read_file = |path: &Path| std::fs::read_to_string(path);
+        let read_file = |path: &Path, content| match content {
+            Content::Public => std::fs::read_to_string(path),
+            Content::Secret => secret_file::read(path),
+        };
         match Config::from_sources(flags, &environment, read_file) {
             Ok(config) if problems.is_empty() => Ok(config),
             Ok(_) => Err(ConfigProblems(problems)),
@@ -141,11 +145,11 @@ impl Config {
     pub fn from_sources(
         flags: Flags,
         environment: &BTreeMap<String, String>,
-        read_file: impl Fn(&Path) -> io::Result<String>,
+        read_file: impl Fn(&Path, Content) -> io::Result<String>,
     ) -> Result<Config, ConfigProblems> {
         let mut sources = Sources::new(flags, environment, &read_file);
         // Problems are reported in this order.
-        let database_url = sources.required("database_url", str::parse);
+        let database_url = database_url(&mut sources);
         let database_pool_size = sources.required("database_pool_size", number_in(1..=256));
         let listen = sources.required("listen", listen);
         let config = Config {
@@ -172,6 +176,19 @@ impl Config {
             Err(ConfigProblems(problems))
         }
     }
+}
+
+/// Returns the URL of the database. After reporting a problem another URL stands in, so that the
+/// other settings are checked as well.
+fn database_url(sources: &mut Sources<'_>) -> DatabaseUrl {
+    let stand_in = DatabaseUrl::Sqlite(PathBuf::new());
+    let Some(found) = sources.secret_of("database_url") else {
+        return stand_in;
+    };
+    found.line().parse().unwrap_or_else(|problem: String| {
+        sources.report(&found.origin, &problem);
+        stand_in
+    })
 }
 
 /// Returns the number of processors plus one, because a worker that waits for a lock or for a page

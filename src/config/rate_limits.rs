@@ -92,7 +92,7 @@ mod tests {
     fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let owned = |(name, text): &(&str, &str)| (format!("QUIETLINE_{name}"), (*text).to_owned());
         let environment = variables.iter().map(owned).collect();
-        let no_file = |_: &_| Err(io::ErrorKind::NotFound.into());
+        let no_file = |_: &_, _| Err(io::ErrorKind::NotFound.into());
         let config = Config::from_sources(Flags::default(), &environment, no_file);
         config.map_err(|problems| problems.0)
     }

@@ -23,6 +23,7 @@ pub static SETTINGS: &[Setting] = &[
     )
     .flag("URL")
     .default("sqlite://quietline.db"),
+    Setting::text("database_url_file", "File with the URL of the database"),
     Setting::number(
         "database_pool_size",
         "Connections to PostgreSQL, 1 to 256. Unused on SQLite",

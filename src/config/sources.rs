@@ -9,13 +9,50 @@ use std::path::{Path, PathBuf};
 
 use super::settings::{Flags, SETTINGS, Setting, VARIABLE_PREFIX};
 
+/// Reads a file that a setting names.
+pub type ReadFile<'a> = &'a dyn Fn(&Path, Content) -> io::Result<String>;
+
+/// Kind of content of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Public,
+    /// Content that other users must not be able to read.
+    Secret,
+}
+
+/// Secret of a setting.
+pub struct FoundSecret {
+    /// Flag, variable or key that has the secret or names its file.
+    pub origin: String,
+    pub text: String,
+    /// File of the secret. `None` if the setting itself has it.
+    pub file: Option<PathBuf>,
+}
+
+impl FoundSecret {
+    /// Returns the text without the newline with which editors and `echo` end a file.
+    pub fn line(&self) -> &str {
+        let line = self.text.strip_suffix('\n').unwrap_or(&self.text);
+        line.strip_suffix('\r').unwrap_or(line)
+    }
+}
+
+/// Kind of source of a setting, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Flag,
+    Variable,
+    File,
+    Default,
+}
+
 /// All sources of one process and the problems found in them so far.
 pub struct Sources<'a> {
     flags: Flags,
     environment: &'a BTreeMap<String, String>,
     /// The TOML file: texts by key.
     file: BTreeMap<String, String>,
-    read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+    read_file: ReadFile<'a>,
     problems: Vec<String>,
 }
 
@@ -24,7 +61,7 @@ impl<'a> Sources<'a> {
     pub fn new(
         flags: Flags,
         environment: &'a BTreeMap<String, String>,
-        read_file: &'a dyn Fn(&Path) -> io::Result<String>,
+        read_file: ReadFile<'a>,
     ) -> Sources<'a> {
         let file = BTreeMap::new();
         let problems = Vec::new();
@@ -82,14 +119,7 @@ impl<'a> Sources<'a> {
 
     /// Returns the content of the file that the setting `name` names, and the source of that name.
     pub fn content_of(&mut self, name: &str) -> Option<(String, String)> {
-        let (origin, path) = self.given(setting(name))?;
-        match (self.read_file)(Path::new(&path)) {
-            Ok(content) => Some((origin, content)),
-            Err(error) => {
-                self.report(&origin, &format!("cannot read {path:?}: {error}"));
-                None
-            }
-        }
+        self.read(setting(name), Content::Public)
     }
 
     /// Returns the path of the file that the setting `name` names.
@@ -98,9 +128,25 @@ impl<'a> Sources<'a> {
         Some(path.into())
     }
 
-    /// Returns whether the environment variable of the setting `name` is set, empty or not.
-    pub fn has_variable(&self, name: &str) -> bool {
-        self.environment.contains_key(&setting(name).variable())
+    /// Returns the secret `name`. Either the setting itself has the secret, or the
+    /// setting with `_file` in its name names a file with it, and the stronger source wins. The
+    /// caller parses the secret, because problems of a parser quote the value.
+    pub fn secret_of(&mut self, name: &str) -> Option<FoundSecret> {
+        let (direct, by_file) = (setting(name), setting(&format!("{name}_file")));
+        let (source, source_of_file) = (self.source_of(direct), self.source_of(by_file));
+        if source < source_of_file || source_of_file == Source::Default {
+            let (origin, text) = self.given(direct)?;
+            let file = None;
+            return Some(FoundSecret { origin, text, file });
+        }
+        if source == source_of_file {
+            let problem = format!("must not be set together with {}", source.name_of(direct));
+            self.report(&source.name_of(by_file), &problem);
+            return None;
+        }
+        let (origin, text) = self.read(by_file, Content::Secret)?;
+        let file = self.path_of(by_file.name);
+        Some(FoundSecret { origin, text, file })
     }
 
     /// Reports a problem. `origin` is the flag, variable or key at fault.
@@ -113,23 +159,49 @@ impl<'a> Sources<'a> {
         self.problems
     }
 
+    /// Reads the file that `setting` names. Returns the source of that name, and the content.
+    fn read(&mut self, setting: &Setting, content: Content) -> Option<(String, String)> {
+        let (origin, path) = self.given(setting)?;
+        match (self.read_file)(Path::new(&path), content) {
+            Ok(content) => Some((origin, content)),
+            Err(error) => {
+                self.report(&origin, &format!("cannot read {path:?}: {error}"));
+                None
+            }
+        }
+    }
+
     /// Returns the text from the strongest source that has one, and the name of that source.
     fn given(&mut self, setting: &Setting) -> Option<(String, String)> {
-        let variable = setting.variable();
-        let (origin, text) = if let Some(text) = self.flags.get(setting) {
-            (format!("--{}", setting.long_flag()), text)
-        } else if let Some(text) = self.environment.get(&variable) {
-            (variable, text)
-        } else if let Some(text) = self.file.get(setting.name) {
-            (in_file(setting.name), text)
-        } else {
-            return Some((variable, setting.default?.to_owned()));
-        };
+        let source = self.source_of(setting);
+        let origin = source.name_of(setting);
+        let text = self.text_from(source, setting)?.to_owned();
         if text.trim().is_empty() {
             self.report(&origin, "is empty; remove it to use the default");
             return None;
         }
-        Some((origin, text.clone()))
+        Some((origin, text))
+    }
+
+    /// Returns the strongest source that has `setting`.
+    fn source_of(&self, setting: &Setting) -> Source {
+        let sources = [Source::Flag, Source::Variable, Source::File];
+        let mut given = sources.into_iter();
+        given
+            .find(|source| self.text_from(*source, setting).is_some())
+            .unwrap_or(Source::Default)
+    }
+
+    fn text_from(&self, source: Source, setting: &Setting) -> Option<&str> {
+        match source {
+            Source::Flag => self.flags.get(setting).map(String::as_str),
+            Source::Variable => {
+                let text = self.environment.get(&setting.variable());
+                text.map(String::as_str)
+            }
+            Source::File => self.file.get(setting.name).map(String::as_str),
+            Source::Default => setting.default,
+        }
     }
 
     fn read_toml(&mut self, origin: &str, toml: &str) {
@@ -166,6 +238,17 @@ impl<'a> Sources<'a> {
             (Some(_), _) => "must be a string",
         };
         self.report(&in_file(&key), problem);
+    }
+}
+
+impl Source {
+    /// Returns the name of `setting` in this source. A default has the name of the variable.
+    fn name_of(self, setting: &Setting) -> String {
+        match self {
+            Self::Flag => format!("--{}", setting.long_flag()),
+            Self::Variable | Self::Default => setting.variable(),
+            Self::File => in_file(setting.name),
+        }
     }
 }
 

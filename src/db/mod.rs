@@ -27,7 +27,7 @@ use engine::migrations;
 use engine::postgres::PostgresDb;
 use engine::readiness::WriteHealth;
 use engine::sqlite::SqliteDb;
-use engine::work::Work;
+use engine::work::{Work, once};
 use tables::server_secret;
 
 /// Database handle. Cloning is cheap, and all clones use the same database.
@@ -90,14 +90,14 @@ impl Db {
     }
 
     /// Runs `work`, which only reads and may read a lot, on a thread that may block and with a few
-    /// connections at most, one for each lane.
+    /// connections at most, one for each lane. `work` may run twice.
     ///
     /// # Errors
     /// Errors of [`Db::read`].
     pub fn read_list<T, W>(&self, lane: Lane, work: W) -> impl Future<Output = Result<T>>
     where
         T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + 'static,
     {
         let work: Work<T> = Box::new(work);
         async move {
@@ -119,15 +119,16 @@ impl Db {
         T: Send + 'static,
         W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
     {
-        let work: Work<T> = Box::new(work);
-        async move {
-            let written = match &self.backend {
-                Backend::Sqlite(db) => db.write(lane, work).await,
-                Backend::Postgres(db) => db.write(lane, (), work).await,
-            };
-            self.write_health.note(&written);
-            written
-        }
+        self.write_work(lane, once(work))
+    }
+
+    async fn write_work<T: Send + 'static>(&self, lane: Lane, work: Work<T>) -> Result<T> {
+        let written = match &self.backend {
+            Backend::Sqlite(db) => db.write(lane, work).await,
+            Backend::Postgres(db) => db.write(lane, (), work).await,
+        };
+        self.write_health.note(&written);
+        written
     }
 
     /// Runs `work` like [`Db::write`], also on a full disk: SQLite then gets space that was held in
@@ -143,7 +144,7 @@ impl Db {
         match &self.backend {
             // Says nothing about other writes, so it is not noted.
             Backend::Sqlite(db) => db.write_with_reserve(lane, work).await,
-            Backend::Postgres(_) => self.write(lane, work).await,
+            Backend::Postgres(_) => self.write_work(lane, Box::new(work)).await,
         }
     }
 
@@ -170,11 +171,11 @@ impl Db {
         let stored = match &self.backend {
             Backend::Sqlite(db) => {
                 let lane = Lane::of(&OrganizationRef::Id(change.after.id));
-                let work = move |conn: &mut DbConn| {
+                let work = once(move |conn: &mut DbConn| {
                     let is_stored = organization::store(conn, &change)?;
                     Ok(is_stored.then_some(change.after))
-                };
-                db.write(lane, Box::new(work)).await
+                });
+                db.write(lane, work).await
             }
             Backend::Postgres(db) => db.store_change(change).await,
         };
@@ -186,7 +187,7 @@ impl Db {
     }
 
     /// Runs `work` like [`Db::write`], unless a write with the same key is in flight, on this
-    /// server or another: then it returns `None` at once.
+    /// server or another: then it returns `None` at once. `work` may run twice.
     ///
     /// # Errors
     /// Errors of [`Db::write`].
@@ -198,7 +199,7 @@ impl Db {
     ) -> Result<Option<T>>
     where
         T: Send + 'static,
-        W: FnOnce(&mut DbConn) -> Result<T> + Send + 'static,
+        W: Fn(&mut DbConn) -> Result<T> + Send + 'static,
     {
         if let Backend::Postgres(db) = &self.backend {
             db.give_up_overdue();
@@ -216,11 +217,11 @@ impl Db {
         // The work itself holds the guard, because it continues when the client disconnects.
         let written = match &self.backend {
             Backend::Sqlite(db) => {
-                let work = move |conn: &mut DbConn| {
+                let work = once(move |conn: &mut DbConn| {
                     let _guard = guard;
                     work(conn)
-                };
-                db.write(lane, Box::new(work)).await
+                });
+                db.write(lane, work).await
             }
             Backend::Postgres(db) => db.write(lane, guard, Box::new(work)).await,
         };

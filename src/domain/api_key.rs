@@ -264,11 +264,10 @@ impl ApiKey {
     /// # Errors
     /// [`Violation`] of `label`, with the rule as its message.
     pub fn parse_label(text: &str) -> Result<String, Violation> {
-        let rule = "must be 1 to 100 characters after trimming, with no control characters";
         let label = display_text::parse(text, Self::MAX_LABEL_CHARS);
         label
             .map(str::to_owned)
-            .ok_or_else(|| Violation::new("label", rule))
+            .map_err(|rule| Violation::new("label", rule))
     }
 }
 

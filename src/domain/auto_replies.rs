@@ -3,9 +3,10 @@
 
 use serde_json::json;
 
-use crate::error::Refusal;
+use crate::error::{Refusal, Violation};
 
 use super::audit::event::Fields;
+use super::display_text;
 
 /// Keyword auto-replies of an organization (STOP, HELP, START confirmations). Switching them off
 /// never affects opt-out handling itself.
@@ -45,11 +46,23 @@ pub struct AutoRepliesChanges {
     pub attestation: Option<String>,
 }
 
+/// Checks the text of a reply, which is the field `path`.
+///
+/// # Errors
+/// [`Violation`] of `path` for a text without a visible character.
+pub fn parse_text(path: &'static str, text: String) -> Result<String, Violation> {
+    if display_text::has_visible(&text) {
+        Ok(text)
+    } else {
+        Err(Violation::new(path, display_text::INVISIBLE))
+    }
+}
+
 impl AutoReplies {
     /// Returns these settings with `changes` merged in field by field.
     ///
     /// # Errors
-    /// [`Refusal`] of switching off without an attestation, or with a blank attestation.
+    /// [`Refusal`] of switching off without an attestation, or with one that has no letter.
     pub fn merge(&self, changes: &AutoRepliesChanges) -> Result<Self, Refusal> {
         let AutoRepliesChanges {
             enabled,
@@ -59,10 +72,8 @@ impl AutoReplies {
             attestation,
         } = changes;
         let enabled = enabled.unwrap_or(self.enabled);
-        // A blank text attests nothing.
-        let is_attested = attestation
-            .as_deref()
-            .is_some_and(|statement| !statement.trim().is_empty());
+        // A text without a letter states nothing.
+        let is_attested = attestation.as_deref().is_some_and(display_text::has_letter);
         // Sending `false` again needs no attestation, because nothing changes.
         if self.enabled && !enabled && !is_attested {
             return Err(Refusal::AttestationRequired);
@@ -112,7 +123,14 @@ mod tests {
             ..Default::default()
         };
         let refused = Err(Refusal::AttestationRequired);
-        for blank in [None, Some(""), Some(" \n\u{3000}")] {
+        for blank in [
+            None,
+            Some(""),
+            Some(" \n\u{3000}"),
+            Some("."),
+            Some("\u{200b}\u{2060}"),
+            Some("\u{3164}"),
+        ] {
             assert_eq!(on.merge(&change(false, blank)), refused, "{blank:?}");
             assert_eq!(
                 off.merge(&change(false, blank)),

@@ -8,7 +8,7 @@ pub mod auto_replies;
 pub mod billing_email;
 pub mod change;
 pub mod cursor;
-mod display_text;
+pub mod display_text;
 pub mod encoding;
 pub mod idempotency;
 pub mod ids;

@@ -5,8 +5,6 @@ use crate::error::Violation;
 
 use super::display_text;
 
-const RULE: &str = "must be 1 to 200 characters after trimming, with no control characters";
-
 /// Operator who runs a command, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
@@ -41,5 +39,5 @@ fn parse(path: &'static str, text: &str) -> Result<String, Violation> {
     let parsed = display_text::parse(text, Operator::MAX_CHARS);
     parsed
         .map(str::to_owned)
-        .ok_or_else(|| Violation::new(path, RULE))
+        .map_err(|rule| Violation::new(path, rule))
 }

@@ -43,7 +43,7 @@ pub enum OrganizationKind {
     Personal,
 }
 
-/// Name of 1 to 200 Unicode code points without control characters or surrounding white space.
+/// Name of 1 to 200 Unicode code points, as [`display_text`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationName(String);
 
@@ -56,10 +56,9 @@ impl OrganizationName {
     /// # Errors
     /// [`Violation`] of `name`, with the rule as its message.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        let rule = "must be 1 to 200 characters after trimming, with no control characters";
         match display_text::parse(text, Self::MAX_CHARS) {
-            Some(name) => Ok(Self(name.to_owned())),
-            None => Err(Violation::new("name", rule)),
+            Ok(name) => Ok(Self(name.to_owned())),
+            Err(rule) => Err(Violation::new("name", rule)),
         }
     }
 

@@ -46,10 +46,9 @@ pub enum RegistrationStatus {
 /// # Errors
 /// [`Violation`] of `name`, with the rule as its message.
 pub fn parse_name(text: &str) -> Result<String, Violation> {
-    let rule = "must be 1 to 200 characters after trimming, with no control characters";
     let name = display_text::parse(text, MAX_NAME_CHARS);
     name.map(str::to_owned)
-        .ok_or_else(|| Violation::new("name", rule))
+        .map_err(|rule| Violation::new("name", rule))
 }
 
 /// Company on whose behalf messages are sent.

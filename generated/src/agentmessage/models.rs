@@ -93,7 +93,7 @@ pub struct AuditActor {
     #[doc = "`kind` of the spec."]
     #[serde(rename = "kind")]
     pub kind: models::AuditActorKind,
-    #[doc = "`api_key:<id> (<label>)` or `user:<id> (<role>)`, with label and role as they were then, or\n`platform`."]
+    #[doc = "`api_key:<id> (<label>)` or `user:<id> (<role>)`, with label and role as they were then, or\n`platform`. A backslash precedes each `(`, `)` and `\\` of a label and of a user's id."]
     #[serde(rename = "label")]
     pub label: String,
 }
@@ -233,7 +233,7 @@ pub struct AutoRepliesPatch {
         deserialize_with = "quietline_api_runtime::present"
     )]
     pub enabled: Option<bool>,
-    #[doc = "Reply to STOP. Null restores the platform default. A blank text is refused, which is this server's rule."]
+    #[doc = "Reply to STOP. Null restores the platform default. A text without a visible character is refused, which is this server's rule."]
     #[serde(
         rename = "stop_text",
         default,
@@ -241,7 +241,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub stop_text: Option<Option<String>>,
-    #[doc = "Reply to HELP. Null restores the platform default. A blank text is refused, which is this server's rule."]
+    #[doc = "Reply to HELP. Null restores the platform default. A text without a visible character is refused, which is this server's rule."]
     #[serde(
         rename = "help_text",
         default,
@@ -249,7 +249,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub help_text: Option<Option<String>>,
-    #[doc = "Reply to START. Null restores the platform default. A blank text is refused, which is this server's rule."]
+    #[doc = "Reply to START. Null restores the platform default. A text without a visible character is refused, which is this server's rule."]
     #[serde(
         rename = "start_text",
         default,
@@ -257,7 +257,7 @@ pub struct AutoRepliesPatch {
         with = "::serde_with::rust::double_option"
     )]
     pub start_text: Option<Option<String>>,
-    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nand not blank, when `enabled` changes from true to false. Otherwise it has no effect. It is stored\non the audit log and not returned anywhere else. The maximum length is this server's rule."]
+    #[doc = "An explicit statement that your organization will handle HELP and STOP responses itself. Required,\nwith at least one letter, when `enabled` changes from true to false. Otherwise it has no effect. It is stored\non the audit log and not returned anywhere else. The maximum length is this server's rule."]
     #[serde(
         rename = "attestation",
         default,
@@ -270,7 +270,7 @@ pub struct AutoRepliesPatch {
 #[doc = "The key to create. Any other field is refused, which is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateApiKeyRequest {
-    #[doc = "What people call the key. White space (Unicode `White_Space`) around it is removed, and 1 to 100\ncharacters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused\nanywhere, which is this server's rule. Labels need not differ."]
+    #[doc = "What people call the key. White space (Unicode `White_Space`) around it is removed, and 1 to 100\ncharacters must remain. Control characters (U+0000 to U+001F, U+007F to U+009F), bidirectional\nembeddings, overrides and isolates, and line separators are refused anywhere. At least one character\nis visible. These refusals are this server's rules. Labels need not differ."]
     #[serde(rename = "label")]
     pub label: String,
     #[doc = "Scopes of the key: at least one of the names in `x-scopes` of the security scheme, each at most once,\nall of them scopes of the calling key. The names are not an enumeration of this schema, because the\nresponse to an unknown scope is 400 `INVALID_INPUT`, not 422."]
@@ -686,7 +686,7 @@ pub struct RegistrationStatus {
 #[doc = "The fields to change. An absent field keeps its value. Null is allowed where the type says so. Any other\nfield is refused, which is this server's rule."]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UpdateOrganizationRequest {
-    #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must\nremain. Control characters (U+0000 to U+001F, U+007F to U+009F) are refused anywhere. Cannot be\nnull. The length and the refusal of control characters are this server's rules."]
+    #[doc = "New name. White space (Unicode `White_Space`) around it is removed, and 1 to 200 characters must\nremain. Control characters (U+0000 to U+001F, U+007F to U+009F), bidirectional embeddings, overrides\nand isolates, and line separators are refused anywhere. At least one character is visible. Cannot\nbe null. The length and these refusals are this server's rules."]
     #[serde(
         rename = "name",
         default,

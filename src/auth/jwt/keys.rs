@@ -1,5 +1,7 @@
 //! Keys of one process: verifying and signing tokens.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 
 use crate::domain::ids::TokenId;
+use crate::secret_file;
 
 use super::claims::{ClaimRules, Claims, Payload, VerifiedToken};
 use super::jwks::{KeySet, OTHER_ALGORITHM, UNKNOWN_KEY};
@@ -72,6 +75,10 @@ impl JwtKeys {
             return Err(problems);
         }
         public_keys.log_left_out();
+        let file = |path: &Option<PathBuf>, read| {
+            let path = path.clone();
+            path.map(|path| WatchedFile::new(path, read))
+        };
         Ok(JwtKeys {
             secrets: ArcSwap::from_pointee(Secrets::new(secrets)),
             public_keys: ArcSwap::from_pointee(public_keys),
@@ -80,8 +87,8 @@ impl JwtKeys {
                 audience: settings.audience.clone(),
                 max_lifetime: settings.max_lifetime,
             },
-            secret_file: settings.secret_file.clone().map(WatchedFile::new),
-            jwks_file: settings.jwks_file.clone().map(WatchedFile::new),
+            secret_file: file(&settings.secret_file, secret_file::read),
+            jwks_file: file(&settings.jwks_file, |path| fs::read_to_string(path)),
             jwks_url: settings.jwks_url.clone(),
             is_key_missing: AtomicBool::new(false),
             is_reload_requested: AtomicBool::new(false),

@@ -4,16 +4,20 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 #[derive(Debug)]
 pub(super) struct WatchedFile {
     pub(super) path: PathBuf,
+    read: Read,
     /// State at the last read. `None` before the first one, and while the file is missing.
     last: Mutex<Option<FileState>>,
 }
+
+/// Reads a file, and refuses one that it should not read.
+type Read = fn(&Path) -> io::Result<String>;
 
 /// Metadata of which a change means that the content may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +29,10 @@ struct FileState {
 }
 
 impl WatchedFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, read: Read) -> Self {
         Self {
             path,
+            read,
             last: Mutex::new(None),
         }
     }
@@ -46,6 +51,6 @@ impl WatchedFile {
             return None;
         }
         *last = state;
-        Some(fs::read_to_string(&self.path))
+        Some((self.read)(&self.path))
     }
 }

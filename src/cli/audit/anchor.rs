@@ -1,8 +1,8 @@
 //! `quietline audit anchor` and `anchor-key`: anchors that outlive the database, and the key that
 //! signs anchors.
 
-use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use crate::cli::output::{Output, create_private, print_error};
 use crate::error::BoxError;
 use crate::operator::audit::anchors::{AnchorKey, NewAnchorKey, Statements};
 use crate::operator::audit::verify::verify_all;
+use crate::secret_file;
 
 use super::verify::{fault_line, read_statements};
 
@@ -47,7 +48,7 @@ pub(super) fn read_key(
         .or(configured)
         .ok_or("no anchor key: give --key or set QUIETLINE_ANCHOR_KEY_FILE")?;
     let read = || -> Result<AnchorKey, BoxError> {
-        let pem = Zeroizing::new(fs::read_to_string(path)?);
+        let pem = Zeroizing::new(secret_file::read(Path::new(path))?);
         Ok(AnchorKey::from_pem(&pem)?)
     };
     read().map_err(|error| format!("{path}: {error}").into())

@@ -40,15 +40,27 @@ impl Connections {
         Self { pool, generation }
     }
 
-    /// Runs `work` on a connection.
-    pub(super) fn run<T>(&self, work: Work<T>) -> Result<T> {
+    /// Runs `work` on a connection. If a table was altered, all prepared statements on it fail, so
+    /// that the work runs once more on a new connection.
+    pub(super) fn run<T>(&self, mut work: Work<T>) -> Result<T> {
+        match self.run_once(&mut work) {
+            Err(error) if fault::is_outdated(&error) => {
+                log::info!("a table was altered: all sessions are replaced");
+                self.distrust_all();
+                self.run_once(&mut work)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn run_once<T>(&self, work: &mut Work<T>) -> Result<T> {
         let mut pooled = self.pool.get().map_err(Error::unavailable)?;
         pooled.run(work)
     }
 
     /// Closes idle connections before their next use, and busy connections after their work. Called
     /// when one connection does not respond, because the others have probably lost their server
-    /// too.
+    /// too, and when one connection has outdated statements.
     pub(super) fn distrust_all(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
@@ -68,8 +80,9 @@ struct PooledConn {
     generation: u64,
     used_at: Instant,
     is_suspect: bool,
-    /// True for a session that began while PostgreSQL was read-only. It may stay read-only.
-    is_read_only: bool,
+    /// True for a session that began while PostgreSQL was read-only, which may stay read-only, and
+    /// for a session with a defect, which may be the session's own.
+    is_useless: bool,
 }
 
 impl PooledConn {
@@ -78,14 +91,15 @@ impl PooledConn {
     const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
 
     /// Runs `work` on the connection and updates its health.
-    fn run<T>(&mut self, work: Work<T>) -> Result<T> {
+    fn run<T>(&mut self, work: &mut Work<T>) -> Result<T> {
         let outcome = run_caught(work, &mut self.conn);
         self.used_at = Instant::now();
-        self.is_suspect = matches!(
-            outcome,
-            Err(Error::Unavailable(_) | Error::OutcomeUnknown(_) | Error::Internal(_))
-        );
-        self.is_read_only = outcome.as_ref().is_err_and(fault::is_read_only);
+        let is_unavailable =
+            |error: &Error| matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown(_));
+        self.is_suspect = outcome.as_ref().is_err_and(is_unavailable);
+        self.is_useless = outcome
+            .as_ref()
+            .is_err_and(|error| matches!(error, Error::Internal(_)) || fault::is_read_only(error));
         outcome
     }
 }
@@ -107,7 +121,7 @@ impl ManageConnection for Manager {
             generation,
             used_at: Instant::now(),
             is_suspect: false,
-            is_read_only: false,
+            is_useless: false,
         })
     }
 
@@ -127,7 +141,7 @@ impl ManageConnection for Manager {
 
     fn has_broken(&self, pooled: &mut PooledConn) -> bool {
         // Such a connection may be in the middle of a transaction, or cannot write any more.
-        pooled.is_read_only
+        pooled.is_useless
             || pooled.generation != self.generation()
             || <DbConn as Connection>::TransactionManager::is_broken_transaction_manager(
                 &mut pooled.conn,

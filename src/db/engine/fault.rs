@@ -2,8 +2,8 @@
 //! and defects (500).
 //!
 //! Compares messages, because Diesel distinguishes few conditions and hides the codes of both
-//! databases. The messages are English, so with another `lc_messages` of PostgreSQL some responses
-//! are 500 instead of 503.
+//! databases. The messages must be English, so every session of PostgreSQL asks for that. A role
+//! that may not set `lc_messages` gets some responses 500 instead of 503.
 //! <https://github.com/diesel-rs/diesel/pull/5232> adds SQLSTATE for PostgreSQL.
 //! Remove when `DatabaseErrorInformation` has the codes.
 
@@ -33,7 +33,7 @@ const SQLITE_UNAVAILABLE: [&str; 5] = [
 /// Messages of the classes 40 (deadlock), 53 (no resources), 55 (lock timeout) and 57 (operator
 /// intervention), and libpq's of a lost connection, in lower case.
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-const POSTGRES_UNAVAILABLE: [&str; 8] = [
+const POSTGRES_UNAVAILABLE: [&str; 9] = [
     "canceling statement due to",
     "terminating connection",
     "the database system is",
@@ -42,7 +42,11 @@ const POSTGRES_UNAVAILABLE: [&str; 8] = [
     "remaining connection slots",
     "server closed the connection",
     "deadlock detected",
+    OUTDATED,
 ];
+
+/// Message about a prepared statement on a table that was altered afterwards.
+const OUTDATED: &str = "cached plan must not change result type";
 
 /// Part of PostgreSQL's message of a change in a read-only session.
 const READ_ONLY: &str = "in a read-only transaction";
@@ -88,6 +92,12 @@ pub(super) fn is_malformed(error: &Error) -> bool {
 /// malformed file.
 pub(super) fn is_unreadable(error: &Error) -> bool {
     is_malformed(error) || chain(error).contains("disk I/O error")
+}
+
+/// Returns whether a table was altered after the session prepared a statement on it. PostgreSQL
+/// refuses the statement for as long as the session lasts.
+pub(super) fn is_outdated(error: &Error) -> bool {
+    chain(error).contains(OUTDATED)
 }
 
 /// Returns whether PostgreSQL refused a change because its session is read-only.

@@ -33,6 +33,7 @@ pub(in crate::db) fn run(url: &DatabaseUrl) -> Result<DbConn> {
         DatabaseUrl::Postgres(url) => {
             let mut conn = postgres::connect(url).map_err(Error::unavailable)?;
             postgres::check_session(&mut conn, url)?;
+            postgres::check_database(&mut conn)?;
             migrate_postgres(&mut conn).map_err(Error::internal)?;
             Ok(DbConn::Postgres(conn))
         }

@@ -9,6 +9,7 @@ pub(super) mod in_flight;
 pub(super) mod migrations;
 mod pool;
 pub(super) mod postgres;
+mod postgres_url;
 pub(super) mod prepared;
 pub(super) mod reader;
 pub(super) mod readiness;

@@ -18,15 +18,18 @@ use super::fair::{FairPermits, Lane};
 use super::fault::commit_error;
 use super::group_commit::{GroupCommit, StoreAll};
 use super::pool::{BlockingPool, Limits};
+use super::postgres_url::PostgresUrl;
 use super::readiness::Readiness;
 use super::work::{ACQUIRE_TIMEOUT, Unresponsive, Work, run_caught};
 
 /// Settings of every session. Times are in milliseconds, far above what any statement of the
 /// program takes. READ COMMITTED, because a change reads a row again after locking it, and must
 /// then see concurrent commits. <https://www.postgresql.org/docs/current/transaction-iso.html>
+/// English messages, which [`super::fault`] recognizes. Only some roles may set their language.
 const SESSION: &str = "SET statement_timeout = 5000; SET lock_timeout = 2000; \
      SET idle_in_transaction_session_timeout = 5000; SET TIME ZONE 'UTC'; \
-     SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';";
+     SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'; \
+     DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$";
 
 /// Settings of the session that migrates. Migrations of a large table, or those of another server,
 /// may take any time.
@@ -57,7 +60,7 @@ const LIMITS: [(&str, &str); 5] = [
 
 /// A PostgreSQL database.
 pub(in crate::db) struct PostgresDb {
-    url: String,
+    url: PostgresUrl,
     pool: BlockingPool,
     /// Permits for lists, each of which may keep a connection busy for a while. A quarter of the
     /// connections, and at most one for each lane.
@@ -72,9 +75,13 @@ pub(in crate::db) struct PostgresDb {
 }
 
 impl PostgresDb {
-    pub(in crate::db) fn open(url: &str, connections: u32, store_all: StoreAll) -> Result<Self> {
+    pub(in crate::db) fn open(
+        url: &PostgresUrl,
+        connections: u32,
+        store_all: StoreAll,
+    ) -> Result<Self> {
         let connector = || -> Connect {
-            let url = url.to_owned();
+            let url = url.clone();
             Box::new(move || connect(&url).map(DbConn::Postgres))
         };
         let limits = Limits {
@@ -85,7 +92,7 @@ impl PostgresDb {
         let connections = connections as usize;
         let writes = (connections / 2).saturating_sub(COMMITTERS).max(1);
         Ok(Self {
-            url: url.to_owned(),
+            url: url.clone(),
             pool: BlockingPool::new(connector(), &limits)?,
             lists: FairPermits::new((connections / 4).max(1), 1),
             writes: FairPermits::new(writes, 1),
@@ -96,13 +103,18 @@ impl PostgresDb {
 
     /// Runs `work` in a transaction. `held` is dropped at the end of the work, or when the work is
     /// given up.
-    pub(in crate::db) async fn write<T, H>(&self, lane: Lane, held: H, work: Work<T>) -> Result<T>
+    pub(in crate::db) async fn write<T, H>(
+        &self,
+        lane: Lane,
+        held: H,
+        mut work: Work<T>,
+    ) -> Result<T>
     where
         T: Send + 'static,
         H: Send + 'static,
     {
         let permit = self.pool.acquire(&self.writes, lane, WRITE_TIMEOUT).await?;
-        let work = Box::new(|conn: &mut DbConn| transaction(conn, work));
+        let work = Box::new(move |conn: &mut DbConn| transaction(conn, &mut work));
         match self.pool.run(lane, (held, permit), work).await {
             // The work continues, and may commit, unless it still waits for its connection.
             Err(Error::Unavailable(cause)) if cause.is::<Unresponsive>() => {
@@ -158,26 +170,45 @@ impl PostgresDb {
 }
 
 /// Opens a session. [`LIMITS`] that the URL does not set itself are added to it.
-pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
-    let (server, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut parameters: Vec<String> = query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect();
-    for (name, value) in LIMITS {
-        let is_set = parameters
-            .iter()
-            .any(|part| part.split('=').next() == Some(name));
-        if !is_set {
-            parameters.push(format!("{name}={value}"));
-        }
-    }
-    let url = format!("{server}?{}", parameters.join("&"));
-    let mut conn = PgConnection::establish(&url)?;
+pub(super) fn connect(url: &PostgresUrl) -> ConnectionResult<PgConnection> {
+    let mut conn = PgConnection::establish(&url.connection_string(&LIMITS))?;
     conn.batch_execute(SESSION)
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
+}
+
+/// Refuses a database that cannot hold every text, and warns if temporary errors are in a language
+/// that [`super::fault`] does not know.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub(super) fn check_database(conn: &mut PgConnection) -> Result<()> {
+    let encoding = setting(conn, "server_encoding")?;
+    // SQL_ASCII would take any bytes, also those of other programs that are not UTF-8.
+    if encoding != "UTF8" {
+        return Err(Error::unavailable(format!(
+            "its encoding must be UTF8, not {encoding}: create it with ENCODING 'UTF8'"
+        )));
+    }
+    let language = setting(conn, "lc_messages")?;
+    if !is_english(&language) {
+        log::warn!(
+            "PostgreSQL's messages are not English (lc_messages {language:?}), so that temporary \
+             errors are 500 and not 503: set lc_messages of this role to C"
+        );
+    }
+    Ok(())
+}
+
+/// Returns whether messages of a locale are English. A server without a locale has English ones.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '-', '@']).next();
+    language.is_some_and(|language| {
+        let english = ["", "C", "POSIX", "en", "English"];
+        english
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(language))
+    })
 }
 
 /// Refuses a pooler that pools transactions, on which prepared statements of other sessions run.
@@ -185,12 +216,13 @@ pub(super) fn connect(url: &str) -> ConnectionResult<PgConnection> {
 ///
 /// # Errors
 /// [`Error::Unavailable`].
-pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
+pub(super) fn check_session(conn: &mut PgConnection, url: &PostgresUrl) -> Result<()> {
     let mut other = connect(url).map_err(Error::unavailable)?;
     conn.batch_execute("SET quietline.session = 'one'")?;
     other.batch_execute("SET quietline.session = 'other'")?;
     // In this order, because a pooler may give out its sessions in turn, or the latest one first.
-    if has_setting(&mut other, "other")? && has_setting(conn, "one")? {
+    let is_own = |conn, own| Ok::<_, Error>(setting(conn, "quietline.session")? == own);
+    if is_own(&mut other, "other")? && is_own(conn, "one")? {
         Ok(())
     } else {
         Err(Error::unavailable(
@@ -199,13 +231,16 @@ pub(super) fn check_session(conn: &mut PgConnection, url: &str) -> Result<()> {
     }
 }
 
-fn has_setting(conn: &mut PgConnection, expected: &str) -> Result<bool> {
-    let setting = sql::<Nullable<Text>>("current_setting('quietline.session', true)");
-    let found: Option<String> = diesel::select(setting).get_result(conn)?;
-    Ok(found.as_deref() == Some(expected))
+/// Returns a setting of the session, empty if it is unknown.
+fn setting(conn: &mut PgConnection, name: &str) -> Result<String> {
+    let value = sql::<Nullable<Text>>("current_setting(")
+        .bind::<Text, _>(name)
+        .sql(", true)");
+    let value: Option<String> = diesel::select(value).get_result(conn)?;
+    Ok(value.unwrap_or_default())
 }
 
-fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
+fn transaction<T>(conn: &mut DbConn, work: &mut Work<T>) -> Result<T> {
     type Transactions = <DbConn as Connection>::TransactionManager;
     Transactions::begin_transaction(conn)?;
     match run_caught(work, conn) {
@@ -221,6 +256,28 @@ fn transaction<T>(conn: &mut DbConn, work: Work<T>) -> Result<T> {
                 log::warn!("rollback failed: {failed}");
             }
             Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_messages_are_recognized_by_their_locale() {
+        for english in [
+            "",
+            "C",
+            "POSIX",
+            "C.UTF-8",
+            "en_GB.UTF-8",
+            "English_United States.1252",
+        ] {
+            assert!(is_english(english), "{english}");
+        }
+        for other in ["de_DE.UTF-8", "fr", "cs_CZ", "eno", "es-ES"] {
+            assert!(!is_english(other), "{other}");
         }
     }
 }

@@ -5,13 +5,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::postgres_url::PostgresUrl;
+
 /// A database that can be opened.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `sqlite://relative/path.db` or `sqlite:///absolute/path.db`.
     Sqlite(PathBuf),
-    /// `postgres://…` or `postgresql://…`, as libpq reads it.
-    Postgres(String),
+    /// `postgres://…` or `postgresql://…`.
+    Postgres(PostgresUrl),
 }
 
 impl FromStr for DatabaseUrl {
@@ -33,7 +35,7 @@ impl FromStr for DatabaseUrl {
                 Err("must be a plain path without ?, # or NUL".into())
             }
             "sqlite" => Ok(Self::Sqlite(rest.into())),
-            "postgres" | "postgresql" => Ok(Self::Postgres(url.to_owned())),
+            "postgres" | "postgresql" => PostgresUrl::parse(scheme, rest).map(Self::Postgres),
             // Quotes only the scheme, because the rest may contain a password.
             _ => Err(format!(
                 "must have the scheme sqlite, postgres or postgresql, not {scheme:?}"
@@ -47,7 +49,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => f.write_str(&redact(url)),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -56,28 +58,6 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Hides the password, even a password with an unescaped `/`, `?` or `@`.
-fn redact(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return "***".to_owned();
-    };
-    let (credentials, server) = match rest.rsplit_once('@') {
-        // Either the password has a `?` or a parameter has an `@`, and the two look alike.
-        Some((credentials, _)) if credentials.contains('?') => return format!("{scheme}://***"),
-        Some((credentials, server)) => (Some(credentials), server),
-        None => (None, rest),
-    };
-    let user = credentials.map(|credentials| match credentials.split_once(':') {
-        Some((user, _)) => format!("{user}:***@"),
-        None => "***@".to_owned(),
-    });
-    let (server, query) = match server.split_once('?') {
-        Some((server, _)) => (server, "?***"),
-        None => (server, ""),
-    };
-    format!("{scheme}://{}{server}{query}", user.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -90,7 +70,8 @@ mod tests {
         assert_eq!("sqlite://quietline.db".parse(), sqlite("quietline.db"));
         assert_eq!("sqlite:///var/q.db".parse(), sqlite("/var/q.db"));
         let postgres = "postgresql://h1,h2/db?target_session_attrs=read-write";
-        assert_eq!(postgres.parse(), Ok(DatabaseUrl::Postgres(postgres.into())));
+        let parsed = postgres.parse();
+        assert!(matches!(parsed, Ok(DatabaseUrl::Postgres(_))), "{parsed:?}");
         for bad in [
             "postgress://h/db",
             "quietline.db",
@@ -110,13 +91,11 @@ mod tests {
             ("postgres://h1,h2:5433/db", "postgres://h1,h2:5433/db"),
             ("postgres://user@h/db", "postgres://***@h/db"),
             ("postgres://user:pw@h/db", "postgres://user:***@h/db"),
-            ("postgres://user:p@w@h/db", "postgres://user:***@h/db"),
-            ("postgres://user:p/w?x@h/db", "postgres://***"),
             (
                 "postgres://user:pw@h/db?password=pw",
                 "postgres://user:***@h/db?***",
             ),
-            ("postgres:///db?password=p@w:x", "postgres://***"),
+            ("postgresql:///db?password=p@w:x", "postgresql:///db?***"),
         ];
         for (url, shown) in table {
             let url: DatabaseUrl = url.parse().expect("a database URL");

@@ -95,7 +95,10 @@ impl ActorRecord {
             reason: _,
         } = author;
         let (kind, label) = match actor {
-            Actor::ApiKey { id, label } => (ActorKind::Customer, format!("api_key:{id} ({label})")),
+            Actor::ApiKey { id, label } => {
+                let label = format!("api_key:{id} ({})", quoted(label));
+                (ActorKind::Customer, label)
+            }
             // Customers must not learn which member of the platform's staff acted.
             Actor::User {
                 role: Role::Superadmin,
@@ -103,7 +106,7 @@ impl ActorRecord {
             }
             | Actor::CommandLine { .. } => (ActorKind::Platform, PLATFORM.to_owned()),
             Actor::User { subject, role, .. } => {
-                let label = format!("user:{subject} ({})", role.into_str());
+                let label = format!("user:{} ({})", quoted(subject), role.into_str());
                 (ActorKind::Customer, label)
             }
         };
@@ -118,6 +121,19 @@ impl ActorRecord {
             },
         }
     }
+}
+
+/// Escapes the parentheses of a text that stands beside or between others, because a label such as
+/// `x) user:ceo (ADMIN` would otherwise name two actors.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '(' | ')' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
 }
 
 impl AuditEntry {

@@ -11,12 +11,12 @@ use quietline_api_runtime::Timestamp;
 use crate::app;
 use crate::app::idempotency::Outcome;
 use crate::domain::access::Authorized;
-use crate::domain::auto_replies::{AutoReplies, AutoRepliesChanges};
+use crate::domain::auto_replies::{self, AutoReplies, AutoRepliesChanges};
 use crate::domain::billing_email::BillingEmail;
 use crate::domain::organization::{Organization, OrganizationName, SettingsChanges};
 use crate::domain::quiet_hours::{QuietHours, QuietHoursChanges, QuietHoursMode, TimeOfDay};
 use crate::domain::registry::RegistrySummary;
-use crate::error::{Result, Violation};
+use crate::error::{Error, Result, Violation};
 use crate::handlers::failure;
 use crate::handlers::idempotency::{idempotent, stored};
 use crate::handlers::preconditions::entity_tag;
@@ -77,8 +77,7 @@ fn to_patched(organization: Organization) -> PatchOrganizationSuccess {
 }
 
 /// Converts the body of a PATCH. The schema has already refused nulls, lengths and ranges. Types of
-/// the domain are parsed all the same, so that a difference between schema and domain causes a
-/// refusal instead of a wrong value.
+/// the domain are parsed all the same, because they also have rules that a schema cannot state.
 fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsChanges> {
     let models::UpdateOrganizationRequest {
         name,
@@ -89,62 +88,79 @@ fn settings_changes(body: models::UpdateOrganizationRequest) -> Result<SettingsC
         quiet_hours,
         auto_replies,
     } = body;
-    let name = name.map(|name| OrganizationName::parse(&name)).transpose();
-    let address = |text: String| BillingEmail::parse(&text);
-    let billing_email = billing_email.map(|email| email.map(address).transpose());
-    Ok(SettingsChanges {
-        name: name?,
-        billing_email: billing_email.transpose()?,
+    let mut violations = Vec::new();
+    let changes = SettingsChanges {
+        name: name.and_then(|name| note(&mut violations, OrganizationName::parse(&name))),
+        billing_email: billing_email.map(|email| {
+            email.and_then(|email| note(&mut violations, BillingEmail::parse(&email)))
+        }),
         message_retention_days,
         mms_retention_days,
         is_reseller,
         quiet_hours: quiet_hours
-            .map(quiet_hours_changes)
-            .transpose()?
+            .map(|patch| quiet_hours_changes(patch, &mut violations))
             .unwrap_or_default(),
-        auto_replies: auto_replies.map(Into::into).unwrap_or_default(),
-    })
+        auto_replies: auto_replies
+            .map(|patch| auto_replies_changes(patch, &mut violations))
+            .unwrap_or_default(),
+    };
+    if violations.is_empty() {
+        Ok(changes)
+    } else {
+        Err(Error::Invalid(violations))
+    }
 }
 
-fn quiet_hours_changes(patch: models::QuietHoursPatch) -> Result<QuietHoursChanges> {
+/// Returns a parsed value, or notes its violation, so that all of them are reported together.
+fn note<T>(violations: &mut Vec<Violation>, parsed: Result<T, Violation>) -> Option<T> {
+    parsed.map_err(|violation| violations.push(violation)).ok()
+}
+
+fn quiet_hours_changes(
+    patch: models::QuietHoursPatch,
+    violations: &mut Vec<Violation>,
+) -> QuietHoursChanges {
     let models::QuietHoursPatch {
         enabled,
         start,
         end,
         mode,
     } = patch;
-    let time = |path: &'static str, text: Option<String>| {
+    let mut time = |path: &'static str, text: Option<String>| {
         let wrong = || Violation::new(path, "must be a 24-hour time HH:MM");
-        text.map(|text| TimeOfDay::parse(&text).ok_or_else(wrong))
-            .transpose()
+        note(violations, TimeOfDay::parse(&text?).ok_or_else(wrong))
     };
-    Ok(QuietHoursChanges {
+    QuietHoursChanges {
         enabled,
-        start: time("quiet_hours.start", start)?,
-        end: time("quiet_hours.end", end)?,
+        start: time("quiet_hours.start", start),
+        end: time("quiet_hours.end", end),
         mode: mode.map(|mode| match mode {
             models::QuietHoursMode::Reject => QuietHoursMode::Reject,
             models::QuietHoursMode::Defer => QuietHoursMode::Defer,
         }),
-    })
+    }
 }
 
-impl From<models::AutoRepliesPatch> for AutoRepliesChanges {
-    fn from(patch: models::AutoRepliesPatch) -> Self {
-        let models::AutoRepliesPatch {
-            enabled,
-            stop_text,
-            help_text,
-            start_text,
-            attestation,
-        } = patch;
-        Self {
-            enabled,
-            stop_text,
-            help_text,
-            start_text,
-            attestation,
-        }
+fn auto_replies_changes(
+    patch: models::AutoRepliesPatch,
+    violations: &mut Vec<Violation>,
+) -> AutoRepliesChanges {
+    let models::AutoRepliesPatch {
+        enabled,
+        stop_text,
+        help_text,
+        start_text,
+        attestation,
+    } = patch;
+    let mut text = |path: &'static str, text: Option<Option<String>>| {
+        text.map(|text| note(violations, auto_replies::parse_text(path, text?)))
+    };
+    AutoRepliesChanges {
+        enabled,
+        stop_text: text("auto_replies.stop_text", stop_text),
+        help_text: text("auto_replies.help_text", help_text),
+        start_text: text("auto_replies.start_text", start_text),
+        attestation,
     }
 }
 

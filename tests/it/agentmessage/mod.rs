@@ -16,3 +16,4 @@ mod list_audit_log;
 mod methods_and_paths;
 mod patch_organization;
 mod rotate_api_key;
+mod visible_text;

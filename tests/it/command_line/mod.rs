@@ -26,6 +26,7 @@ mod operator;
 mod organization;
 mod other_processes;
 mod program;
+mod secrets;
 mod serve;
 mod slow_clients;
 mod stop;

@@ -1,7 +1,8 @@
 //! The real binary: commands that run to their end, and servers in the background.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -98,10 +99,11 @@ impl Program {
         ended.stdout
     }
 
-    /// Creates a file in the working directory. Returns its path.
+    /// Creates a file in the working directory, for its owner only. Returns its path.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path.to_str().unwrap().to_owned()
     }
 

@@ -296,7 +296,7 @@ impl Lock {
                 Self::Sqlite(conn)
             }
             DatabaseUrl::Postgres(url) => {
-                let mut conn = PgConnection::establish(url).unwrap();
+                let mut conn = PgConnection::establish(&url.connection_string(&[])).unwrap();
                 conn.batch_execute("BEGIN; SELECT 1 FROM organizations FOR UPDATE")
                     .unwrap();
                 Self::Postgres(conn)

@@ -17,7 +17,7 @@ fn new_lane() -> Lane {
 }
 
 /// Work that takes a while and is counted.
-fn slow(done: Arc<AtomicUsize>) -> impl FnOnce(&mut DbConn) -> quietline::error::Result<()> {
+fn slow(done: Arc<AtomicUsize>) -> impl Fn(&mut DbConn) -> quietline::error::Result<()> {
     move |_| {
         std::thread::sleep(Duration::from_millis(2));
         done.fetch_add(1, Ordering::SeqCst);

@@ -115,7 +115,7 @@ async fn a_row_that_is_locked_elsewhere_does_not_hold_up_the_others() {
     };
     let before = organizations(&app, 9).await;
     let locked = before[4].id;
-    let mut elsewhere = PgConnection::establish(&url).unwrap();
+    let mut elsewhere = PgConnection::establish(&url.connection_string(&[])).unwrap();
     let lock = format!("BEGIN; SELECT 1 FROM organizations WHERE id = '{locked}' FOR UPDATE");
     elsewhere.batch_execute(&lock).unwrap();
     let changes = before.iter().map(|one| renamed(one, "Free")).collect();

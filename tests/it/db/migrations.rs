@@ -292,7 +292,7 @@ fn every_migration_can_be_reverted_and_repeated() {
             }
             DatabaseUrl::Postgres(url) => {
                 up_down_up(
-                    PgConnection::establish(&url).unwrap(),
+                    PgConnection::establish(&url.connection_string(&[])).unwrap(),
                     "postgres",
                     &database,
                 );

@@ -5,6 +5,7 @@ mod audit_chain;
 mod concurrency;
 mod drift;
 mod fairness;
+mod foreign_servers;
 mod group_commit;
 mod key_races;
 mod logs;

@@ -83,7 +83,7 @@ fn texts() -> Vec<String> {
         "e\u{301} \u{e9} ǅ ß ﬁ İ ı",
         "\u{1F600}\u{200D}\u{1F525} \u{1F1E9}\u{1F1EA}",
         "\u{10FFFF}\u{FFFD}\u{FFFF}\u{E000}\u{FEFF}",
-        "\u{202E}drow\u{2028}line\u{2029}",
+        "\u{200E}drow\u{FEFF}line\u{200F}",
         "שלום عالم 你好 こんにちは",
         " \u{a0}surrounded\u{3000} ",
         "0",
@@ -93,7 +93,7 @@ fn texts() -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    texts.push("\u{10FFFF}".repeat(200));
+    texts.push("\u{10FFFD}".repeat(200));
     texts
 }
 

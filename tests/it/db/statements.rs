@@ -117,12 +117,11 @@ async fn keys_and_log(app: &TestApp, org_id: &OrgId) {
 async fn no_operation_prepares_a_statement_twice_on_one_connection() {
     set_default_instrumentation(|| Some(Box::new(Watch { connection: None }))).unwrap();
     let database = TestDatabase::create();
-    let url = database.url_text();
-    let name = url
-        .rsplit(['/', '='])
-        .nth(usize::from(url.starts_with("sqlite")))
-        .unwrap();
-    WATCHED.lock().unwrap().push(name.to_owned());
+    let name = match &database {
+        TestDatabase::Sqlite(folder) => folder.path().to_str().unwrap().to_owned(),
+        TestDatabase::Postgres { schema, .. } => schema.clone(),
+    };
+    WATCHED.lock().unwrap().push(name);
     let app = TestApp::on(database).await;
     let mut organizations = Vec::new();
     for _ in 0..=5 {

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod bodies;
 pub mod database;
+pub mod pooler;
 pub mod proxy;
 pub mod request;
 pub mod response;

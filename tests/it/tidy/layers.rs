@@ -62,6 +62,11 @@ const LAYERS: &[Layer] = &[
         must_not_name: NONE_OF_THEM,
     },
     Layer {
+        room: "secret_file",
+        may_use: &[],
+        must_not_name: NONE_OF_THEM,
+    },
+    Layer {
         room: "db::engine",
         may_use: &["domain", "error"],
         must_not_name: &[ACTIX, GENERATED, RUNTIME],
@@ -104,12 +109,18 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         room: "auth",
-        may_use: &["domain", "db", "error", "request", "clock"],
+        may_use: &["domain", "db", "error", "request", "clock", "secret_file"],
         must_not_name: &[DIESEL, GENERATED, RUNTIME],
     },
     Layer {
         room: "config",
-        may_use: &["auth::jwt", "limits", "db::engine::url", "logging"],
+        may_use: &[
+            "auth::jwt",
+            "limits",
+            "db::engine::url",
+            "logging",
+            "secret_file",
+        ],
         must_not_name: NONE_OF_THEM,
     },
     Layer {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::IntoRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ const DAMAGED: &str = "the file is damaged, or a -wal of another file lay beside
 /// SQLite that may lose data.
 pub(in crate::db::engine) fn open(path: &Path) -> Result<SqliteConnection> {
     create_if_missing(path).map_err(Error::unavailable)?;
+    warn_if_public(path).map_err(Error::unavailable)?;
     if has_wal_of_another_file(path).map_err(Error::unavailable)? {
         return Err(Error::internal(
             "the -wal beside it belongs to another file: move the -wal and the -shm away",
@@ -90,6 +91,15 @@ fn create_if_missing(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Warns if every user of the machine may read the file, as after a careless copy.
+fn warn_if_public(path: &Path) -> io::Result<()> {
+    // By its name, because closing the file would drop the locks of its connections.
+    if fs::metadata(path)?.permissions().mode() & 0o004 != 0 {
+        log::warn!("other users may read the SQLite file {}", path.display());
+    }
+    Ok(())
 }
 
 /// Returns whether the WAL beside the file cannot belong to it. SQLite would apply it all the same,

@@ -204,10 +204,10 @@ struct Write<T> {
 
 impl<T: Send> Job for Write<T> {
     fn run(&mut self, conn: &mut DbConn) -> bool {
-        let Some(work) = self.work.take() else {
+        let Some(mut work) = self.work.take() else {
             return false;
         };
-        let outcome = run_caught(work, conn);
+        let outcome = run_caught(&mut work, conn);
         let is_kept = outcome.is_ok();
         self.outcome = Some(outcome);
         is_kept

@@ -100,7 +100,7 @@ async fn re_enabling_needs_no_attestation() {
 
 #[actix_web::test]
 async fn an_attestation_has_at_most_2000_code_points_and_no_nul() {
-    for longest in ["😀".repeat(2000), "a".repeat(2000)] {
+    for longest in [format!("a{}", "😀".repeat(1999)), "a".repeat(2000)] {
         let admin = Admin::new().await;
         let block = json!({"enabled": false, "attestation": longest});
         let data = admin.change(json!({ "auto_replies": block })).await;

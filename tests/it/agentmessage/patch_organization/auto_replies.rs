@@ -16,7 +16,7 @@ async fn each_text_is_merged_into_the_block_and_kept_as_it_is_sent() {
         "x",
         "  padded \n",
         "a\tb\u{1}c",
-        "\u{10ffff}",
+        "\u{10fffd}",
         "مرحبا \u{202e}x",
         "{{a}} \\ \"'",
         &longest,

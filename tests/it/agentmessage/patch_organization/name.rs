@@ -22,8 +22,8 @@ async fn a_name_is_1_to_200_code_points() {
     let short = [
         "A",
         "😀",
-        "\u{10ffff}",
-        "\u{200b}",
+        "\u{10fffd}",
+        "\u{200b}A",
         "A  B\u{a0}C",
         "مرحبا",
         "<b>\"O'Neil\"</b>\\",
@@ -54,9 +54,15 @@ async fn an_empty_name_or_one_of_more_than_200_code_points_is_refused() {
 async fn white_space_around_a_name_is_removed_and_does_not_count() {
     let admin = Admin::new().await;
     for space in SPACES.chars() {
-        let around = format!("{space}{space}A{space}B{space}");
+        // Inside a name these would break the line.
+        let inner = if "\u{2028}\u{2029}".contains(space) {
+            ' '
+        } else {
+            space
+        };
+        let around = format!("{space}{space}A{inner}B{space}");
         let data = admin.change(json!({ "name": around })).await;
-        assert_eq!(data["name"], format!("A{space}B"), "{space:?}");
+        assert_eq!(data["name"], format!("A{inner}B"), "{space:?}");
     }
     let longest = "😀".repeat(200);
     let data = admin
