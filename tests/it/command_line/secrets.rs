@@ -69,6 +69,7 @@ fn a_jwt_secret_and_an_anchor_key_that_others_may_read_are_refused() {
         set_mode(&secret, mode);
         let mut command = program.unconfigured(&["token", "--role", "SUPERADMIN"]);
         command.env("QUIETLINE_JWT_SECRET_FILE", &secret);
+        command.env("QUIETLINE_DATABASE_URL", program.database.url_text());
         let ended = end(command);
         assert_eq!(ended.code, code, "{mode:o}: {ended:?}");
         set_mode(key.to_str().unwrap(), mode);

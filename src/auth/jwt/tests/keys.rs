@@ -1,5 +1,8 @@
 //! Choosing the key of a token, and replacing keys. Not here: refused key sets.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -167,7 +170,12 @@ fn changed_files_replace_the_keys_and_unusable_files_do_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let (secret_file, jwks_file) = (folder.path().join("secret"), folder.path().join("jwks"));
     let write = |file, text: &str| std::fs::write(file, text).expect("written");
+    let set_mode = |mode| {
+        let mode = Permissions::from_mode(mode);
+        std::fs::set_permissions(&secret_file, mode).expect("its mode");
+    };
     write(&secret_file, SECRET);
+    set_mode(0o600);
     write(&jwks_file, &fixture("/jwks"));
     let keys = keys(&JwtSettings {
         secret_file: Some(secret_file.clone()),
@@ -190,6 +198,10 @@ fn changed_files_replace_the_keys_and_unusable_files_do_not() {
     std::fs::remove_file(&jwks_file).expect("removed");
     assert_eq!(accepted(), [true, true]);
     write(&secret_file, "another secret of more than 32 bytes");
+    set_mode(0o644);
+    assert_eq!(accepted(), [true, true], "others may read it");
+    set_mode(0o600);
+    keys.reload_files(true);
     assert_eq!(accepted(), [false, true]);
     let other = json!({"keys": [fixtures()["other_rsa"]]}).to_string();
     write(&jwks_file, &other);
