@@ -126,6 +126,8 @@ SELECT
     hash
 FROM audit_log;
 
+DROP TABLE token_revocations;
+DROP TABLE issued_tokens;
 DROP TABLE idempotency_records;
 DROP TABLE campaigns;
 DROP TABLE brands;
