@@ -29,8 +29,7 @@ SCOPES = "org:read,org:admin:write,audit:read"
 PAUSE = 0.005
 NO_KEY = "am_live_" + "0" * 34
 FACTOR, EXTRA_MS = 3, 5
-# Unlimited, because refusals (429) would be another flood.
-SERVE = [settings.QUIETLINE, "serve", "--credential-idempotency-keys-per-day", "0"]
+SERVE = [settings.QUIETLINE, "serve"]
 FLOOD = settings.ROOT / "benches" / "load" / "flood.lua"
 
 

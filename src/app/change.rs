@@ -9,6 +9,7 @@ use crate::domain::access::Authorized;
 use crate::domain::api_key::HashedApiKey;
 use crate::domain::change::Change;
 use crate::domain::organization::Organization;
+use crate::domain::token::UserToken;
 use crate::error::{Error, Result};
 use crate::state::AppState;
 
@@ -35,6 +36,9 @@ pub(super) async fn run<D>(
 where
     D: Fn(&Organization) -> Result<Option<Change>> + Send + Sync + 'static,
 {
+    if let Some(token) = &caller.token {
+        check_token(state, token).await?;
+    }
     if let Some(request) = idempotent {
         let work = move |conn: &mut DbConn, locked| change_locked(conn, locked, &decide);
         // Boxed, because few requests need this future, and it would make up most of the caller's
@@ -52,6 +56,8 @@ where
     let Authorized {
         access,
         key_hash,
+        // Checked before.
+        token: _,
         prefetched,
         // Checked by `decide`, which knows the version.
         preconditions: _,
@@ -84,6 +90,15 @@ async fn check_key(keys: &ApiKeys, hash: HashedApiKey, now: DateTime<Utc>) -> Re
     let found = keys.find(hash, Lane::of_key(&hash)).await?;
     let found = found.ok_or(Error::Unauthenticated("unknown API key"))?;
     found.key.check_live(now)
+}
+
+/// Checks again that a token is not revoked: reading the body may have taken seconds.
+async fn check_token(state: &AppState, token: &UserToken) -> Result<()> {
+    let revocations = state.revocations.current().await?;
+    if revocations.revoke(token.claimed(), state.clock.now()) {
+        return Err(Error::Unauthenticated("revoked token"));
+    }
+    Ok(())
 }
 
 fn change_locked(

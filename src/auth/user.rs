@@ -70,6 +70,7 @@ pub async fn authenticate(
         issuer,
         subject: claims.subject,
         role,
+        issued_at,
         organization,
     };
     Ok(Caller {

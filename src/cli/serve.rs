@@ -24,6 +24,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
     // First, so that a panic during the start is logged as well.
     std::panic::set_hook(Box::new(log_panic));
     disable_core_dumps();
+    let hangups = server::hangups()?;
     let keys = jwt_keys(config)?;
     // A wrong address must not look like a set that refuses every token.
     keys.download_set()
@@ -60,6 +61,7 @@ pub(super) async fn run(config: &Config) -> Outcome {
         workers: config.workers,
         reserved_files: reserved_files(config),
         drain: config.drain,
+        hangups,
         options: Options {
             docs: config.has_docs.then_some(docs),
             cors_origins: config.cors_origins.clone(),

@@ -26,6 +26,12 @@ pub(super) async fn run(config: &Config, args: TokenArgs, out: &mut Output) -> O
         None => sign(config, args.new, out).await,
         Some(TokenCommand::List) => list(&context()?, out).await,
         Some(TokenCommand::Revoke(revoked)) => {
+            // It would match no token that the servers accept.
+            if let (Some(issuer), Some(only)) = (&revoked.issuer, &config.jwt.issuer)
+                && issuer != only
+            {
+                return Err(format!("--issuer must be {only:?}, the QUIETLINE_JWT_ISSUER").into());
+            }
             let session = context()?.session(&revoked.operator);
             revoke(&session, revoked, out).await
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 
 use crate::domain::actor::Role;
@@ -82,10 +83,11 @@ impl NewTokenArgs {
 #[command(group(ArgGroup::new("tokens").required(true).args(["subject", "org"])))]
 pub(super) struct RevokeTokensArgs {
     /// Id of the user (`sub`)
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(super) subject: Option<String>,
     /// Only tokens of this issuer (`iss`) [default: of any]
     #[arg(long, requires = "subject", conflicts_with = "org")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) issuer: Option<String>,
     /// Id or external id of an organization
     #[arg(long)]

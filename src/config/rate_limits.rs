@@ -14,11 +14,13 @@ const MAX_PER_MINUTE: u32 = 1_000_000;
 
 /// Defaults of the rate limits where other machines can connect. An integration stays far below
 /// them. A key that leaked, or one client address, takes a small part of what a server can do.
-const PUBLIC_LIMITS: [(&str, u32); 5] = [
+const PUBLIC_LIMITS: [(&str, u32); 6] = [
     ("credential_requests_per_minute", 3_000),
     ("organization_requests_per_minute", 6_000),
     // The audit log keeps every change for ever.
     ("organization_changes_per_minute", 600),
+    // A response is stored for each.
+    ("credential_idempotency_keys_per_day", 100_000),
     // Organizations may share an address, such as that of a cloud's NAT.
     ("address_requests_per_minute", 12_000),
     // Few enough for guesses and floods. Many enough for a client with a wrong key, whose
@@ -29,9 +31,8 @@ const PUBLIC_LIMITS: [(&str, u32); 5] = [
 /// Reads the rate limits of a server on the address `listen`.
 pub(super) fn limits(sources: &mut Sources<'_>, listen: &str) -> LimitSettings {
     let number = || number_in::<u32>(0..=MAX_PER_MINUTE);
-    let [credential, organization, changes, requests, failures] =
+    let [credential, organization, changes, keys, requests, failures] =
         PUBLIC_LIMITS.map(|(name, default)| (sources.optional(name, number()), default));
-    let keys_per_day = sources.required("credential_idempotency_keys_per_day", number());
     let trusted_proxies = sources.list("trusted_proxies", network);
     let is_public = is_public(listen, &trusted_proxies);
     let limit = |(given, default): (Option<u32>, u32)| {
@@ -41,7 +42,7 @@ pub(super) fn limits(sources: &mut Sources<'_>, listen: &str) -> LimitSettings {
         credential_requests: limit(credential),
         organization_requests: limit(organization),
         organization_changes: limit(changes),
-        credential_keys_per_day: NonZeroU32::new(keys_per_day),
+        credential_keys_per_day: limit(keys),
         address_requests: limit(requests),
         address_failures: limit(failures),
         trusted_proxies,
@@ -101,20 +102,21 @@ mod tests {
         load(variables).expect("good")
     }
 
-    /// Returns the limits per minute in the order of the settings, 0 for none.
-    fn per_minute(variables: &[(&str, &str)]) -> [u32; 5] {
+    /// Returns the limits in the order of the settings, 0 for none.
+    fn limits_of(variables: &[(&str, &str)]) -> [u32; 6] {
         let limits = config(variables).limits;
         let all = [
             limits.credential_requests,
             limits.organization_requests,
             limits.organization_changes,
+            limits.credential_keys_per_day,
             limits.address_requests,
             limits.address_failures,
         ];
         all.map(|limit| limit.map_or(0, NonZeroU32::get))
     }
 
-    const ALL: [u32; 5] = [3_000, 6_000, 600, 12_000, 300];
+    const ALL: [u32; 6] = [3_000, 6_000, 600, 100_000, 12_000, 300];
 
     #[test]
     fn limits_are_on_by_default_where_other_machines_can_connect() {
@@ -124,7 +126,7 @@ mod tests {
             "[::1]:8080",
             "localhost:8080",
         ] {
-            assert_eq!(per_minute(&[("LISTEN", local)]), [0; 5], "{local}");
+            assert_eq!(limits_of(&[("LISTEN", local)]), [0; 6], "{local}");
         }
         for open in [
             "0.0.0.0:8080",
@@ -132,9 +134,9 @@ mod tests {
             "192.0.2.7:80",
             "localhost.example:80",
         ] {
-            assert_eq!(per_minute(&[("LISTEN", open)]), ALL, "{open}");
+            assert_eq!(limits_of(&[("LISTEN", open)]), ALL, "{open}");
         }
-        assert_eq!(per_minute(&[("TRUSTED_PROXIES", "127.0.0.1")]), ALL);
+        assert_eq!(limits_of(&[("TRUSTED_PROXIES", "127.0.0.1")]), ALL);
     }
 
     #[test]
@@ -144,10 +146,10 @@ mod tests {
             let with = |text| [("LISTEN", "0.0.0.0:80"), (name.as_str(), text)];
             let mut expected = ALL;
             expected[index] = 0;
-            assert_eq!(per_minute(&with("0")), expected, "{name}");
-            let mut expected = [0; 5];
+            assert_eq!(limits_of(&with("0")), expected, "{name}");
+            let mut expected = [0; 6];
             expected[index] = 7;
-            assert_eq!(per_minute(&with("7")[1..]), expected, "{name}");
+            assert_eq!(limits_of(&with("7")[1..]), expected, "{name}");
         }
     }
 

@@ -98,10 +98,10 @@ pub static SETTINGS: &[Setting] = &[
     .flag("N"),
     Setting::number(
         "credential_idempotency_keys_per_day",
-        "Idempotency-Keys per day of one API key or user (0 = unlimited)",
+        "Idempotency-Keys per day of one API key or user (0 = unlimited) \
+         [default: 100000, 0 if only local]",
     )
-    .flag("N")
-    .default("100000"),
+    .flag("N"),
     Setting::number(
         "address_requests_per_minute",
         "Requests per minute of one client address (0 = unlimited) \

@@ -81,7 +81,7 @@ fn without_any_source_the_defaults_hold() {
     let jwt = config.jwt;
     assert!(jwt.secret.is_none() && jwt.jwks_json.is_none());
     assert_eq!((jwt.issuer, jwt.audience), (None, None));
-    assert_eq!(quotas(&config.limits), [0, 0, 0, 100_000, 0, 0]);
+    assert_eq!(quotas(&config.limits), [0; 6]);
     assert!(config.limits.trusted_proxies.is_empty() && config.cors_origins.is_empty());
     assert!(!config.records_client_networks);
 }

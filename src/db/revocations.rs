@@ -6,18 +6,23 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::domain::token::Revocations;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::Db;
 use super::engine::connection::DbConn;
 use super::engine::fair::Lane;
+use super::engine::work::Unresponsive;
 use super::tables::token;
 
 /// Age up to which the revocations are used without a query. The contract allows one second, as for
 /// API keys.
 const TTL: Duration = Duration::from_millis(900);
+
+/// Timeout of the wait for the query of another request.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The revocations of a database.
 pub struct TokenRevocations {
@@ -54,8 +59,10 @@ impl TokenRevocations {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        // One query for all requests that wait.
-        let _guard = self.refresh.lock().await;
+        // One query for all requests that wait. They give up with the first of them, because one
+        // query after the other would each wait for a database that hangs.
+        let waiting = timeout(PATIENCE, self.refresh.lock()).await;
+        let _guard = waiting.map_err(|_elapsed| Error::unavailable(Unresponsive))?;
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }

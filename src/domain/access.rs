@@ -14,6 +14,7 @@ use super::ids::{ApiKeyId, OrgId, OrganizationRef, RequestId};
 use super::organization::Organization;
 use super::precondition::Preconditions;
 use super::scope::{Scope, ScopeSet};
+use super::token::UserToken;
 
 /// Verified credential of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Credential {
         subject: String,
         /// Claim `accessRole`. `None` for an unknown role.
         role: Option<Role>,
+        /// Claim `iat`.
+        issued_at: Option<DateTime<Utc>>,
         /// Claim `organizationId`. `None` when the claim is absent or cannot name an organization.
         organization: Option<OwnOrganization>,
     },
@@ -98,6 +101,8 @@ pub struct Authorized {
     pub access: OrgAccess,
     /// Hash of the API key, to check again later that the key is live. `None` for a user.
     pub key_hash: Option<HashedApiKey>,
+    /// Token of a user, to check again later that it is not revoked. `None` for an API key.
+    pub token: Option<UserToken>,
     /// Organization of an API key, if the key's lookup read it too.
     pub prefetched: Option<Box<Organization>>,
     /// Preconditions of the request.
@@ -182,10 +187,7 @@ impl Caller {
                 hash,
             } => {
                 check_scopes(scopes, demand.scopes)?;
-                let own = OwnOrganization {
-                    claimed: OrganizationRef::Id(org_id),
-                    alias: None,
-                };
+                let own = OwnOrganization::of_key(org_id);
                 let actor = Actor::ApiKey { id, label };
                 let access = OrgAccess {
                     organization: own_only(own, target)?,
@@ -196,6 +198,7 @@ impl Caller {
                 Ok(Authorized {
                     access,
                     key_hash: Some(hash),
+                    token: None,
                     prefetched,
                     preconditions: Preconditions::default(),
                 })
@@ -204,8 +207,10 @@ impl Caller {
                 issuer,
                 subject,
                 role,
+                issued_at,
                 organization,
             } => {
+                let token = user_token(&issuer, &subject, &organization, issued_at);
                 let role = check_role(role, demand.minimum_role)?;
                 let organization = organization_of(role, organization, target)?;
                 let actor = Actor::User {
@@ -223,11 +228,36 @@ impl Caller {
                 Ok(Authorized {
                     access,
                     key_hash: None,
+                    token: Some(token),
                     prefetched: None,
                     preconditions: Preconditions::default(),
                 })
             }
         }
+    }
+}
+
+impl OwnOrganization {
+    /// Returns the organization of an API key.
+    fn of_key(org_id: OrgId) -> Self {
+        Self {
+            claimed: OrganizationRef::Id(org_id),
+            alias: None,
+        }
+    }
+}
+
+fn user_token(
+    issuer: &Option<String>,
+    subject: &str,
+    organization: &Option<OwnOrganization>,
+    issued_at: Option<DateTime<Utc>>,
+) -> UserToken {
+    UserToken {
+        issuer: issuer.clone(),
+        subject: subject.to_owned(),
+        organization: organization.as_ref().map(|own| own.claimed.clone()),
+        issued_at,
     }
 }
 
@@ -312,6 +342,7 @@ mod tests {
             issuer: None,
             subject: "u1".into(),
             role,
+            issued_at: None,
             organization,
         };
         Caller {

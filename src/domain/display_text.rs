@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use icu_properties::props::{
-    DefaultIgnorableCodePoint, GeneralCategory, NoncharacterCodePoint, PrependedConcatenationMark,
+    DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, NoncharacterCodePoint,
+    PrependedConcatenationMark,
 };
 use icu_properties::{CodePointMapData, CodePointSetData};
 
@@ -73,7 +74,10 @@ pub(super) fn has_visible(text: &str) -> bool {
 /// Returns whether `text` has a letter of any script. The fillers of Hangul count as letters in
 /// Unicode, but not here.
 pub(super) fn has_letter(text: &str) -> bool {
-    text.chars().any(|c| c.is_alphabetic() && is_visible(c))
+    // Not `is_alphabetic`, because some combining marks are.
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    let is_letter = |c| GeneralCategoryGroup::Letter.contains(categories.get(c));
+    text.chars().any(|c| is_letter(c) && is_visible(c))
 }
 
 /// Returns whether `c` can make a line look like another text: it changes the order of what
@@ -203,6 +207,8 @@ mod tests {
             "\u{115f}\u{1160}",
             "\u{ffa0}",
             "\u{301}",
+            "\u{345}",
+            "\u{e000}",
         ] {
             assert!(!has_letter(text), "{text:?}");
         }

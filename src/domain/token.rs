@@ -36,17 +36,21 @@ pub struct IssuedToken {
 impl IssuedToken {
     /// Returns the event that records the token in its organization's log.
     pub fn issued(&self) -> AuditEvent {
+        let mut after = vec![
+            ("role", self.role.into_str().into()),
+            ("expires_at", recorded_time(self.expires_at)),
+        ];
+        // Customers read the entry, and must not learn which member of the platform's staff acts.
+        if self.role != Role::Superadmin {
+            after.push(("issuer", json!(self.issuer)));
+            after.push(("subject", json!(self.subject)));
+        }
         AuditEvent {
             action: Action::TokenIssue,
             resource_type: "token",
             resource_id: self.id.to_string(),
             before: object(Vec::new()),
-            after: object(vec![
-                ("issuer", json!(self.issuer)),
-                ("subject", json!(self.subject)),
-                ("role", self.role.into_str().into()),
-                ("expires_at", recorded_time(self.expires_at)),
-            ]),
+            after: object(after),
         }
     }
 }
@@ -92,6 +96,31 @@ impl Revocation {
             before: object(Vec::new()),
             after: object(vec![("issued_before", recorded_time(self.issued_before))]),
         })
+    }
+}
+
+/// Token of a user, to check again later that it is not revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserToken {
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `sub`.
+    pub subject: String,
+    /// Organization that the token names.
+    pub organization: Option<OrganizationRef>,
+    /// `iat`.
+    pub issued_at: Option<DateTime<Utc>>,
+}
+
+impl UserToken {
+    /// Returns the claims that decide whether the token is revoked.
+    pub fn claimed(&self) -> Claimed<'_> {
+        Claimed {
+            issuer: self.issuer.as_deref(),
+            subject: &self.subject,
+            organization: self.organization.as_ref(),
+            issued_at: self.issued_at,
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use quietline_api_runtime::Operation;
 
 use crate::domain::access::Demand;
 
-/// Returns whether `operation` counts for the limits of changes. DELETE does not, because the owner
-/// of a leaked key must be able to revoke the key while it uses the limit up.
+/// Returns whether `operation` counts for the limits of changes. Revocations and rotations do not,
+/// because the owner of a leaked key must be able to contain it while it uses the limit up.
+/// Rotations have a limit of their own.
 fn is_change(operation: &Operation) -> bool {
-    !["GET", "DELETE"].contains(&operation.method)
+    !["GET", "DELETE"].contains(&operation.method) && operation.id != "rotateApiKey"
 }
 
 /// Returns the requirements of `operation`, as its spec states them.

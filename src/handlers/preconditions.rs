@@ -27,7 +27,14 @@ pub(super) fn of(request: &HttpRequest) -> Preconditions {
         // Compared strongly, so that weak tags match nothing (RFC 9110, section 13.1.1).
         if_match: versions(headers, IF_MATCH, |tag| !tag.is_weak).unwrap_or(default.if_match),
         // Compared weakly (RFC 9110, section 13.1.2).
-        if_none_match: versions(headers, IF_NONE_MATCH, |_| true).unwrap_or(default.if_none_match),
+        if_none_match: match versions(headers, IF_NONE_MATCH, |_| true) {
+            None => default.if_none_match,
+            // A change that was meant to depend on something must not happen unconditionally.
+            Some(Versions::Named(names)) if names.is_empty() && !request.method().is_safe() => {
+                Versions::All
+            }
+            Some(versions) => versions,
+        },
     }
 }
 
@@ -50,7 +57,8 @@ fn versions(
     let list = lines.join(", ");
     Some(match list.trim() {
         "*" => Versions::All,
-        // A malformed list has no tags, so that `If-Match` refuses the request.
+        // A malformed list has no tags, so that `If-Match` refuses the request. See `of` for
+        // `If-None-Match`.
         list => {
             let counted = tags(list).into_iter().filter(counts);
             Versions::Named(counted.map(|tag| tag.opaque.to_owned()).collect())

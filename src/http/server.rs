@@ -43,7 +43,18 @@ pub struct Serving<'a> {
     pub reserved_files: usize,
     /// Time to keep serving, but not ready, after a stop signal.
     pub drain: Duration,
+    /// Signals of [`hangups`].
+    pub hangups: Signal,
     pub options: Options,
+}
+
+/// Takes SIGHUP, which would end the process. Call it first: a closing terminal, log rotation and a
+/// reload of the service send the signal during the start too.
+///
+/// # Errors
+/// Errors of the system.
+pub fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 /// Serves `state` until SIGTERM or SIGINT. Calls `announce` with the bound addresses.
@@ -66,7 +77,7 @@ pub async fn serve(
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    reload_on_hangup(state.clone())?;
+    reload_on_hangup(serving.hangups, state.clone());
     announce(&addresses)?;
     log::info!(
         "at most {} connections, {} of one client address, {} of one IPv6 site, \
@@ -191,17 +202,14 @@ fn admit(
     Ok((Connection::new(stream, permit), Protocol::Http1, Some(peer)))
 }
 
-/// Reads the keys of tokens again on SIGHUP, which never ends the process. A closing terminal and
-/// log rotation send it too.
-fn reload_on_hangup(state: web::Data<AppState>) -> io::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
+/// Reads the keys of tokens again on SIGHUP.
+fn reload_on_hangup(mut hangups: Signal, state: web::Data<AppState>) {
     rt::spawn(async move {
         while hangups.recv().await.is_some() {
             log::info!("SIGHUP: reading the keys of tokens again, other settings need a restart");
             state.jwt_keys.request_reload();
         }
     });
-    Ok(())
 }
 
 async fn stop_signal((terminate, interrupt): &mut (Signal, Signal)) {

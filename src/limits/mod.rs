@@ -116,7 +116,7 @@ impl Limits {
         {
             log::warn!(
                 "{proxy} forwards for clients, but is not one of QUIETLINE_TRUSTED_PROXIES: \
-                 all of them count as one client"
+                 all of them count as one client, and rate limits may be off"
             );
         }
         client_address::client_address(request, &self.trusted_proxies)
@@ -233,6 +233,7 @@ impl Limits {
                 issuer,
                 subject,
                 role,
+                issued_at: _,
                 organization,
             } => {
                 if credentials.is_none() && organizations.is_none() {

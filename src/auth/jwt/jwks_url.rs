@@ -72,7 +72,11 @@ impl JwksUrl {
     /// The reason, in one line.
     pub(super) async fn download(&self) -> Result<String, String> {
         // Made for each download, which is rare, so that renewed certificates are used.
-        let mut client = Client::builder().timeout(TIMEOUT).redirect(Policy::none());
+        // Without the proxies of the environment, which could answer for http on this machine.
+        let mut client = Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy();
         if self.0.scheme() == "http" {
             // Otherwise it would fail on a system without certificate authorities.
             client = client.tls_certs_only([]);

@@ -46,7 +46,7 @@ impl JwtKeys {
                 Some(Ok(text)) => replace(self, &text),
                 Some(Err(error)) => Err(error.to_string()),
             };
-            if let Err(problem) = replaced {
+            if let Some(problem) = file.note(replaced) {
                 let path = &file.path;
                 log::warn!("cannot use {path:?} as it is now, its last keys stay valid: {problem}");
             }

@@ -5,15 +5,17 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 #[derive(Debug)]
 pub(super) struct WatchedFile {
     pub(super) path: PathBuf,
     read: Read,
-    /// State at the last read. `None` before the first one, and while the file is missing.
+    /// State at the last read. `None` before the first one, and after a failure.
     last: Mutex<Option<FileState>>,
+    /// Problem of the last read, so that it is reported once.
+    problem: Mutex<Option<String>>,
 }
 
 /// Reads a file, and refuses one that it should not read.
@@ -34,6 +36,7 @@ impl WatchedFile {
             path,
             read,
             last: Mutex::new(None),
+            problem: Mutex::new(None),
         }
     }
 
@@ -46,11 +49,29 @@ impl WatchedFile {
             length: metadata.len(),
             modified: metadata.modified().ok(),
         });
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if *last == state && !always {
             return None;
         }
         *last = state;
         Some((self.read)(&self.path))
     }
+
+    /// Notes the outcome of a read. A file that could not be used is read again by the next call,
+    /// because what was wrong may change without the file, such as its mode. Returns a problem that
+    /// differs from the last one.
+    pub(super) fn note(&self, outcome: Result<(), String>) -> Option<String> {
+        let problem = outcome.err();
+        if problem.is_some() {
+            *lock(&self.last) = None;
+        }
+        let mut last = lock(&self.problem);
+        let is_new = *last != problem;
+        last.clone_from(&problem);
+        problem.filter(|_| is_new)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,6 +20,13 @@ impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
+        // A second line of a file of a secret would become a part of the name.
+        if url.trim() != url || url.contains(char::is_control) || url.starts_with('\u{feff}') {
+            return Err(
+                "must have no white space around it, no control characters and no byte order mark"
+                    .into(),
+            );
+        }
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(
                 "must be a URL such as sqlite://quietline.db or postgres://host/database".into(),
@@ -78,6 +85,10 @@ mod tests {
             "sqlite://",
             "sqlite://:memory:",
             "mysql://h/d",
+            "sqlite://quietline.db ",
+            "sqlite://quietline.db\n",
+            "postgres://h/db\nsecret",
+            "\u{feff}postgres://h/db",
             "",
         ] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::http_client::head;
 use super::program::{Program, Server, end};
 
 fn path(org: &str) -> String {
@@ -339,4 +340,60 @@ fn operator_and_reason_of_tokens_and_of_revocations_are_recorded() {
         assert_eq!(listed[0][by], "command-line:ada", "{listed}");
         assert_eq!(listed[0]["reason"], "stolen phone", "{listed}");
     }
+}
+
+#[test]
+fn a_revocation_that_matches_no_token_is_refused() {
+    let program = Program::new();
+    program.organization("One");
+    for [subject, issuer] in [
+        ["", "https://id.example/"],
+        ["bob", ""],
+        ["bob", "https://id.example"],
+    ] {
+        let revoke = ["token", "revoke", "--subject", subject, "--issuer", issuer];
+        let issuer_of_servers = ["--jwt-issuer", "https://id.example/"];
+        let ended = program.run(&[&revoke[..], &issuer_of_servers].concat());
+        assert_ne!(ended.code, 0, "{ended:?}");
+    }
+    assert_eq!(program.json(&["token", "revocation", "list"]), json!([]));
+}
+
+#[test]
+fn the_log_of_a_customer_does_not_name_staff_whose_token_was_signed() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let staff = ["--role", "SUPERADMIN", "--subject", "jane@platform.example"];
+    let sign = [&["token", "--org", org.as_str()][..], &staff].concat();
+    assert_eq!(program.run(&sign).code, 0);
+    let exported = program.run(&["audit", "export", "--org", org.as_str()]);
+    assert!(exported.stdout.contains("token.issue"), "{exported:?}");
+    assert!(!exported.stdout.contains("jane"), "{exported:?}");
+}
+
+#[test]
+fn a_token_that_is_revoked_while_its_body_arrives_changes_nothing() {
+    let program = Program::new();
+    let org = program.organization("One");
+    let server = program.serve();
+    let sign = [
+        "token",
+        "--role",
+        "ADMIN",
+        "--org",
+        org.as_str(),
+        "--subject",
+        "bob",
+    ];
+    let token = program.output(&sign);
+    let body = r#"{"missedCallMessage":"changed"}"#;
+    let mut slow = server.connect();
+    slow.send(&head("PUT", &path(&org), token.trim(), body.len()))
+        .unwrap();
+    slow.send(&body[..10]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    program.json(&["token", "revoke", "--subject", "bob"]);
+    std::thread::sleep(Duration::from_secs(1));
+    slow.send(&body[10..]).unwrap();
+    assert_eq!(slow.response().unwrap().status, 401);
 }

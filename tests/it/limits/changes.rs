@@ -125,3 +125,19 @@ async fn idempotency_keys_are_limited_per_credential_and_day() {
     server.advance(43_200_000);
     assert_eq!(send(&key, "k3").await.status, 200);
 }
+
+#[actix_web::test]
+async fn a_key_can_be_rotated_and_revoked_while_another_key_uses_the_limit_up() {
+    let server = per_organization(1).await;
+    let app = &server.app;
+    let (leaked, own) = (app.api_key(SCOPES).await, app.api_key(SCOPES).await);
+    assert_eq!(app.patch(&leaked, json!({})).await.status, 200);
+    assert_eq!(app.patch(&leaked, json!({})).await.status, 429);
+    let path = format!("/v1/api-keys/{}/rotate", app.key_id(&own).await);
+    let rotated = app.request(Method::POST, &path).bearer(&own).send().await;
+    assert_eq!(rotated.status, 201, "{rotated:?}");
+    let own = rotated.text("/data/plaintext");
+    let path = format!("/v1/api-keys/{}", app.key_id(&leaked).await);
+    let revoked = app.request(Method::DELETE, &path).bearer(&own).send().await;
+    assert_eq!(revoked.status, 204, "{revoked:?}");
+}

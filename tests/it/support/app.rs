@@ -303,6 +303,7 @@ pub fn superadmin_of(org_id: &OrgId) -> Authorized {
         issuer: None,
         subject: "superadmin".to_owned(),
         role: Some(Role::Superadmin),
+        issued_at: None,
         organization: None,
     };
     let caller = Caller {
