@@ -10,12 +10,17 @@ pub mod tether_relay;
 use quietline_api_runtime::Operation;
 
 use crate::domain::access::Demand;
+use crate::limits::ChangeKind;
 
-/// Returns whether `operation` counts for the limits of changes. Revocations and rotations do not,
-/// because the owner of a leaked key must be able to contain it while it uses the limit up.
-/// Rotations have a limit of their own.
-fn is_change(operation: &Operation) -> bool {
-    !["GET", "DELETE"].contains(&operation.method) && operation.id != "rotateApiKey"
+/// Returns as what `operation` counts for the limits of changes. The owner of a leaked key must be
+/// able to contain it while it uses a limit up. So revocations do not count, and rotations count
+/// apart.
+fn change_kind(operation: &Operation) -> Option<ChangeKind> {
+    match (operation.method, operation.id) {
+        ("GET" | "DELETE", _) => None,
+        (_, "rotateApiKey") => Some(ChangeKind::Rotation),
+        _ => Some(ChangeKind::Other),
+    }
 }
 
 /// Returns the requirements of `operation`, as its spec states them.

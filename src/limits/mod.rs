@@ -62,6 +62,14 @@ pub struct LimitSettings {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+/// Kind of a change. Each has the whole limit of changes, so that none stops another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// Rotation of an API key.
+    Rotation,
+    Other,
+}
+
 /// Rate limits of one process. The default is unlimited.
 #[derive(Default)]
 pub struct Limits {
@@ -189,8 +197,8 @@ impl Limits {
         Ok(caller)
     }
 
-    /// Counts `request`, which may change the organization of `access`. Called after the check of
-    /// permissions, because a caller could otherwise use up the limit of another organization.
+    /// Counts `request`, a change of `kind` of the organization of `access`. Called after the check
+    /// of permissions, because a caller could otherwise use up the limit of another organization.
     /// `find_id` is as in [`Limits::within`].
     ///
     /// # Errors
@@ -199,6 +207,7 @@ impl Limits {
         &self,
         request: &HttpRequest,
         access: &OrgAccess,
+        kind: ChangeKind,
         find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
     ) -> Result<()> {
         let changes = self.organization_changes.as_ref();
@@ -212,7 +221,7 @@ impl Limits {
         let credential = access.author().actor.identity();
         // The caller's own limit first: a refusal must not use up the organization's.
         take(request, keys, &(credential, organization.clone()))?;
-        take(request, changes, &organization)
+        take(request, changes, &(kind, organization))
     }
 
     async fn take_of_caller(

@@ -11,7 +11,7 @@ use crate::auth;
 use crate::domain::access::{Authorized, Target};
 use crate::error::Error;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::{is_change, preconditions, requirements};
+use crate::handlers::{change_kind, preconditions, requirements};
 use crate::limits::whole_seconds;
 use crate::request::{self, RateLimit};
 use crate::state::AppState;
@@ -54,8 +54,9 @@ impl Api for AgentMessage {
         let mut caller = caller.require(requirements(operation), Target::Own)?;
         caller.preconditions = preconditions::of(request);
         // After `require`, so that callers without permission do not use up the limit of changes.
-        if is_change(operation) {
-            limits.take_change(request, &caller.access, find_id).await?;
+        if let Some(kind) = change_kind(operation) {
+            let access = &caller.access;
+            limits.take_change(request, access, kind, find_id).await?;
         }
         Ok(caller)
     }

@@ -10,7 +10,7 @@ use crate::auth::user::Tokens;
 use crate::domain::access::{Authorized, Target};
 use crate::domain::ids::OrganizationRef;
 use crate::handlers::failure::{Failure, Result};
-use crate::handlers::{is_change, preconditions, requirements};
+use crate::handlers::{change_kind, preconditions, requirements};
 use crate::request;
 use crate::state::AppState;
 
@@ -65,8 +65,9 @@ impl Api for TetherRelay {
         let mut caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
         caller.preconditions = preconditions::of(request);
         // After `require`, so that callers without permission do not use up the limit of changes.
-        if is_change(operation) {
-            limits.take_change(request, &caller.access, find_id).await?;
+        if let Some(kind) = change_kind(operation) {
+            let access = &caller.access;
+            limits.take_change(request, access, kind, find_id).await?;
         }
         Ok(caller)
     }

@@ -137,6 +137,9 @@ async fn a_key_can_be_rotated_and_revoked_while_another_key_uses_the_limit_up() 
     let rotated = app.request(Method::POST, &path).bearer(&own).send().await;
     assert_eq!(rotated.status, 201, "{rotated:?}");
     let own = rotated.text("/data/plaintext");
+    let path = format!("/v1/api-keys/{}/rotate", app.key_id(&own).await);
+    let again = app.request(Method::POST, &path).bearer(&own).send().await;
+    assert_refused(&again, ("changes", 1), 60);
     let path = format!("/v1/api-keys/{}", app.key_id(&leaked).await);
     let revoked = app.request(Method::DELETE, &path).bearer(&own).send().await;
     assert_eq!(revoked.status, 204, "{revoked:?}");
