@@ -12,6 +12,13 @@ use crate::request::{self, KnownCaller};
 
 use super::bearer_token;
 
+/// Returns whether `request` has an API key that this server has seen in use, and that cannot be a
+/// guess.
+pub fn is_in_use(keys: &ApiKeys, request: &HttpRequest) -> bool {
+    let key = bearer_token(request).ok().and_then(PlaintextApiKey::parse);
+    key.is_some_and(|key| keys.is_in_use(&key.hash()))
+}
+
 /// Returns the caller of `request`, and notes the use of the API key at `now`.
 ///
 /// # Errors

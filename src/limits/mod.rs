@@ -157,7 +157,8 @@ impl Limits {
             && address_failures.is_none()
     }
 
-    /// Runs `authentication` of `request` within the limits. `find_id` looks up the id of an
+    /// Runs `authentication` of `request` within the limits. A credential for which `is_in_use` is
+    /// true is not refused for the failures of its address. `find_id` looks up the id of an
     /// organization that a token names by its external id.
     ///
     /// # Errors
@@ -165,6 +166,7 @@ impl Limits {
     pub async fn within(
         &self,
         request: &HttpRequest,
+        is_in_use: impl FnOnce() -> bool,
         authentication: impl Future<Output = Result<Caller>>,
         find_id: impl AsyncFnOnce(&OrganizationRef) -> Result<Option<OrgId>>,
     ) -> Result<Caller> {
@@ -175,22 +177,28 @@ impl Limits {
         if let Some(requests) = &self.address_requests {
             count(request, requests.take(client))?;
         }
+        // Before authentication, after which a key that was guessed right is in use too.
+        let is_guess = self.address_failures.is_some() && !is_in_use();
+        // Reject valid credentials too. Otherwise a success would tell an attacker which guess was
+        // right.
+        let peek = |failures: &AddressLimiter| match failures.peek(client) {
+            Err(limit) if is_guess => Err(refuse(request, limit)),
+            Ok(_) | Err(_) => Ok(()),
+        };
         if let Some(failures) = &self.address_failures {
-            // Reject valid credentials too. Otherwise a success would tell an attacker which guess
-            // was right.
-            failures
-                .peek(client)
-                .map_err(|limit| refuse(request, limit))?;
+            peek(failures)?;
         }
         let outcome = authentication.await;
         if let Some(failures) = &self.address_failures {
             // Requests that end after the last allowed failure are refused whatever their outcome.
             // Otherwise many simultaneous guesses would get more outcomes than the limit allows.
-            let left = match &outcome {
-                Err(Error::Unauthenticated(_)) => failures.take(client),
-                Ok(_) | Err(_) => failures.peek(client),
-            };
-            left.map_err(|limit| refuse(request, limit))?;
+            match &outcome {
+                Err(Error::Unauthenticated(_)) => {
+                    let left = failures.take(client);
+                    left.map_err(|limit| refuse(request, limit))?;
+                }
+                Ok(_) | Err(_) => peek(failures)?,
+            }
         }
         let caller = outcome?;
         self.take_of_caller(request, &caller, find_id).await?;

@@ -141,6 +141,13 @@ impl KeyCache {
         }
     }
 
+    /// Returns whether the key with this hash is cached, however old the entry, and was live when
+    /// it was read.
+    pub(super) fn has_live(&self, hash: &HashedApiKey) -> bool {
+        let entry = self.entries.get(hash);
+        entry.is_some_and(|entry| entry.key.revoked_at.is_none())
+    }
+
     /// Caches the key that the database returned to the lookup that began at `start`. The entry is
     /// not valid if the cache was invalidated since.
     pub(super) fn insert(&self, start: LookupStart, hash: HashedApiKey, key: &Arc<CachedKey>) {

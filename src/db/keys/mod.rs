@@ -80,6 +80,12 @@ impl ApiKeys {
         Ok(Some(KeyWithOrganization { key, organization }))
     }
 
+    /// Returns whether this server has seen the key with this hash in use. Says nothing about the
+    /// key now.
+    pub fn is_in_use(&self, hash: &HashedApiKey) -> bool {
+        self.cache.has_live(hash)
+    }
+
     fn cached(&self, start: LookupStart, hash: HashedApiKey, key: ApiKey) -> Arc<CachedKey> {
         let key = Arc::new(CachedKey::new(key));
         self.cache.insert(start, hash, &key);

@@ -50,7 +50,10 @@ impl Api for AgentMessage {
         let authentication = pin!(auth::api_key::authenticate(keys, clock.now(), request));
         // An API key names its organization by id, so that a lookup is never needed.
         let find_id = async |_: &_| Ok(None);
-        let caller = limits.within(request, authentication, find_id).await?;
+        let is_in_use = || auth::api_key::is_in_use(keys, request);
+        let caller = limits
+            .within(request, is_in_use, authentication, find_id)
+            .await?;
         let mut caller = caller.require(requirements(operation), Target::Own)?;
         caller.preconditions = preconditions::of(request);
         // After `require`, so that callers without permission do not use up the limit of changes.

@@ -60,7 +60,7 @@ impl Api for TetherRelay {
         let authentication = auth::user::authenticate(tokens, now, request, named.as_ref());
         let find_id = async |name: &_| auth::user::organization_id(db, name).await;
         let caller = limits
-            .within(request, pin!(authentication), find_id)
+            .within(request, || false, pin!(authentication), find_id)
             .await?;
         let mut caller = caller.require(requirements(operation), Target::Named(named.as_ref()))?;
         caller.preconditions = preconditions::of(request);

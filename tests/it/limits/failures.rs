@@ -56,7 +56,31 @@ async fn the_address_is_accepted_again_after_retry_after() {
         assert_eq!(server.read(&key).await.status, 200);
     }
     assert_eq!(server.read("x").await.status, 401);
-    assert_eq!(server.read(&key).await.status, 429);
+    assert_eq!(server.read("x").await.status, 429);
+}
+
+/// Neighbours of an address must not lose their access to a client with a forgotten key.
+#[actix_web::test]
+async fn a_key_in_use_is_served_while_its_address_has_too_many_failures() {
+    let server = server().await;
+    let app = &server.app;
+    let (used, unused) = (
+        app.api_key(&[Scope::OrgRead]).await,
+        app.api_key(&[Scope::OrgRead]).await,
+    );
+    let revoked = app.api_key(&[Scope::OrgRead]).await;
+    for key in [&used, &revoked] {
+        assert_eq!(server.read(key).await.status, 200);
+    }
+    app.revoke_key(app.key_id(&revoked).await).await;
+    for _ in 0..3 {
+        assert_eq!(server.read(&revoked).await.status, 401);
+    }
+    for _ in 0..5 {
+        assert_eq!(server.read(&used).await.status, 200);
+        assert_refused(&server.read(&unused).await, LIMIT, 20);
+        assert_refused(&server.read(&revoked).await, LIMIT, 20);
+    }
 }
 
 #[actix_web::test]
@@ -71,7 +95,7 @@ async fn only_failures_count_and_only_those_of_the_same_address() {
         assert_eq!(failed.status, 401);
         assert!(!failed.headers.contains_key("ratelimit"));
     }
-    assert_eq!(server.read_from("192.0.2.1", &key).await.status, 429);
+    assert_eq!(server.read_from("192.0.2.1", "x").await.status, 429);
     assert_eq!(server.read_from("192.0.2.2", &key).await.status, 200);
 }
 
