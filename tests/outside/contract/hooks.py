@@ -32,8 +32,8 @@ STATUSES = {
 }
 # Refusals that depend on the organization, so a schema cannot predict them.
 RULES = {"ATTESTATION_REQUIRED", "RESELLER_NOT_ELIGIBLE", "RESELLER_HAS_BRANDS", "API_KEY_REVOKED"}
-# Expiries that every key may have, whatever the time of the tests is.
-FUTURE = "2999-01-01T00:00:00Z"
+# Expiry in the form of responses, in the future whenever the tests run.
+FUTURE = "2999-01-01T00:00:00.000Z"
 
 # Messages about what readers see of a text, which no schema describes.
 UNREADABLE = {
