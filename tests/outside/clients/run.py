@@ -9,7 +9,6 @@ import argparse
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import time
 
@@ -19,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTSIDE = ROOT / "tests" / "outside"
 sys.path.insert(0, str(OUTSIDE / "contract"))
 from live_server import build as build_server  # noqa: E402
-from live_server import live_server  # noqa: E402
+from live_server import command, live_server  # noqa: E402
 
 HERE = OUTSIDE / "clients"
 OUT = ROOT / "target" / "clients"
@@ -29,20 +28,6 @@ GENERATOR_JAR = pathlib.Path(openapi_generator_cli.__file__).parent / "openapi-g
 APIS = ("agentmessage", "tether-relay")
 # Go libraries of Debian's packages.
 DEBIAN_GO = "/usr/share/gocode"
-
-
-def command(*arguments, **options):
-    """Runs a command and returns its output. Exits with the output if the command fails."""
-    run = subprocess.run(
-        [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
-    if run.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, arguments))}\n{run.stdout[-8000:]}")
-    return run.stdout
 
 
 def generate(generator, api, folder, **properties):

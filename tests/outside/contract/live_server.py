@@ -136,3 +136,17 @@ def live_server(kind):
                 raise
         if status != 0:
             raise RuntimeError(f"the server exited with status {status}: {log.read_text()[-4000:]}")
+
+
+def command(*arguments, **options):
+    """Runs a command and returns its output. Exits with the output if the command fails."""
+    run = subprocess.run(
+        [str(argument) for argument in arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+    if run.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, arguments))}\n{run.stdout[-8000:]}")
+    return run.stdout

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 OUTSIDE = ROOT / "tests" / "outside"
 sys.path.insert(0, str(OUTSIDE / "contract"))
 from live_server import build as build_server  # noqa: E402
-from live_server import free_port, live_server  # noqa: E402
+from live_server import command, free_port, live_server  # noqa: E402
 
 SDK = OUTSIDE / "sdk"
 OUT = ROOT / "target" / "sdk"
@@ -67,20 +67,6 @@ class Api:
 
 
 APIS = (Api("agentmessage", "agentmessage-client"), Api("tether-relay", "tether-relay-client"))
-
-
-def command(*arguments, **options):
-    """Runs a command and returns its output. Exits with the output if the command fails."""
-    run = subprocess.run(
-        [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
-    if run.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, arguments))}\n{run.stdout[-8000:]}")
-    return run.stdout
 
 
 # Generate
